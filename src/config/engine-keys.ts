@@ -1,0 +1,73 @@
+import type { EngineConfig } from '../engine/config.js'
+import { stateDirectory } from './directories.js'
+import { joinSecretKeys, type SecretFromFile } from './join-secret.js'
+import type { Keys } from './key.js'
+import { loggingKeys } from './logging-keys.js'
+import { address, addresses, databaseUrl, integer, matching, text } from './parsers.js'
+
+export const engineKeys: Keys<SecretFromFile<EngineConfig>> = {
+  http: {
+    ...address,
+    env: 'KEELSON_HTTP',
+    meaning: 'Address that REST, its documentation and metrics are served on',
+    fallback: () => ({ host: '127.0.0.1', port: 8080 }),
+  },
+  tcp: {
+    ...address,
+    env: 'KEELSON_TCP',
+    meaning: 'Address that agents dial',
+    fallback: () => ({ host: '127.0.0.1', port: 8081 }),
+  },
+  advertise: {
+    ...addresses,
+    env: 'KEELSON_ADVERTISE',
+    meaning: "This replica's addresses as agents are told them",
+    fallback: () => [],
+    fallbackText: 'the address of tcp',
+  },
+  databaseUrl: {
+    ...databaseUrl,
+    env: 'DATABASE_URL',
+    meaning: 'Postgres 15 or newer; without one, an embedded Postgres in dataDir',
+    fallback: () => null,
+    secret: true,
+  },
+  poolSize: {
+    ...integer(2, 500),
+    env: 'KEELSON_POOL_SIZE',
+    meaning: 'Most connections to the database',
+    fallback: () => 20,
+  },
+  dataDir: {
+    ...text,
+    env: 'KEELSON_DATA_DIR',
+    meaning: 'Directory of the embedded Postgres and of what the engine generates',
+    fallback: (surroundings) => stateDirectory('keelson', surroundings),
+  },
+  ...joinSecretKeys,
+  replicaName: {
+    ...matching(/^[\w.-]{1,128}$/, 'up to 128 letters, digits, dots, dashes and underscores'),
+    env: 'KEELSON_REPLICA_NAME',
+    meaning: 'Name of this replica among those on one database',
+    fallback: ({ hostname }) => hostname,
+  },
+  httpBodyLimitBytes: {
+    ...integer(1_024, 64 * 1_048_576),
+    env: 'KEELSON_HTTP_BODY_LIMIT_BYTES',
+    meaning: 'Largest request body',
+    fallback: () => 1_048_576,
+  },
+  requestTimeoutMs: {
+    ...integer(1_000, 600_000),
+    env: 'KEELSON_REQUEST_TIMEOUT_MS',
+    meaning: 'Longest time that a client may take to send a request',
+    fallback: () => 30_000,
+  },
+  drainTimeoutMs: {
+    ...integer(0, 600_000),
+    env: 'KEELSON_DRAIN_TIMEOUT_MS',
+    meaning: 'Longest time that SIGTERM waits for what is in progress',
+    fallback: () => 15_000,
+  },
+  ...loggingKeys,
+}

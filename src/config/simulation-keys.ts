@@ -1,0 +1,63 @@
+import type { SimulationConfig } from '../simulate/config.js'
+import { joinSecretKeys, type SecretFromFile } from './join-secret.js'
+import type { Keys } from './key.js'
+import { loggingKeys } from './logging-keys.js'
+import { addresses, integer, matching, optionalInteger, optionalText } from './parsers.js'
+
+export const simulationKeys: Keys<SecretFromFile<SimulationConfig>> = {
+  hosts: {
+    ...integer(1, 100_000),
+    env: 'KEELSON_SIMULATE_HOSTS',
+    meaning: 'Number of hosts to play',
+    fallback: () => 3,
+  },
+  namePrefix: {
+    ...matching(/^[a-zA-Z0-9][\w.-]{0,99}$/, 'letters, digits, dots, dashes and underscores'),
+    env: 'KEELSON_SIMULATE_NAME_PREFIX',
+    meaning: 'Hosts are named with this and a number',
+    fallback: () => 'sim-',
+  },
+  scenario: {
+    ...optionalText,
+    env: 'KEELSON_SIMULATE_SCENARIO',
+    meaning: 'Scenario file: which hosts fail, and how',
+    expects: 'the path of a JSON file',
+    fallback: () => null,
+  },
+  seed: {
+    ...optionalInteger(0, 4_294_967_295),
+    env: 'KEELSON_SIMULATE_SEED',
+    meaning: 'Seed of all that is left to chance; printed at the start',
+    fallback: () => null,
+    fallbackText: "the scenario's, or a new one",
+  },
+  connectPerSecond: {
+    ...integer(1, 100_000),
+    env: 'KEELSON_SIMULATE_CONNECT_PER_SECOND',
+    meaning: 'Hosts that start to dial per second',
+    fallback: () => 500,
+  },
+  commandLog: {
+    ...optionalText,
+    env: 'KEELSON_SIMULATE_COMMAND_LOG',
+    meaning: 'File that gets a line of JSON for each step of each command',
+    expects: 'the path of a file',
+    fallback: () => null,
+  },
+  stateDir: {
+    ...optionalText,
+    env: 'KEELSON_SIMULATE_STATE_DIR',
+    meaning:
+      'Directory in which each host keeps its journal and its storage state; without it they end with the process',
+    expects: 'the path of a directory',
+    fallback: () => null,
+  },
+  engines: {
+    ...addresses,
+    env: 'KEELSON_ENGINES',
+    meaning: 'Engines to dial; more are learned from the first that answers',
+    fallback: () => [{ host: '127.0.0.1', port: 8081 }],
+  },
+  ...joinSecretKeys,
+  ...loggingKeys,
+}
