@@ -1,0 +1,106 @@
+import { IsIn, IsObject, IsOptional, IsString, Length, Matches, MaxLength } from 'class-validator'
+
+/**
+ * Everything that a host can be asked: kind → payload and result class, mode and deadline.
+ *
+ * `level` says a state and is safe to repeat; `once` acts, and needs a start permit. A null deadline marks intent that
+ * the host must hold as soon as it can, however late it is back.
+ */
+export type CommandMode = 'level' | 'once'
+
+/** S8: any string without '/', control characters, '.' and '..'; at most 255 characters. */
+export const CONNECTION_ID = /^(?!\.{1,2}$)[^/\p{Cc}]{1,255}$/u
+
+export const storageOperatingStatuses = [
+  'CONNECTING',
+  'UP',
+  'DEGRADED',
+  'DOWN',
+  'STUCK',
+  'DISCONNECTING',
+  'UNKNOWN',
+] as const
+export type StorageOperatingStatus = (typeof storageOperatingStatuses)[number]
+
+/** Be managed: hold this connection from now on, and keep it up (S1, S2). Credentials travel in `options` sealed later. */
+export class StorageManage {
+  @Matches(CONNECTION_ID) connectionId!: string
+  @IsString() @Length(1, 2048) uri!: string
+  @IsObject() options!: Record<string, string>
+}
+
+/** The id is registered in the agent's state on disk; whether it is connected is an observation. */
+export class StorageManaged {
+  /** The actual target, as normalised by the agent: equal for every spelling of the same storage (S13). */
+  @IsString() @MaxLength(2048) target!: string
+}
+
+/** Be no longer managed: the target is let go when its last id is gone (S3). */
+export class StorageUnmanage {
+  @Matches(CONNECTION_ID) connectionId!: string
+}
+
+export class StorageUnmanaged {
+  /** `released` when the id was held, `absent` when there was nothing to do. */
+  @IsIn(['released', 'absent']) outcome!: 'released' | 'absent'
+}
+
+/** Disconnect and connect the target of this id once, now: for a connection that an operator wants to see re-made. */
+export class StorageReset {
+  @Matches(CONNECTION_ID) connectionId!: string
+}
+
+export class StorageResetDone {
+  @IsString() @MaxLength(2048) target!: string
+  @IsOptional() @IsIn(storageOperatingStatuses) status?: StorageOperatingStatus
+}
+
+export interface CommandSpec<P extends object, R extends object> {
+  readonly mode: CommandMode
+  readonly payload: new () => P
+  readonly result: new () => R
+  /** Milliseconds from the request to EXPIRED; null: intent without a deadline. */
+  readonly deadlineMs: number | null
+  /** The noun of the subjects that it speaks about. */
+  readonly noun: string
+}
+
+const spec = <P extends object, R extends object>(s: CommandSpec<P, R>) => s
+
+export const commandKinds = {
+  'storage.manage': spec({
+    mode: 'level',
+    payload: StorageManage,
+    result: StorageManaged,
+    deadlineMs: null,
+    noun: 'storage-connection',
+  }),
+  'storage.unmanage': spec({
+    mode: 'level',
+    payload: StorageUnmanage,
+    result: StorageUnmanaged,
+    deadlineMs: null,
+    noun: 'storage-connection',
+  }),
+  'storage.reset': spec({
+    mode: 'once',
+    payload: StorageReset,
+    result: StorageResetDone,
+    deadlineMs: 120_000,
+    noun: 'storage-connection',
+  }),
+} as const
+
+export type CommandKind = keyof typeof commandKinds
+export type PayloadOf<K extends CommandKind> = InstanceType<(typeof commandKinds)[K]['payload']>
+export type ResultOf<K extends CommandKind> = InstanceType<(typeof commandKinds)[K]['result']>
+
+export function isCommandKind(kind: string): kind is CommandKind {
+  return Object.hasOwn(commandKinds, kind)
+}
+
+export const storageSubject = (connectionId: string): string => `storage-connection/${connectionId}`
+
+/** The key part of a subject `<noun>/<key>`. */
+export const subjectKey = (subject: string): string => subject.slice(subject.indexOf('/') + 1)
+export const subjectNoun = (subject: string): string => subject.slice(0, subject.indexOf('/'))
