@@ -1,0 +1,22 @@
+import { Get, Query } from '@nestjs/common'
+import { IdParam, Operation, RestController } from '../platform/openapi.js'
+import { PageOf, viewPage } from '../platform/pages.js'
+import { CommandQuery, CommandView, viewCommand } from './command.dto.js'
+import { Commands } from './commands.service.js'
+
+@RestController('commands', 'Commands', 'What hosts are asked to do: what is going on, and how it went.')
+export class CommandController {
+  constructor(private readonly commands: Commands) {}
+
+  @Get()
+  @Operation({ id: 'commands.list', summary: 'List commands', reply: [200, PageOf(CommandView)] })
+  async list(@Query() query: CommandQuery) {
+    return viewPage(await this.commands.list(query), viewCommand)
+  }
+
+  @Get(':id')
+  @Operation({ id: 'commands.get', summary: 'Show a command', reply: [200, CommandView] })
+  async get(@IdParam() id: string) {
+    return viewCommand(await this.commands.require(id))
+  }
+}

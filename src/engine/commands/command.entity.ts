@@ -1,0 +1,34 @@
+import { Column, Entity, Index, PrimaryGeneratedColumn } from 'typeorm'
+import type { CommandKind } from '../../wire/commands.js'
+import type { Fault } from '../../wire/session.js'
+import type { CommandState } from './commands.states.js'
+
+/** What a host was asked to do: the queue, the outbox and the list of what is going on, in one row each. */
+@Entity('commands')
+@Index('uq_commands_host_id_seq', ['hostId', 'seq'], { unique: true })
+@Index('ix_commands_unfinished', ['hostId', 'seq'], { where: 'finished_at IS NULL' })
+@Index('ix_commands_unfinished_subject', ['hostId', 'subject'], { where: 'finished_at IS NULL' })
+@Index('ix_commands_deadline', ['deadlineAt'], { where: 'finished_at IS NULL AND deadline_at IS NOT NULL' })
+@Index('ix_commands_created_at', ['createdAt', 'id'])
+export class Command {
+  @PrimaryGeneratedColumn('uuid') id!: string
+  @Column('uuid') hostId!: string
+  @Column('bigint') seq!: number
+  @Column('text') kind!: CommandKind
+  @Column('text') subject!: string
+  @Column('integer') generation!: number
+  @Column('jsonb') payload!: object
+  @Column('text', { default: 'queued' }) state!: CommandState
+  @Column('integer', { default: 0 }) attempts!: number
+  @Column('bigint', { nullable: true }) epoch!: number | null
+  @Column('boolean', { default: false }) permitted!: boolean
+  @Column('boolean', { default: false }) late!: boolean
+  @Column('text', { nullable: true }) requestId!: string | null
+  @Column('jsonb', { nullable: true }) result!: object | null
+  @Column('jsonb', { nullable: true }) fault!: Fault | null
+  @Column('text', { nullable: true }) settleError!: string | null
+  @Column('timestamptz', { default: () => 'now()' }) createdAt!: Date
+  @Column('timestamptz', { nullable: true }) dispatchedAt!: Date | null
+  @Column('timestamptz', { nullable: true }) deadlineAt!: Date | null
+  @Column('timestamptz', { nullable: true }) finishedAt!: Date | null
+}

@@ -1,0 +1,197 @@
+import { type CommandKind, commandKinds } from '../../wire/commands.js'
+import type { Fault, ReportState } from '../../wire/session.js'
+import { appendFrom } from '../events/events.service.js'
+import { prepared, type Tx } from '../platform/database.js'
+import type { EndedCommand } from './settlers.js'
+
+const kindsOf = (mode: 'level' | 'once'): CommandKind[] =>
+  (Object.keys(commandKinds) as CommandKind[]).filter((kind) => commandKinds[kind].mode === mode)
+
+export const levelKinds = kindsOf('level')
+
+export interface CommandInsert {
+  readonly id: string
+  readonly hostId: string
+  readonly kind: CommandKind
+  readonly subject: string
+  readonly generation: number
+  readonly payload: object
+  readonly deadlineMs: number | null
+  readonly supersedes: boolean
+  readonly requestId: string | null
+  /** What the request is told by, as `encodeEvents` gives it. */
+  readonly events: string
+}
+
+/**
+ * One statement: number, supersede, insert, tell. The number's row lock is held until the commit, so that commands of one
+ * host become visible in the order of their numbers. Rows that somebody else has locked are no longer merely queued.
+ * @returns false when the host does not exist
+ */
+export async function insertCommand(tx: Tx, c: CommandInsert): Promise<boolean> {
+  const rows = await prepared(
+    tx,
+    'command_insert',
+    `WITH numbered AS (
+       UPDATE host_sequences SET last_seq = last_seq + 1 WHERE host_id = $2 RETURNING last_seq
+     ), old AS (
+       UPDATE commands SET state = 'superseded', finished_at = now()
+       WHERE $8 AND id IN (
+         SELECT id FROM commands
+         WHERE host_id = $2 AND subject = $4 AND finished_at IS NULL AND state = 'queued' AND kind = ANY($10::text[])
+         FOR UPDATE SKIP LOCKED)
+     ), told AS (
+       ${appendFrom('$11')}
+     )
+     INSERT INTO commands (id, host_id, seq, kind, subject, generation, payload, deadline_at, request_id)
+     SELECT $1, $2, last_seq, $3, $4, $5, $6, now() + $7::float8 * interval '1 millisecond', $9 FROM numbered
+     RETURNING id`,
+    [
+      c.id,
+      c.hostId,
+      c.kind,
+      c.subject,
+      c.generation,
+      JSON.stringify(c.payload),
+      c.deadlineMs,
+      c.supersedes,
+      c.requestId,
+      levelKinds,
+      c.events,
+    ],
+  )
+  return rows.length > 0
+}
+
+export interface EndReport {
+  readonly id: string
+  readonly hostId: string
+  readonly epoch: number
+  readonly state: ReportState
+  readonly result: object | null
+  readonly fault: Fault | null
+}
+
+/** Which of the reports, as `<hostId> <epoch>`, come under the current epoch of their host. */
+export async function currentHosts(tx: Tx, reports: readonly EndReport[]): Promise<ReadonlySet<string>> {
+  const rows = await prepared<{ id: string; epoch: number }>(
+    tx,
+    'hosts_of_current_epoch',
+    `SELECT DISTINCT h.id, r.epoch FROM hosts h JOIN unnest($1::uuid[], $2::bigint[]) AS r(id, epoch) ON r.id = h.id AND r.epoch = h.session_epoch`,
+    [reports.map((r) => r.hostId), reports.map((r) => r.epoch)],
+  )
+  return new Set(rows.map((row) => `${row.id} ${row.epoch}`))
+}
+
+interface EndedRow {
+  id: string
+  host_id: string
+  kind: CommandKind
+  subject: string
+  generation: number
+  payload: object
+  state: EndedCommand['state']
+  result: object | null
+  fault: Fault | null
+  late: boolean
+}
+
+const ENDED = 'c.id, c.host_id, c.kind, c.subject, c.generation, c.payload, c.state, c.result, c.fault, c.late'
+
+/**
+ * Ends the commands of a batch of reports. One that has ended already is left alone, but for the late success of a
+ * level command that had expired. Reports under an old epoch change nothing.
+ */
+export async function endReported(tx: Tx, reports: readonly EndReport[]): Promise<EndedCommand[]> {
+  const rows = await prepared<EndedRow>(
+    tx,
+    'commands_end_reported',
+    `WITH r AS (
+       SELECT r.* FROM jsonb_to_recordset($1::jsonb)
+         AS r(id uuid, "hostId" uuid, epoch bigint, state text, result jsonb, fault jsonb)
+       JOIN hosts h ON h.id = r."hostId" AND h.session_epoch = r.epoch
+     ), locked AS (
+       SELECT c.id FROM commands c JOIN r ON r.id = c.id AND r."hostId" = c.host_id
+       WHERE c.finished_at IS NULL OR (c.state = 'expired' AND r.state = 'succeeded' AND c.kind = ANY($2::text[]))
+       ORDER BY c.id FOR UPDATE OF c
+     )
+     UPDATE commands c
+     SET state = r.state, result = r.result, fault = r.fault, late = (c.finished_at IS NOT NULL), finished_at = now()
+     FROM r, locked WHERE c.id = locked.id AND r.id = c.id
+     RETURNING ${ENDED}`,
+    [JSON.stringify(reports), levelKinds],
+  )
+  return rows.map(toEnded)
+}
+
+/** Ends what is past its deadline, a bounded number at a time. */
+export async function endExpired(tx: Tx, limit: number): Promise<EndedCommand[]> {
+  const rows = await prepared<EndedRow>(
+    tx,
+    'commands_end_expired',
+    `UPDATE commands c
+     SET state = 'expired', finished_at = now(),
+         fault = jsonb_build_object('type', 'expired', 'message', 'the host did not carry it out in its time')
+     WHERE c.id IN (
+       SELECT id FROM commands WHERE finished_at IS NULL AND deadline_at IS NOT NULL AND deadline_at < now()
+       ORDER BY deadline_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+     RETURNING ${ENDED}`,
+    [limit],
+  )
+  return rows.map(toEnded)
+}
+
+/** Ends one command by the plane's own decision; null when it has ended already. */
+export async function endByPlane(
+  tx: Tx,
+  id: string,
+  state: 'failed' | 'superseded',
+  fault: Fault,
+): Promise<EndedCommand | null> {
+  const rows = await prepared<EndedRow>(
+    tx,
+    'command_end_by_plane',
+    `UPDATE commands c SET state = $2, finished_at = now(), fault = $3 WHERE c.id = $1 AND c.finished_at IS NULL RETURNING ${ENDED}`,
+    [id, state, JSON.stringify(fault)],
+  )
+  return rows[0] ? toEnded(rows[0]) : null
+}
+
+/** Every command up to this number has ended. */
+export async function floorOf(tx: Tx, hostId: string): Promise<number> {
+  const [row] = await prepared<{ floor: number }>(
+    tx,
+    'commands_floor',
+    `SELECT coalesce((SELECT min(seq) - 1 FROM commands WHERE host_id = $1 AND finished_at IS NULL),
+                     (SELECT last_seq FROM host_sequences WHERE host_id = $1), 0) AS floor`,
+    [hostId],
+  )
+  return row?.floor ?? 0
+}
+
+/**
+ * The host has seen numbers that this database never gave: it was put back to an earlier state. Numbering goes on after
+ * them; level commands that wait are numbered anew, once commands may have run in the lost history.
+ * @returns the ids of the once commands that must be ended as unknown
+ */
+export async function renumberAfter(tx: Tx, hostId: string, seenSeq: number): Promise<string[]> {
+  await tx.query('UPDATE host_sequences SET last_seq = greatest(last_seq, $2) WHERE host_id = $1', [hostId, seenSeq])
+  const waiting: { id: string; kind: CommandKind }[] = await tx.query(
+    'SELECT id, kind FROM commands WHERE host_id = $1 AND finished_at IS NULL AND seq <= $2 ORDER BY seq FOR UPDATE',
+    [hostId, seenSeq],
+  )
+  const level = waiting.filter((c) => levelKinds.includes(c.kind))
+  for (const { id } of level) {
+    await tx.query(
+      `WITH n AS (UPDATE host_sequences SET last_seq = last_seq + 1 WHERE host_id = $1 RETURNING last_seq)
+       UPDATE commands SET seq = n.last_seq FROM n WHERE id = $2`,
+      [hostId, id],
+    )
+  }
+  return waiting.filter((c) => !levelKinds.includes(c.kind)).map((c) => c.id)
+}
+
+function toEnded(row: EndedRow): EndedCommand {
+  const { host_id, ...rest } = row
+  return { ...rest, hostId: host_id }
+}

@@ -1,0 +1,80 @@
+import { randomUUID } from 'node:crypto'
+import { Injectable } from '@nestjs/common'
+import { currentContext } from '../../log/context.js'
+import { type CommandKind, commandKinds, type PayloadOf } from '../../wire/commands.js'
+import { type EventDraft, Events, encodeEvents } from '../events/events.service.js'
+import { Database, type Tx } from '../platform/database.js'
+import { NotFound } from '../platform/errors.js'
+import type { Listing } from '../platform/listing.js'
+import { type Page, page } from '../platform/pages.js'
+import type { CommandQuery } from './command.dto.js'
+import { Command } from './command.entity.js'
+import { floorOf, insertCommand } from './commands.queries.js'
+import { Wakeups } from './wakeups.js'
+
+export interface NewCommand<K extends CommandKind> {
+  /** Given where the row has to name its command before it is queued. */
+  readonly id?: string
+  readonly kind: K
+  readonly hostId: string
+  readonly subject: string
+  readonly generation: number
+  readonly payload: PayloadOf<K>
+  /** What tells of the request: written by the same statement. */
+  readonly events?: readonly EventDraft[]
+}
+
+const listing: Listing<Command> = {
+  entity: Command,
+  sortable: ['createdAt', 'seq', 'state'],
+  defaultSort: '-createdAt',
+  filterable: ['hostId', 'state', 'kind', 'subject'],
+}
+
+/** The queue of what hosts are asked to do. */
+@Injectable()
+export class Commands {
+  constructor(
+    private readonly database: Database,
+    private readonly wakeups: Wakeups,
+    private readonly events: Events,
+  ) {}
+
+  list(query: CommandQuery): Promise<Page<Command>> {
+    return page(this.database.dataSource.manager, listing, query)
+  }
+
+  async require(id: string): Promise<Command> {
+    const command = await this.database.dataSource.manager.findOneBy(Command, { id })
+    if (!command) throw new NotFound(`command ${id}`)
+    return command
+  }
+
+  /** Every command of the host up to this number has ended: its agent may forget their marks. */
+  floor(hostId: string): Promise<number> {
+    return this.database.transaction((tx) => floorOf(tx, hostId))
+  }
+
+  /**
+   * Queues a command in the caller's transaction: it stands or falls with the row that it is for. A *level* command
+   * supersedes those of its subject that are still queued. The host's owner is woken after the commit.
+   * @returns the command's id
+   */
+  async enqueue<K extends CommandKind>(tx: Tx, command: NewCommand<K>): Promise<string> {
+    const id = command.id ?? randomUUID()
+    const { mode, deadlineMs } = commandKinds[command.kind]
+    const events = command.events ?? []
+    const found = await insertCommand(tx, {
+      ...command,
+      id,
+      deadlineMs,
+      supersedes: mode === 'level',
+      requestId: currentContext().requestId ?? null,
+      events: encodeEvents(events),
+    })
+    if (!found) throw new NotFound(`host ${command.hostId}`)
+    if (events.length > 0) this.events.announce(tx)
+    this.database.afterCommit(tx, () => this.wakeups.wake(command.hostId))
+    return id
+  }
+}

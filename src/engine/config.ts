@@ -1,0 +1,21 @@
+import type { Address } from '../config/address.js'
+import type { LogFormat, LogLevel } from '../log/levels.js'
+
+/** What an engine is told once, at its start; everything else that matters is a row in `settings`. */
+export interface EngineConfig {
+  readonly http: Address
+  readonly tcp: Address
+  /** Null: an embedded Postgres in `dataDir`. */
+  readonly databaseUrl: string | null
+  readonly dataDir: string
+  readonly joinSecret: string
+  readonly replicaName: string
+  /** Addresses of this replica's transport as hosts can dial them. */
+  readonly advertise: readonly Address[]
+  readonly logLevel: LogLevel
+  readonly logFormat: LogFormat
+  readonly poolSize: number
+  readonly httpBodyLimitBytes: number
+  readonly requestTimeoutMs: number
+  readonly drainTimeoutMs: number
+}

@@ -1,0 +1,28 @@
+import { Replica } from './cluster/replica.entity.js'
+import { Command } from './commands/command.entity.js'
+import { HostSequence } from './commands/host-sequence.entity.js'
+import { Event } from './events/event.entity.js'
+import { Host } from './hosts/host.entity.js'
+import { Quarantined } from './hosts/quarantined.entity.js'
+import { Tombstone } from './hosts/tombstone.entity.js'
+import { IdempotencyKey } from './platform/idempotency-key.entity.js'
+import { Incarnation } from './platform/incarnation.entity.js'
+import { Schedule } from './platform/schedule.entity.js'
+import { Setting } from './platform/setting.entity.js'
+import { StorageConnection } from './storage/storage-connection.entity.js'
+
+/** Every table that has an entity. */
+export const entities = [
+  Command,
+  Event,
+  Host,
+  HostSequence,
+  IdempotencyKey,
+  Incarnation,
+  Quarantined,
+  Replica,
+  Schedule,
+  Setting,
+  StorageConnection,
+  Tombstone,
+]

@@ -1,0 +1,32 @@
+/** Every event type: `<area>.<noun>.<past>`, with what it means to an operator. */
+export const eventTypes = {
+  'hosts.host.registered': 'A host is known to the plane by its name.',
+  'hosts.host.up': 'The host has a session and takes work.',
+  'hosts.host.lost': 'The host fell silent: its things may still run.',
+  'hosts.host.down': 'The agent said goodbye.',
+  'hosts.host.preparing': 'Maintenance was asked for; what runs there moves or stops.',
+  'hosts.host.maintenance': 'The host takes no work until it is activated.',
+  'hosts.host.activated': 'The host left maintenance.',
+  'hosts.host.updated': 'Labels or the name were changed.',
+  'hosts.host.reinstalled': 'Another agent answers for the host now.',
+  'hosts.host.deleted': 'The host was removed from the plane.',
+  'hosts.thing.quarantined': 'A host holds a thing that the database does not account for.',
+  'hosts.thing.released': 'A quarantined thing is accounted for, gone or dismissed.',
+  'hosts.removals.stopped': 'Too many quarantined things: nothing is removed from hosts by itself.',
+  'hosts.tombstone.confirmed': 'The host confirmed that the thing is gone.',
+  'hosts.tombstone.forgotten': 'An administrator gave the name free without the confirmation of the host.',
+  'database.incarnation.begun': 'The database was found to be older than what hosts saw, or moved.',
+  'commands.command.expired': 'A command was not carried out in its time.',
+  'commands.command.unsettled': 'A result could not be recorded as usual; its row was marked ERROR.',
+  'settings.setting.changed': 'A setting has a new value.',
+  'storage.connection.requested': 'A storage connection was asked for or changed.',
+  'storage.connection.managed': 'The host holds the connection and keeps it up by itself.',
+  'storage.connection.failed': 'The host could not take the connection on, or let it go.',
+  'storage.connection.unmanaging': 'The connection is to be let go.',
+  'storage.connection.unmanaged': 'The host let the connection go.',
+  'storage.connection.forgotten': 'The connection was given up without a confirmation of its host.',
+  'storage.connection.reset': 'The target was disconnected and connected anew.',
+  'storage.connection.observed': 'What is seen of the connection has changed.',
+} as const
+
+export type EventType = keyof typeof eventTypes

@@ -1,0 +1,52 @@
+import { Get, Headers, Query, Req, Res } from '@nestjs/common'
+import { ApiHeader } from '@nestjs/swagger'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Operation, RestController } from '../platform/openapi.js'
+import { PageOf } from '../platform/pages.js'
+import { EventQuery, EventStreamQuery, EventView, viewEvent } from './event.dto.js'
+import { EventPages } from './event-pages.js'
+import { EventStreams } from './event-streams.js'
+
+@RestController('events', 'Events', 'What happened, in order, as a list and as a live stream.')
+export class EventController {
+  constructor(
+    private readonly pages: EventPages,
+    private readonly streams: EventStreams,
+  ) {}
+
+  @Get()
+  @Operation({
+    id: 'events.list',
+    summary: 'List events, oldest first',
+    description:
+      'The list has one order. `next` is null at its end; the last event’s id is a cursor too, to ask again later.',
+    reply: [200, PageOf(EventView)],
+    errors: ['cursor-lost'],
+  })
+  async list(@Query() query: EventQuery) {
+    const { items, next } = await this.pages.list(query)
+    return { items: items.map(viewEvent), next }
+  }
+
+  @Get('stream')
+  @ApiHeader({
+    name: 'Last-Event-ID',
+    required: false,
+    description: 'Go on after this event. Without it: from now on.',
+  })
+  @Operation({
+    id: 'events.stream',
+    summary: 'Follow events as they happen (server-sent events)',
+    description:
+      'Each message has the event’s id, its type as `event`, and the same JSON as the list as `data`. A reader that was cut off resumes with Last-Event-ID and misses nothing. A message `reset` says that the cursor was lost: read anew what you show.',
+    reply: [200, 'text/event-stream'],
+  })
+  async stream(
+    @Query() query: EventStreamQuery,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+    @Headers('last-event-id') lastEventId?: string,
+  ) {
+    await this.streams.open(request, reply, query, lastEventId)
+  }
+}

@@ -1,0 +1,17 @@
+import { Column, Entity, Index, PrimaryColumn, PrimaryGeneratedColumn } from 'typeorm'
+
+/** What happened. Ordered by (incarnation, xid, id), see `event-cursor.ts`. */
+@Entity('events')
+@Index('ix_events_at', ['at'])
+@Index('ix_events_subject', ['subject', 'incarnation', 'xid', 'id'])
+export class Event {
+  @PrimaryColumn('integer') incarnation!: number
+  @PrimaryColumn('bigint', { default: () => '((pg_current_xact_id()))' }) xid!: number
+  @PrimaryGeneratedColumn('identity', { type: 'bigint', generatedIdentity: 'ALWAYS' }) id!: number
+  @Column('timestamptz', { default: () => 'now()' }) at!: Date
+  @Column('text') type!: string
+  @Column('text') subject!: string
+  @Column('uuid', { nullable: true }) hostId!: string | null
+  @Column('text', { nullable: true }) requestId!: string | null
+  @Column('jsonb', { default: {} }) payload!: Record<string, unknown>
+}

@@ -1,0 +1,54 @@
+import { Injectable } from '@nestjs/common'
+import { currentContext } from '../../log/context.js'
+import { Database, prepared, type Tx } from '../platform/database.js'
+import { Notifications } from '../platform/notifications.js'
+import type { EventType } from './event-types.js'
+
+/** An event to be appended. `subject` names the thing plane-wide, e.g. `storage-connection/<hostId>/<id>`. */
+export interface EventDraft {
+  readonly type: EventType
+  readonly subject: string
+  readonly hostId?: string | null
+  readonly payload?: Readonly<Record<string, unknown>>
+}
+
+export const EVENTS_CHANNEL = 'keelson_events'
+
+/** The log of what happened, written in the transactions that make it happen. */
+@Injectable()
+export class Events {
+  constructor(
+    private readonly database: Database,
+    private readonly notifications: Notifications,
+  ) {}
+
+  async append(tx: Tx, drafts: readonly EventDraft[]): Promise<void> {
+    if (drafts.length === 0) return
+    await prepared(tx, 'events_append', appendFrom('$1'), [encodeEvents(drafts)])
+    this.announce(tx)
+  }
+
+  /** For a statement that appends by `appendFrom` itself: readers hear of it after the commit. */
+  announce(tx: Tx): void {
+    this.database.afterCommit(tx, () => this.notifications.notify(EVENTS_CHANNEL, 'new'))
+  }
+}
+
+/** The append as a part of another statement; `parameter` is what `encodeEvents` gives. */
+export const appendFrom = (parameter: string): string =>
+  `INSERT INTO events (incarnation, type, subject, host_id, request_id, payload)
+   SELECT (SELECT max(number) FROM incarnations), e.type, e.subject, e.host_id, e.request_id, e.payload
+   FROM jsonb_to_recordset(${parameter}::jsonb) AS e(type text, subject text, host_id uuid, request_id text, payload jsonb)`
+
+export function encodeEvents(drafts: readonly EventDraft[]): string {
+  const requestId = currentContext().requestId ?? null
+  return JSON.stringify(
+    drafts.map((d) => ({
+      type: d.type,
+      subject: d.subject,
+      host_id: d.hostId ?? null,
+      request_id: requestId,
+      payload: d.payload ?? {},
+    })),
+  )
+}

@@ -1,0 +1,70 @@
+import { isDatabaseOutage } from './database-outage.js'
+import { Unavailable } from './errors.js'
+
+interface Waiting<T, R> {
+  readonly item: T
+  readonly done: (result: R) => void
+  readonly failed: (error: Error) => void
+}
+
+export interface GathererOptions<T, R> {
+  /** Writes a batch as one; answers a result for each item, in order. */
+  readonly write: (items: readonly T[]) => Promise<readonly R[]>
+  /** What waits, for the refusal of more. */
+  readonly name: string
+  readonly maxBatch: number
+  /** Items that may wait for the database before further ones are refused. */
+  readonly maxWaiting: number
+}
+
+/**
+ * Gathers items while the batch before them is being written: many callers cost one transaction, and a single one waits
+ * for nobody.
+ */
+export class Gatherer<T, R> {
+  private waiting: Waiting<T, R>[] = []
+  private writing = false
+
+  constructor(private readonly options: GathererOptions<T, R>) {}
+
+  /** @throws Unavailable when too many wait already */
+  async submit(items: readonly T[]): Promise<R[]> {
+    const { maxWaiting, name } = this.options
+    if (this.waiting.length + items.length > maxWaiting) throw new Unavailable(`too many ${name} wait for the database`)
+    return Promise.all(items.map((item) => this.enqueue(item)))
+  }
+
+  private enqueue(item: T): Promise<R> {
+    return new Promise((done, failed) => {
+      this.waiting.push({ item, done, failed })
+      if (!this.writing) void this.writeAll()
+    })
+  }
+
+  private async writeAll(): Promise<void> {
+    this.writing = true
+    // next tick: what is submitted together travels together
+    await Promise.resolve()
+    while (this.waiting.length > 0) {
+      await this.writeBatch(this.waiting.splice(0, this.options.maxBatch))
+    }
+    this.writing = false
+  }
+
+  /** One bad item costs the others a second try each, one by one; an outage is everybody's. */
+  private async writeBatch(batch: readonly Waiting<T, R>[]): Promise<void> {
+    try {
+      const results = await this.options.write(batch.map(({ item }) => item))
+      batch.forEach(({ done }, index) => {
+        done(results[index] as R)
+      })
+    } catch (error) {
+      if (batch.length > 1 && !isDatabaseOutage(error)) {
+        for (const waiting of batch) await this.writeBatch([waiting])
+        return
+      }
+      const cause = error instanceof Error ? error : new Error(String(error))
+      for (const { failed } of batch) failed(cause)
+    }
+  }
+}

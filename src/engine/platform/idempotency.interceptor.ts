@@ -1,0 +1,118 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import {
+  type CallHandler,
+  type ExecutionContext,
+  HttpException,
+  Injectable,
+  type NestInterceptor,
+} from '@nestjs/common'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { from, lastValueFrom, type Observable } from 'rxjs'
+import { Database, type Tx } from './database.js'
+import { Conflict, Invalid } from './errors.js'
+import { type Call, callOf, claimKey, findReply, type StoredReply, storeReply } from './idempotency-keys.js'
+import { problemReply, StoredProblem } from './problem.js'
+import { BadInput } from './validation.js'
+
+const WAIT_MS = 10_000
+const RETRY_MS = 25
+const KEY = /^[\x21-\x7e]{1,255}$/
+/** Replies that say how things were, and are part of what was done; a fault of ours is not. */
+const storable: ReadonlySet<number> = new Set([404, 409, 412, 422])
+const keptHeaders = ['location', 'etag'] as const
+
+type Outcome = { readonly body: unknown } | 'taken'
+
+/**
+ * `Idempotency-Key` on a POST: the handler runs inside one transaction in which its reply is written beside its effect,
+ * so that both are there or neither, whenever the process dies.
+ */
+@Injectable()
+export class IdempotencyInterceptor implements NestInterceptor {
+  constructor(private readonly database: Database) {}
+
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    if (context.getType() !== 'http') return next.handle()
+    const request = context.switchToHttp().getRequest<FastifyRequest>()
+    const key = request.headers['idempotency-key']
+    if (request.method !== 'POST' || key === undefined) return next.handle()
+    if (typeof key !== 'string' || !KEY.test(key)) {
+      throw new HttpException('Idempotency-Key is 1 to 255 visible ASCII characters', 400)
+    }
+    const reply = context.switchToHttp().getResponse<FastifyReply>()
+    return from(this.once(callOf(request, key), request, reply, next))
+  }
+
+  /** A repeat that arrives while the first is under way waits, holding no connection meanwhile. */
+  private async once(call: Call, request: FastifyRequest, reply: FastifyReply, next: CallHandler): Promise<unknown> {
+    const deadline = performance.now() + WAIT_MS
+    for (;;) {
+      const outcome = await this.database.ambient((tx) => this.attempt(tx, call, request, reply, next))
+      if (outcome !== 'taken') {
+        if (outcome.body instanceof StoredProblem) throw outcome.body
+        return outcome.body
+      }
+      if (performance.now() > deadline) {
+        throw new Conflict('a request of the same Idempotency-Key is still under way', 'idempotency-key-in-use')
+      }
+      await pause(RETRY_MS)
+    }
+  }
+
+  private async attempt(
+    tx: Tx,
+    call: Call,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    next: CallHandler,
+  ): Promise<Outcome> {
+    if (!(await claimKey(tx, call))) return 'taken'
+    const stored = await findReply(tx, call)
+    if (!stored) return { body: await this.run(tx, call, request, reply, next) }
+    if (stored.fingerprint !== call.fingerprint) {
+      throw new Invalid('the Idempotency-Key was used with another query or body', [], 'idempotency-key-reused')
+    }
+    return { body: replay(stored, reply) }
+  }
+
+  /** A refusal undoes the handler's work alone: the refusal itself is kept. */
+  private async run(
+    tx: Tx,
+    call: Call,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    next: CallHandler,
+  ): Promise<unknown> {
+    try {
+      const body: unknown = await this.database.savepoint(tx, () =>
+        lastValueFrom(next.handle(), { defaultValue: undefined }),
+      )
+      await storeReply(tx, call, {
+        status: reply.statusCode,
+        headers: headersOf(reply),
+        body: JSON.stringify(body) ?? null,
+      })
+      return body
+    } catch (error) {
+      const { status, headers, body } = problemReply(error, request)
+      if (error instanceof BadInput || !storable.has(status)) throw error
+      await storeReply(tx, call, { status, headers, body: JSON.stringify(body) })
+      return new StoredProblem(status, headers, body)
+    }
+  }
+}
+
+function replay({ status, headers, body }: StoredReply, reply: FastifyReply): unknown {
+  reply.header('idempotency-replayed', 'true')
+  const value: unknown = body === null ? undefined : JSON.parse(body)
+  if (status >= 400) return new StoredProblem(status, headers, value)
+  reply.headers(headers)
+  return value
+}
+
+function headersOf(reply: FastifyReply): Record<string, string> {
+  const found = keptHeaders.map((name) => [name, reply.getHeader(name)] as const)
+  return Object.fromEntries(
+    found.filter((entry): entry is readonly [(typeof keptHeaders)[number], string] => !!entry[1]),
+  )
+}

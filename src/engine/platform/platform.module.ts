@@ -1,0 +1,30 @@
+import { Global, Module } from '@nestjs/common'
+import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core'
+import { HealthController } from './health.controller.js'
+import { IdempotencyInterceptor } from './idempotency.interceptor.js'
+import { InputGuard } from './input.guard.js'
+import { MetricsController } from './metrics.controller.js'
+import { Metrics } from './metrics.js'
+import { OpenApiController } from './openapi.controller.js'
+import { ProblemFilter } from './problem.filter.js'
+import { Readiness } from './readiness.js'
+import { ReplyInterceptor } from './reply.interceptor.js'
+import { InputPipe } from './validation.js'
+
+/** What every REST controller stands on. `Database` comes from a global module beside it. */
+@Global()
+@Module({
+  controllers: [HealthController, MetricsController, OpenApiController],
+  providers: [
+    Metrics,
+    Readiness,
+    { provide: APP_FILTER, useClass: ProblemFilter },
+    { provide: APP_GUARD, useClass: InputGuard },
+    { provide: APP_PIPE, useClass: InputPipe },
+    // in this order: the stored reply is the one with its headers
+    { provide: APP_INTERCEPTOR, useClass: IdempotencyInterceptor },
+    { provide: APP_INTERCEPTOR, useClass: ReplyInterceptor },
+  ],
+  exports: [Metrics, Readiness],
+})
+export class PlatformModule {}

@@ -1,0 +1,35 @@
+/**
+ * The stable types of problem documents, their status and title. A domain error of a type that is not here is told by
+ * its class (`problem.ts`).
+ */
+export const problems = {
+  'bad-request': { status: 400, title: 'The request is malformed' },
+  'malformed-body': { status: 400, title: 'The body is not well-formed JSON' },
+  'not-found': { status: 404, title: 'There is no such thing' },
+  'route-not-found': { status: 404, title: 'There is nothing at this path' },
+  'method-not-allowed': { status: 405, title: 'This path does not know that method' },
+  'request-timeout': { status: 408, title: 'The request took too long to arrive' },
+  conflict: { status: 409, title: 'Its state does not allow it' },
+  pending: { status: 409, title: 'A change of it is under way' },
+  'id-in-use': { status: 409, title: 'The id is in use with other arguments' },
+  'name-taken': { status: 409, title: 'The name is taken' },
+  'unsupported-by-host': { status: 409, title: 'The agent of the host does not understand it' },
+  'in-use': { status: 409, title: 'Others use it' },
+  'idempotency-key-in-use': { status: 409, title: 'A request of the same key is under way' },
+  'precondition-failed': { status: 412, title: 'It has changed since it was read' },
+  'cursor-lost': { status: 410, title: 'The cursor is of a history that the database has lost, or too old' },
+  'body-too-large': { status: 413, title: 'The body is too large' },
+  'uri-too-long': { status: 414, title: 'The address is too long' },
+  'unsupported-media-type': { status: 415, title: 'Bodies are JSON' },
+  invalid: { status: 422, title: 'The request cannot be right' },
+  'idempotency-key-reused': { status: 422, title: 'The key belongs to another request' },
+  'headers-too-large': { status: 431, title: 'The headers are too large' },
+  internal: { status: 500, title: 'The engine failed' },
+  unavailable: { status: 503, title: 'It will work again by itself' },
+  'database-unavailable': { status: 503, title: 'The database does not answer' },
+  'not-ready': { status: 503, title: 'The engine is not ready' },
+} as const satisfies Record<string, { status: number; title: string }>
+
+export type ProblemType = keyof typeof problems
+
+export const problemUrn = (type: string): string => `urn:keelson:problem:${type}`

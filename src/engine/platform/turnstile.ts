@@ -1,0 +1,28 @@
+/** Lets a few through at a time; the others wait in line, and one who has gone meanwhile costs nothing. */
+export class Turnstile {
+  private inside = 0
+  private readonly line: (() => void)[] = []
+
+  constructor(
+    private readonly limit: number,
+    private readonly maxWaiting: number,
+  ) {}
+
+  get full(): boolean {
+    return this.line.length >= this.maxWaiting
+  }
+
+  /** @returns null without running `work` when `gone` says so as its turn comes */
+  async pass<T>(work: () => Promise<T>, gone: () => boolean): Promise<T | null> {
+    if (this.inside >= this.limit) await new Promise<void>((resolve) => this.line.push(resolve))
+    else this.inside++
+    try {
+      return gone() ? null : await work()
+    } finally {
+      // the place is handed over, so that nobody slips in between
+      const next = this.line.shift()
+      if (next) next()
+      else this.inside--
+    }
+  }
+}

@@ -1,0 +1,174 @@
+import type { INestApplication, Provider } from '@nestjs/common'
+import { NestFactory } from '@nestjs/core'
+import type { MicroserviceOptions } from '@nestjs/microservices'
+import type { NestFastifyApplication } from '@nestjs/platform-fastify'
+import { DataSource } from 'typeorm'
+import { type Address, formatAddress } from '../config/address.js'
+import { ExitError, exitCodes } from '../config/exit.js'
+import { version } from '../config/version.js'
+import type { Logger } from '../log/logger.js'
+import { NestLogger } from '../log/nest-logger.js'
+import { Replicas } from './cluster/replicas.js'
+import type { EngineConfig } from './config.js'
+import { dataSourceOptions } from './data-source.js'
+import { engineOn } from './engine.module.js'
+import { EventStreams } from './events/event-streams.js'
+import { JoinSecret } from './hosts/admission.js'
+import { Database } from './platform/database.js'
+import { Drains } from './platform/drains.js'
+import { type EmbeddedPostgres, startEmbeddedPostgres } from './platform/embedded-postgres.js'
+import { createHttpAdapter } from './platform/http-server.js'
+import { removeExpiredIdempotencyKeys } from './platform/idempotency-keys.js'
+import { Incarnations } from './platform/incarnations.js'
+import { migrate } from './platform/migrations.js'
+import { Notifications } from './platform/notifications.js'
+import { serveReader } from './platform/openapi-reader.js'
+import { Readiness } from './platform/readiness.js'
+import { ReplicaIdentity } from './platform/replica-identity.js'
+import { Schedules } from './platform/schedules.js'
+import { Settings } from './platform/settings.js'
+import { UsersOf } from './platform/users-of.js'
+import { Addresses } from './sessions/addresses.js'
+import { SessionRegistry } from './sessions/session-registry.js'
+import { SessionServer } from './sessions/session-server.js'
+import { Strangers } from './sessions/strangers.js'
+
+export interface RunningEngine {
+  readonly httpUrl: string
+  readonly tcpAddress: string
+  /** Drains in order: no new sessions, agents sent elsewhere, requests ended, then the database let go. */
+  stop(): Promise<void>
+}
+
+const DATABASE_PATIENCE_MS = 30_000
+const RETRY_MS = 1_000
+const IDEMPOTENCY_SWEEP_MS = 600_000
+
+/** Runs one replica of the control plane until `stop`. @throws ExitError with the exit code of its cause */
+export async function startEngine(config: EngineConfig, logger: Logger): Promise<RunningEngine> {
+  const embedded = config.databaseUrl ? null : await startEmbeddedPostgres({ dataDir: config.dataDir, logger })
+  const undo: (() => Promise<unknown>)[] = [async () => embedded?.stop()]
+  try {
+    const dataSource = await connect(config, embedded, logger)
+    undo.unshift(() => dataSource.destroy())
+    const done = await migrate(dataSource, 'up', { onWait: () => logger.info('another replica migrates: waiting') })
+    if (done.length > 0) logger.info({ migrations: done }, 'the schema was migrated')
+    return await serve(config, logger, dataSource, undo)
+  } catch (error) {
+    await undoAll(undo, logger)
+    throw error
+  }
+}
+
+/** Every step, whatever came of the one before. */
+async function undoAll(steps: readonly (() => Promise<unknown>)[], logger: Logger): Promise<void> {
+  for (const step of steps) await step().catch((err: unknown) => logger.error({ err }, 'cleaning up failed'))
+}
+
+async function connect(config: EngineConfig, embedded: EmbeddedPostgres | null, logger: Logger): Promise<DataSource> {
+  const url = config.databaseUrl ?? embedded?.url ?? ''
+  const onPoolError = (err: Error) => logger.warn({ err }, 'a connection to the database broke')
+  const givenUp = performance.now() + DATABASE_PATIENCE_MS
+  for (;;) {
+    try {
+      return await new DataSource(dataSourceOptions(url, { poolSize: config.poolSize, onPoolError })).initialize()
+    } catch (error) {
+      if (performance.now() > givenUp) {
+        const message = `the database cannot be reached: ${error instanceof Error ? error.message : String(error)}`
+        throw new ExitError(exitCodes.unavailable, message, { cause: error })
+      }
+      logger.warn({ err: error }, 'the database cannot be reached yet')
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+    }
+  }
+}
+
+async function serve(
+  config: EngineConfig,
+  logger: Logger,
+  dataSource: DataSource,
+  undo: (() => Promise<unknown>)[],
+): Promise<RunningEngine> {
+  const transport = new SessionServer({ host: config.tcp.host, port: config.tcp.port })
+  const app = await NestFactory.create<NestFastifyApplication>(
+    engineOn(partsOf(config, dataSource)),
+    createHttpAdapter(config),
+    { logger: new NestLogger(logger), abortOnError: false, bufferLogs: false },
+  )
+  undo.unshift(() => app.close())
+  app.connectMicroservice<MicroserviceOptions>({ strategy: transport })
+  app.get(Strangers).watchedBy(transport)
+  app.get(Schedules).register({
+    name: 'platform.idempotency-keys',
+    everyMs: IDEMPOTENCY_SWEEP_MS,
+    meaning: 'Removes idempotency keys that are older than 24 hours.',
+    run: () => removeExpiredIdempotencyKeys(app.get(Database)),
+  })
+  serveReader(app)
+  const draining = { now: false }
+  app.get(Readiness).register('draining', () => {
+    if (draining.now) throw new Error('this replica is stopping')
+  })
+  await app.get(Incarnations).adopt()
+  await app.init()
+  await app.get(Settings).reload()
+  await listen(config.tcp, () => app.startAllMicroservices())
+  const tcp = { host: config.tcp.host, port: transport.address.port }
+  app.get(Addresses).announce(advertised(config, tcp).map(formatAddress))
+  await app.get(Replicas).start()
+  await app.get(Notifications).start()
+  await app.get(Schedules).start()
+  await listen(config.http, () => app.listen(config.http.port, config.http.host))
+  const http = { host: config.http.host, port: portOf(app) }
+  logger.info({ http: formatAddress(http), tcp: formatAddress(tcp), version }, 'the engine serves')
+  return {
+    httpUrl: `http://${formatAddress(http)}`,
+    tcpAddress: formatAddress(tcp),
+    stop: async () => {
+      draining.now = true
+      await app.get(SessionRegistry).drain()
+      app.get(EventStreams).endAll()
+      await undoAll(undo, logger)
+    },
+  }
+}
+
+function partsOf(config: EngineConfig, dataSource: DataSource): Provider[] {
+  const database = new Database(dataSource)
+  const identity = new ReplicaIdentity(config.replicaName, version, formatAddress(config.tcp))
+  const connection = { connectionString: (dataSource.options as { url?: string }).url }
+  const notifications = new Notifications(database, connection)
+  return [
+    { provide: Database, useValue: database },
+    { provide: ReplicaIdentity, useValue: identity },
+    { provide: Notifications, useValue: notifications },
+    { provide: JoinSecret, useValue: new JoinSecret(config.joinSecret) },
+    Addresses,
+    Drains,
+    Incarnations,
+    Schedules,
+    Settings,
+    UsersOf,
+  ]
+}
+
+/** An address that was bound with port 0 is told as what it became. */
+function advertised(config: EngineConfig, bound: Address): readonly Address[] {
+  return config.advertise.map((a) => (a.port === 0 ? { host: a.host, port: bound.port } : a))
+}
+
+async function listen(address: Address, open: () => Promise<unknown>): Promise<void> {
+  try {
+    await open()
+  } catch (error) {
+    const code = (error as { code?: string }).code
+    if (code !== 'EADDRINUSE' && code !== 'EACCES' && code !== 'EADDRNOTAVAIL') throw error
+    throw new ExitError(exitCodes.temporary, `cannot listen on ${formatAddress(address)}: ${code}`, { cause: error })
+  }
+}
+
+function portOf(app: INestApplication): number {
+  const bound = app.getHttpServer().address() as { port: number } | null
+  if (!bound) throw new Error('the REST interface does not listen')
+  return bound.port
+}

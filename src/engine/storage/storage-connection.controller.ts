@@ -1,0 +1,108 @@
+import { Body, Delete, Get, Headers, Param, Post, Put, Query } from '@nestjs/common'
+import { ApiHeader, ApiParam } from '@nestjs/swagger'
+import { type IfMatch, IfMatchHeader } from '../platform/etag.js'
+import { IdParam, Operation, RestController } from '../platform/openapi.js'
+import { PageOf, viewPage } from '../platform/pages.js'
+import { accepted } from '../platform/reply.js'
+import { ConnectionIdPipe } from './connection-id.pipe.js'
+import {
+  StorageConnectionPut,
+  StorageConnectionQuery,
+  StorageConnectionView,
+  viewStorageConnection,
+} from './storage-connection.dto.js'
+import { StorageConnections } from './storage-connections.service.js'
+
+const CONNECTION = {
+  name: 'connectionId',
+  description: "Any string without '/' of up to 255 characters; a common prefix makes a flow.",
+}
+
+@RestController(
+  'hosts/:hostId/storage-connections',
+  'Storage connections',
+  'What each host keeps connected by itself, by id.',
+)
+export class StorageConnectionController {
+  constructor(private readonly connections: StorageConnections) {}
+
+  @Get()
+  @Operation({
+    id: 'storageConnections.list',
+    summary: "List a host's storage connections",
+    reply: [200, PageOf(StorageConnectionView)],
+  })
+  async list(@IdParam('hostId') hostId: string, @Query() query: StorageConnectionQuery) {
+    return viewPage(await this.connections.list(hostId, query), viewStorageConnection)
+  }
+
+  @Get(':connectionId')
+  @ApiParam(CONNECTION)
+  @Operation({
+    id: 'storageConnections.get',
+    summary: 'Show a storage connection',
+    reply: [200, StorageConnectionView],
+    etag: true,
+  })
+  async get(@IdParam('hostId') hostId: string, @Param('connectionId', ConnectionIdPipe) connectionId: string) {
+    return viewStorageConnection(await this.connections.require(hostId, connectionId))
+  }
+
+  @Put(':connectionId')
+  @ApiParam(CONNECTION)
+  @ApiHeader({
+    name: 'Prefer',
+    required: false,
+    description: '`coalesce`: a change to a pending connection replaces what is still queued.',
+  })
+  @Operation({
+    id: 'storageConnections.put',
+    summary: 'Have a host hold a storage connection and keep it up',
+    description:
+      'Answers once the id is registered. The same id with the same arguments is a success; other arguments need If-Match.',
+    reply: [202, StorageConnectionView],
+    etag: true,
+    errors: ['conflict', 'pending', 'id-in-use', 'unsupported-by-host'],
+  })
+  async put(
+    @IdParam('hostId') hostId: string,
+    @Param('connectionId', ConnectionIdPipe) connectionId: string,
+    @Body() body: StorageConnectionPut,
+    @IfMatchHeader() ifMatch: IfMatch | null,
+    @Headers('prefer') prefer?: string,
+  ) {
+    const conditions = { ifMatch, coalesce: prefers(prefer, 'coalesce') }
+    return accepted(viewStorageConnection(await this.connections.put(hostId, connectionId, body, conditions)))
+  }
+
+  @Delete(':connectionId')
+  @ApiParam(CONNECTION)
+  @Operation({
+    id: 'storageConnections.delete',
+    summary: 'Have a host let go of a storage connection',
+    reply: [202, StorageConnectionView],
+  })
+  async delete(
+    @IdParam('hostId') hostId: string,
+    @Param('connectionId', ConnectionIdPipe) connectionId: string,
+    @IfMatchHeader() ifMatch: IfMatch | null,
+  ) {
+    return accepted(viewStorageConnection(await this.connections.delete(hostId, connectionId, ifMatch)))
+  }
+
+  @Post(':connectionId/reset')
+  @ApiParam(CONNECTION)
+  @Operation({
+    id: 'storageConnections.reset',
+    summary: 'Disconnect and connect the target once, now',
+    reply: [202, StorageConnectionView],
+    errors: ['pending', 'unsupported-by-host'],
+  })
+  async reset(@IdParam('hostId') hostId: string, @Param('connectionId', ConnectionIdPipe) connectionId: string) {
+    return accepted(viewStorageConnection(await this.connections.reset(hostId, connectionId)))
+  }
+}
+
+/** RFC 7240: a comma-separated list of preferences. */
+const prefers = (header: string | undefined, preference: string): boolean =>
+  (header ?? '').split(',').some((part) => part.trim().toLowerCase() === preference)

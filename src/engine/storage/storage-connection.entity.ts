@@ -1,0 +1,31 @@
+import { Column, Entity, ForeignKey, Index, PrimaryGeneratedColumn } from 'typeorm'
+import type { StorageOperatingStatus } from '../../wire/commands.js'
+import type { Fault } from '../../wire/session.js'
+import type { ProvisioningStatus } from '../platform/provisioning.js'
+
+/** A storage connection that a host keeps up by itself (S1, S2), by its id on that host (S8). */
+@Entity('storage_connections')
+@Index('uq_storage_connections_host_id_connection_id', ['hostId', 'connectionId'], { unique: true })
+export class StorageConnection {
+  @PrimaryGeneratedColumn('uuid') id!: string
+  @Column('uuid')
+  @ForeignKey('Host', 'id', { name: 'fk_storage_connections_host_id' })
+  hostId!: string
+  @Column('text') connectionId!: string
+  @Column('text') uri!: string
+  @Column('jsonb', { default: {} }) options!: Record<string, string>
+  /** The actual target as the host normalised it; null until it answered. */
+  @Column('text', { nullable: true }) target!: string | null
+  @Column('integer', { default: 1 }) generation!: number
+  @Column('uuid', { nullable: true }) commandId!: string | null
+  @Column('text') provisioningStatus!: ProvisioningStatus
+  @Column('text', { default: 'UNKNOWN' }) operatingStatus!: StorageOperatingStatus
+  /** Why provisioning failed. */
+  @Column('jsonb', { nullable: true }) fault!: Fault | null
+  @Column('timestamptz', { nullable: true }) faultAt!: Date | null
+  /** Why it is not up, in the words of the host's tools. */
+  @Column('jsonb', { nullable: true }) observedFault!: Fault | null
+  @Column('timestamptz', { nullable: true }) observedAt!: Date | null
+  @Column('timestamptz', { default: () => 'now()' }) createdAt!: Date
+  @Column('timestamptz', { default: () => 'now()' }) updatedAt!: Date
+}

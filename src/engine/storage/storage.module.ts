@@ -1,0 +1,53 @@
+import { Module, type OnModuleInit } from '@nestjs/common'
+import { CommandsModule } from '../commands/commands.module.js'
+import { EventsModule } from '../events/events.module.js'
+import { Events } from '../events/events.service.js'
+import { HostsModule } from '../hosts/hosts.module.js'
+import { Database } from '../platform/database.js'
+import { Schedules } from '../platform/schedules.js'
+import { StorageSettlers } from './storage.settlers.js'
+import { StorageConnectionController } from './storage-connection.controller.js'
+import type { StorageConnection } from './storage-connection.entity.js'
+import { eventOf, StorageConnections } from './storage-connections.service.js'
+import { StorageSubjects } from './storage-subjects.js'
+
+@Module({
+  imports: [EventsModule, CommandsModule, HostsModule],
+  controllers: [StorageConnectionController],
+  providers: [StorageConnections, StorageSettlers, StorageSubjects],
+})
+export class StorageModule implements OnModuleInit {
+  constructor(
+    private readonly schedules: Schedules,
+    private readonly database: Database,
+    private readonly events: Events,
+  ) {}
+
+  onModuleInit(): void {
+    this.schedules.register({
+      name: 'storage.stuck',
+      everyMs: 30_000,
+      meaning:
+        'Marks pending connections whose command has ended or vanished as ERROR: nothing stays pending for ever.',
+      run: () => this.freeStuck(),
+    })
+  }
+
+  private async freeStuck(): Promise<void> {
+    const fault = { type: 'unsettled', message: 'its command has ended without moving it: ask for it again' }
+    await this.database.transaction(async (tx) => {
+      const [rows] = await tx.query(
+        `UPDATE storage_connections s SET provisioning_status = 'ERROR', fault = $1, fault_at = now(), updated_at = now()
+         WHERE s.provisioning_status LIKE 'PENDING%' AND s.updated_at < now() - interval '30 seconds'
+           AND NOT EXISTS (SELECT FROM commands c WHERE c.id = s.command_id
+                           AND (c.finished_at IS NULL OR c.finished_at > now() - interval '30 seconds'))
+         RETURNING host_id AS "hostId", connection_id AS "connectionId", generation, provisioning_status AS "provisioningStatus"`,
+        [JSON.stringify(fault)],
+      )
+      await this.events.append(
+        tx,
+        rows.map((row: StorageConnection) => eventOf('storage.connection.failed', row, { fault })),
+      )
+    })
+  }
+}

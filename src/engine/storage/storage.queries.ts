@@ -1,0 +1,111 @@
+import { prepared, type Tx } from '../platform/database.js'
+import type { StorageConnection } from './storage-connection.entity.js'
+
+const COLUMNS: Readonly<Record<keyof StorageConnection, string>> = {
+  id: 'id',
+  hostId: 'host_id',
+  connectionId: 'connection_id',
+  uri: 'uri',
+  options: 'options',
+  target: 'target',
+  generation: 'generation',
+  commandId: 'command_id',
+  provisioningStatus: 'provisioning_status',
+  operatingStatus: 'operating_status',
+  fault: 'fault',
+  faultAt: 'fault_at',
+  observedFault: 'observed_fault',
+  observedAt: 'observed_at',
+  createdAt: 'created_at',
+  updatedAt: 'updated_at',
+}
+
+/** The columns under the names of the entity, of the table that goes by `alias`. */
+const columnsOf = (alias: string): string =>
+  Object.entries(COLUMNS)
+    .map(([property, column]) => `${alias}.${column} AS "${property}"`)
+    .join(', ')
+
+export interface NewConnection {
+  readonly hostId: string
+  readonly connectionId: string
+  readonly uri: string
+  readonly options: Record<string, string>
+  readonly commandId: string
+}
+
+/** What an attempt to create found: no host, a host whose agent may not understand it, and the row if it is new. */
+export interface Creation {
+  readonly host: { readonly name: string; readonly agentId: string | null; readonly kinds: readonly string[] } | null
+  readonly row: StorageConnection | null
+}
+
+/**
+ * Registers an id that is free, in one statement: what stood for the one before it (its tombstone, a quarantined thing)
+ * is lifted, and the generation goes on above it. Nothing happens when the id is in use.
+ */
+export async function tryCreate(tx: Tx, c: NewConnection): Promise<Creation> {
+  const [found] = await prepared<{ name: string; agent_id: string | null; kinds: string[] } & Record<string, unknown>>(
+    tx,
+    'storage_try_create',
+    `WITH host AS (
+       SELECT id, name, agent_id, kinds FROM hosts WHERE id = $1
+     ), free AS (
+       SELECT id FROM host WHERE NOT EXISTS (SELECT FROM storage_connections WHERE host_id = $1 AND connection_id = $2)
+     ), lifted AS (
+       DELETE FROM tombstones WHERE host_id = $1 AND subject = 'storage-connection/' || $2::text AND EXISTS (SELECT FROM free)
+       RETURNING generation
+     ), released AS (
+       UPDATE quarantine SET state = 'released', ended_at = now()
+       WHERE host_id = $1 AND subject = 'storage-connection/' || $2::text AND EXISTS (SELECT FROM free)
+       RETURNING generation
+     ), made AS (
+       INSERT INTO storage_connections (host_id, connection_id, uri, options, generation, command_id, provisioning_status)
+       SELECT $1, $2, $3, $4,
+         greatest((SELECT generation FROM lifted), (SELECT generation FROM released), 0) + 1, $5, 'PENDING_CREATE'
+       FROM free
+       ON CONFLICT (host_id, connection_id) DO NOTHING
+       RETURNING *
+     )
+     SELECT h.name, h.agent_id, h.kinds, ${columnsOf('m')} FROM host h LEFT JOIN made m ON true`,
+    [c.hostId, c.connectionId, c.uri, JSON.stringify(c.options), c.commandId],
+  )
+  if (!found) return { host: null, row: null }
+  const { name, agent_id: agentId, kinds, ...row } = found
+  // the columns are the entity's, by the table above
+  return { host: { name, agentId, kinds }, row: row.id === null ? null : (row as unknown as StorageConnection) }
+}
+
+/** The row, locked until the transaction ends: whoever changes it reads it so. */
+export async function lockRow(tx: Tx, hostId: string, connectionId: string): Promise<StorageConnection | null> {
+  const [row] = await prepared<StorageConnection>(
+    tx,
+    'storage_lock',
+    `SELECT ${columnsOf('s')} FROM storage_connections s WHERE s.host_id = $1 AND s.connection_id = $2 FOR UPDATE`,
+    [hostId, connectionId],
+  )
+  return row ?? null
+}
+
+/** Writes the intent and its claim; the caller holds the row's lock. */
+export async function writeIntent(tx: Tx, row: StorageConnection): Promise<StorageConnection> {
+  const [written] = await prepared<StorageConnection>(
+    tx,
+    'storage_write_intent',
+    `UPDATE storage_connections s
+     SET uri = $2, options = $3, generation = $4, command_id = $5, provisioning_status = $6, fault = $7, fault_at = $8, updated_at = now()
+     WHERE s.id = $1 RETURNING ${columnsOf('s')}`,
+    [
+      row.id,
+      row.uri,
+      JSON.stringify(row.options),
+      row.generation,
+      row.commandId,
+      row.provisioningStatus,
+      row.fault && JSON.stringify(row.fault),
+      row.faultAt,
+    ],
+  )
+  if (!written) throw new Error(`storage connection ${row.id} went away under its lock`)
+  return written
+}

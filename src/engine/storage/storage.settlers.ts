@@ -1,0 +1,162 @@
+import { Injectable } from '@nestjs/common'
+import { type StorageManaged, subjectKey } from '../../wire/commands.js'
+import { type EndedCommand, type Settler, Settlers } from '../commands/settlers.js'
+import type { EventDraft } from '../events/events.service.js'
+import { Tombstones } from '../hosts/tombstones.service.js'
+import { prepared, type Tx } from '../platform/database.js'
+import { connectionSubject } from './storage-connections.service.js'
+
+/** What the rows do when hosts have answered: only where the row's generation is the command's. */
+@Injectable()
+export class StorageSettlers {
+  constructor(settlers: Settlers, tombstones: Tombstones) {
+    settlers.register('storage.manage', new Managed())
+    settlers.register('storage.unmanage', new Unmanaged(tombstones))
+    settlers.register('storage.reset', new Reset())
+  }
+}
+
+interface SettledRow {
+  host_id: string
+  connection_id: string
+  generation: number
+}
+
+const records = (ended: readonly EndedCommand[]): string =>
+  JSON.stringify(
+    ended.map((c) => ({
+      host: c.hostId,
+      id: subjectKey(c.subject),
+      generation: c.generation,
+      ok: c.state === 'succeeded',
+      target: (c.result as StorageManaged | null)?.target ?? null,
+      fault: c.fault ?? { type: c.state, message: `the command ended ${c.state}` },
+    })),
+  )
+
+/**
+ * The rows behind the ended commands, generation for generation, as `d`. Locked in the order of their ids, as everything
+ * does that locks many: two batches that meet wait, and neither for ever.
+ */
+const settled = (statuses: string): string =>
+  `WITH d AS (
+     SELECT s.id AS row_id, d.ok, d.target, d.fault
+     FROM storage_connections s
+     JOIN jsonb_to_recordset($1::jsonb) AS d(host uuid, id text, generation int, ok boolean, target text, fault jsonb)
+       ON s.host_id = d.host AND s.connection_id = d.id AND s.generation = d.generation
+     WHERE s.provisioning_status IN (${statuses})
+     ORDER BY s.id FOR UPDATE OF s)`
+
+class Managed implements Settler {
+  async settle(tx: Tx, ended: readonly EndedCommand[]): Promise<EventDraft[]> {
+    const rows = await prepared<SettledRow & { provisioning_status: string }>(
+      tx,
+      'storage_settle_managed',
+      `${settled(`'PENDING_CREATE', 'PENDING_UPDATE', 'ERROR'`)}
+       UPDATE storage_connections s
+       SET provisioning_status = CASE WHEN d.ok THEN 'ACTIVE' ELSE 'ERROR' END, target = coalesce(d.target, s.target),
+         fault = CASE WHEN d.ok THEN NULL ELSE d.fault END, fault_at = CASE WHEN d.ok THEN NULL ELSE now() END, updated_at = now()
+       FROM d WHERE s.id = d.row_id
+       RETURNING s.host_id, s.connection_id, s.generation, s.provisioning_status`,
+      [records(ended)],
+    )
+    return rows.map((row) =>
+      draft(
+        row.provisioning_status === 'ACTIVE' ? 'storage.connection.managed' : 'storage.connection.failed',
+        row,
+        row.provisioning_status,
+      ),
+    )
+  }
+
+  giveUp = markError
+}
+
+class Unmanaged implements Settler {
+  constructor(private readonly tombstones: Tombstones) {}
+
+  async settle(tx: Tx, ended: readonly EndedCommand[]): Promise<EventDraft[]> {
+    const gone = ended.filter((c) => c.state === 'succeeded')
+    const failed = ended.filter((c) => c.state !== 'succeeded')
+    return [...(await this.remove(tx, gone)), ...(await fail(tx, failed))]
+  }
+
+  giveUp = markError
+
+  private async remove(tx: Tx, gone: readonly EndedCommand[]): Promise<EventDraft[]> {
+    if (gone.length === 0) return []
+    const rows = await prepared<SettledRow>(
+      tx,
+      'storage_settle_unmanaged',
+      `${settled(`'PENDING_DELETE', 'ERROR'`)}
+       DELETE FROM storage_connections s USING d WHERE s.id = d.row_id
+       RETURNING s.host_id, s.connection_id, s.generation`,
+      [records(gone)],
+    )
+    const confirmed = await this.tombstones.confirm(
+      tx,
+      gone.map((c) => ({ hostId: c.hostId, subject: c.subject, generation: c.generation })),
+    )
+    return [...rows.map((row) => draft('storage.connection.unmanaged', row, 'DELETED')), ...confirmed]
+  }
+}
+
+/** The intent stands whether the reset went well or not: the command itself tells how it went. */
+class Reset implements Settler {
+  async settle(tx: Tx, ended: readonly EndedCommand[]): Promise<EventDraft[]> {
+    const rows = await prepared<SettledRow & { ok: boolean; fault: object }>(
+      tx,
+      'storage_settle_reset',
+      `${settled(`'PENDING_UPDATE'`)}
+       UPDATE storage_connections s SET provisioning_status = 'ACTIVE', updated_at = now()
+       FROM d WHERE s.id = d.row_id
+       RETURNING s.host_id, s.connection_id, s.generation, d.ok, d.fault`,
+      [records(ended)],
+    )
+    return rows.map((row) =>
+      draft('storage.connection.reset', row, 'ACTIVE', row.ok ? { ok: true } : { ok: false, fault: row.fault }),
+    )
+  }
+
+  giveUp = markError
+}
+
+async function fail(tx: Tx, ended: readonly EndedCommand[]): Promise<EventDraft[]> {
+  if (ended.length === 0) return []
+  const rows = await prepared<SettledRow>(
+    tx,
+    'storage_settle_failed',
+    `${settled(`'PENDING_CREATE', 'PENDING_UPDATE', 'PENDING_DELETE'`)}
+     UPDATE storage_connections s SET provisioning_status = 'ERROR', fault = d.fault, fault_at = now(), updated_at = now()
+     FROM d WHERE s.id = d.row_id
+     RETURNING s.host_id, s.connection_id, s.generation`,
+    [records(ended)],
+  )
+  return rows.map((row) => draft('storage.connection.failed', row, 'ERROR'))
+}
+
+/** The plainest statement there is: the settler itself could not do it. */
+async function markError(tx: Tx, ended: EndedCommand, reason: string): Promise<EventDraft[]> {
+  const id = subjectKey(ended.subject)
+  await tx.query(
+    `UPDATE storage_connections SET provisioning_status = 'ERROR', fault = $4, fault_at = now(), updated_at = now()
+     WHERE host_id = $1 AND connection_id = $2 AND generation = $3`,
+    [ended.hostId, id, ended.generation, JSON.stringify({ type: 'unsettled', message: reason })],
+  )
+  return [
+    draft(
+      'storage.connection.failed',
+      { host_id: ended.hostId, connection_id: id, generation: ended.generation },
+      'ERROR',
+    ),
+  ]
+}
+
+function draft(type: EventDraft['type'], row: SettledRow, provisioningStatus: string, more: object = {}): EventDraft {
+  return {
+    type,
+    subject: connectionSubject(row.host_id, row.connection_id),
+    hostId: row.host_id,
+    payload: { connectionId: row.connection_id, generation: row.generation, provisioningStatus, ...more },
+  }
+}
