@@ -1,0 +1,213 @@
+import 'reflect-metadata'
+import { join } from 'node:path'
+import { commandKinds } from '../wire/commands.js'
+import { type Hello, type HostFacts, PROTOCOL, type Welcome } from '../wire/session.js'
+import type { AgentConfig } from './config.js'
+import { type ControlAnswer, type ControlServer, serveControl } from './control.js'
+import { createHandlers } from './handlers.js'
+import { readBootId, readHostFacts } from './host/facts.js'
+import { type Journal, openJournal } from './journal.js'
+import { readLearnedAddresses, writeLearnedAddresses } from './learned-addresses.js'
+import type { Logger } from './logger.js'
+import { createObservationOutbox, type ObservationOutbox } from './observations.js'
+import { Runner } from './runner.js'
+import { SessionClient } from './session-client.js'
+import { lockStateDirectory, type StateLock } from './state-lock.js'
+import { type AgentStatus, countEntries } from './status.js'
+import type { StorageDrivers } from './storage/driver.js'
+import { createLocalDriver } from './storage/drivers/local.js'
+import { createPosixDriver } from './storage/drivers/posix.js'
+import { StorageKeeper } from './storage/keeper.js'
+import { StorageState } from './storage/state.js'
+import { agentVersion } from './version.js'
+
+export interface RunningAgent {
+  stop(reason: 'stopping' | 'leaving'): Promise<void>
+}
+
+const RUNNING_COMMANDS_MS = 10_000
+const LAST_WORDS_MS = 1000
+const STORAGE_STEP_MS = 5000
+
+/** @throws StateDirectoryError when another agent runs on the state directory, or it cannot be used. */
+export async function startAgent(config: AgentConfig, logger: Logger): Promise<RunningAgent> {
+  const lock = await lockStateDirectory(config.stateDir)
+  try {
+    return await Agent.start(config, lock, logger)
+  } catch (error) {
+    await lock.release()
+    throw error
+  }
+}
+
+class Agent implements RunningAgent {
+  private control: ControlServer | null = null
+  private stopped: Promise<void> | null = null
+  private readonly client: SessionClient
+  private readonly runner: Runner
+  private readonly observations: ObservationOutbox
+  private readonly keeper: StorageKeeper
+
+  private constructor(
+    private readonly config: AgentConfig,
+    private readonly lock: StateLock,
+    private readonly logger: Logger,
+    private readonly journal: Journal,
+    state: StorageState,
+    learned: readonly string[],
+    private readonly self: { readonly bootId: string; readonly facts: HostFacts; readonly drivers: StorageDrivers },
+  ) {
+    this.client = new SessionClient({
+      addresses: config.engines,
+      learned,
+      onLearned: (addresses) => this.learned(addresses),
+      logger,
+      hello: () => this.hello(),
+      onWelcome: (welcome) => this.welcome(welcome),
+      onCommand: (command) => this.runner.accept(command),
+      onUnreadable: (command, error) => this.runner.refuse(command, error),
+      onFloor: (floor) => this.runner.raiseFloor(floor),
+      inventory: () => this.keeper.inventory(),
+    })
+    this.observations = createObservationOutbox(this.client.current, logger)
+    this.keeper = new StorageKeeper({
+      state,
+      drivers: self.drivers,
+      bootId: self.bootId,
+      logger,
+      onObservation: (observation) => this.observations.put(observation.subject, observation),
+    })
+    this.runner = new Runner({
+      journal,
+      handlers: createHandlers(this.keeper),
+      current: this.client.current,
+      logger,
+      heldGeneration: (subject) => this.keeper.heldGeneration(subject),
+    })
+  }
+
+  static async start(config: AgentConfig, lock: StateLock, logger: Logger): Promise<Agent> {
+    const { stateDir } = lock
+    const journal = await openJournal(stateDir, logger)
+    const state = await StorageState.load(stateDir)
+    const drivers: StorageDrivers = {
+      local: createLocalDriver(),
+      posix: createPosixDriver({ mountRoot: join(stateDir, 'mnt') }),
+    }
+    const self = { bootId: await readBootId(), facts: await readHostFacts(), drivers }
+    const agent = new Agent(config, lock, logger, journal, state, await readLearnedAddresses(stateDir), self)
+    agent.control = await serveControl(
+      stateDir,
+      { status: () => ({ answer: agent.status() }), leave: ({ force }) => agent.leave({ force: force === true }) },
+      logger,
+    )
+    agent.keeper.start()
+    agent.client.start()
+    logger.info({ host: config.name, agentId: journal.agentId, stateDir }, 'agent started')
+    return agent
+  }
+
+  /** Mounts stay: what is managed is taken up again by the next start (S7). */
+  stop(reason: 'stopping' | 'leaving'): Promise<void> {
+    this.stopped ??= this.stopInOrder(reason)
+    return this.stopped
+  }
+
+  private async stopInOrder(reason: 'stopping' | 'leaving'): Promise<void> {
+    await this.runner.stop(RUNNING_COMMANDS_MS)
+    if (this.client.current.session !== null) await this.observations.drained(LAST_WORDS_MS)
+    this.observations.stop()
+    await this.client.stop(reason)
+    await within(STORAGE_STEP_MS, this.keeper.stop())
+    await this.control?.close()
+    await this.journal.close()
+    await this.lock.release()
+    this.logger.info({ reason }, 'agent stopped')
+  }
+
+  private hello(): Hello {
+    const { config, journal, self } = this
+    return {
+      name: config.name,
+      joinSecret: config.joinSecret,
+      agentId: journal.agentId,
+      bootId: self.bootId,
+      agentVersion: agentVersion(),
+      protocol: PROTOCOL.current,
+      kinds: Object.keys(commandKinds),
+      capabilities: capabilitiesOf(self.drivers),
+      facts: self.facts,
+      incarnation: journal.incarnation,
+      epoch: journal.epoch,
+      seq: journal.seq,
+    }
+  }
+
+  private async welcome({ epoch, incarnation, floor, settings }: Welcome): Promise<void> {
+    const { journal, logger } = this
+    if (journal.incarnation !== null && journal.incarnation !== incarnation) {
+      const served = journal.incarnation
+      logger.warn(
+        { served, incarnation },
+        'the plane runs on another incarnation of its database: nothing is let go of for that',
+      )
+    }
+    this.keeper.obey(settings)
+    this.runner.raiseFloor(floor)
+    await Promise.all([journal.sawEpoch(epoch), journal.serves(incarnation)])
+  }
+
+  private learned(addresses: readonly string[]): void {
+    writeLearnedAddresses(this.lock.stateDir, addresses).catch((error: unknown) => {
+      this.logger.warn({ err: error }, 'the addresses of the replicas could not be kept')
+    })
+  }
+
+  private status(): AgentStatus {
+    const { journal, runner, keeper } = this
+    return {
+      agent: 'running',
+      name: this.config.name,
+      agentId: journal.agentId,
+      incarnation: journal.incarnation,
+      epoch: journal.epoch,
+      session: this.client.status,
+      queue: runner.queue,
+      journal: {
+        seq: journal.seq,
+        floor: journal.floor,
+        marks: journal.markCount,
+        entries: countEntries(journal.entries()),
+      },
+      holds: { connections: keeper.held(), leaving: keeper.leaving() },
+    }
+  }
+
+  /** Answers first: the control socket goes with the agent. */
+  private leave({ force }: { readonly force: boolean }): ControlAnswer {
+    const held = this.keeper.held()
+    if (held.length > 0 && !force) return { error: heldError(held.map(({ connectionId }) => connectionId)) }
+    if (this.client.current.session === null && !force) return { error: 'no engine can be told: there is no session' }
+    setImmediate(() => void this.stop('leaving'))
+    return { answer: { leaving: true } }
+  }
+}
+
+export const heldError = (ids: readonly string[]): string =>
+  `this host still holds ${ids.length} storage connections: ${ids.slice(0, 10).join(', ')}`
+
+/** `storage:<scheme>` where nothing on this host stands in the way of the driver. */
+function capabilitiesOf(drivers: StorageDrivers): string[] {
+  return Object.entries(drivers)
+    .filter(([, driver]) => driver.obstacle() === null)
+    .map(([scheme]) => `storage:${scheme}`)
+}
+
+async function within(limitMs: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, limitMs)
+  })
+  await Promise.race([work, limit])
+  clearTimeout(timer)
+}

@@ -1,0 +1,22 @@
+import type { CommandKind, PayloadOf, ResultOf } from '../wire/commands.js'
+import type { StorageKeeper } from './storage/keeper.js'
+
+export interface HandlerContext {
+  readonly commandId: string
+  readonly subject: string
+  readonly generation: number
+  /** Fires when the command's deadline has passed, or when the agent stops for good. */
+  readonly signal: AbortSignal
+}
+
+export type Handler<K extends CommandKind> = (payload: PayloadOf<K>, context: HandlerContext) => Promise<ResultOf<K>>
+
+/** A kind without a handler does not compile. A handler throws `FaultError` for a typed failure. */
+export type Handlers = { readonly [K in CommandKind]: Handler<K> }
+
+/** The agent on a page: what it does for each kind of command. */
+export const createHandlers = (storage: StorageKeeper): Handlers => ({
+  'storage.manage': (payload, { generation }) => storage.manage(payload, generation),
+  'storage.unmanage': (payload) => storage.unmanage(payload.connectionId),
+  'storage.reset': (payload, { signal }) => storage.reset(payload.connectionId, signal),
+})

@@ -1,0 +1,96 @@
+import { stat } from 'node:fs/promises'
+import { askAgent } from './control.js'
+import { readJournal } from './journal.js'
+import type { EntryState, JournalEntry } from './journal-record.js'
+import type { SessionStatus } from './session-client.js'
+import { StateDirectoryError } from './state-error.js'
+import type { HeldConnection, LeavingTarget } from './storage/keeper.js'
+import { StorageState } from './storage/state.js'
+
+export interface JournalStatus {
+  readonly seq: number
+  readonly floor: number
+  /** Subjects with a mark above the floor. */
+  readonly marks: number
+  readonly entries: Readonly<Record<EntryState, number>>
+}
+
+/** What an agent, or what it left on disk, says about itself. */
+export interface AgentStatus {
+  readonly agent: 'running' | 'not-answering' | 'not-running'
+  /** Null where no agent runs: only a running one knows. */
+  readonly name: string | null
+  readonly agentId: string
+  readonly incarnation: string | null
+  /** Highest session epoch seen. */
+  readonly epoch: number
+  readonly session: SessionStatus | null
+  readonly queue: { readonly queued: number; readonly acting: number; readonly reporting: number } | null
+  readonly journal: JournalStatus
+  readonly holds: {
+    readonly connections: readonly HeldConnection[]
+    /** Targets that are still being let go of. */
+    readonly leaving: readonly LeavingTarget[]
+  }
+}
+
+/**
+ * Asks the agent that runs on the state directory, or reads the directory when none does.
+ * @throws StateDirectoryError when no agent has ever used it.
+ */
+export async function readAgentStatus(stateDir: string): Promise<AgentStatus> {
+  await stat(stateDir).catch((error: unknown) => {
+    throw new StateDirectoryError(`no agent has used ${stateDir}: ${(error as Error).message}`, { cause: error })
+  })
+  try {
+    const reply = await askAgent(stateDir, { ask: 'status' })
+    // The agent answers with what this same function's type says.
+    if (reply?.answer !== undefined) return reply.answer as AgentStatus
+    return await readOffline(stateDir, reply === null ? 'not-running' : 'not-answering')
+  } catch (error) {
+    if (error instanceof StateDirectoryError) throw error
+    return await readOffline(stateDir, 'not-answering')
+  }
+}
+
+async function readOffline(stateDir: string, agent: AgentStatus['agent']): Promise<AgentStatus> {
+  const { state } = await readJournal(stateDir)
+  const storage = await StorageState.load(stateDir)
+  const connections = [...storage.connections].map(([connectionId, { uri, target, generation }]) => ({
+    connectionId,
+    uri,
+    target,
+    generation,
+    status: 'UNKNOWN' as const,
+    preexisting: storage.targets.get(target)?.ownership === 'preexisting',
+    fault: null,
+    faultAt: null,
+  }))
+  const held = new Set(connections.map(({ target }) => target))
+  const leaving = [...storage.targets.keys()].filter((target) => !held.has(target))
+  return {
+    agent,
+    name: null,
+    agentId: state.agentId,
+    incarnation: state.incarnation,
+    epoch: state.epoch,
+    session: null,
+    queue: null,
+    journal: {
+      seq: state.seq,
+      floor: state.floor,
+      marks: state.marks.size,
+      entries: countEntries(state.entries.values()),
+    },
+    holds: {
+      connections,
+      leaving: leaving.map((target) => ({ target, status: 'UNKNOWN' as const, fault: null })),
+    },
+  }
+}
+
+export function countEntries(entries: Iterable<JournalEntry>): JournalStatus['entries'] {
+  const counts = { received: 0, started: 0, done: 0 }
+  for (const { state } of entries) counts[state] += 1
+  return counts
+}

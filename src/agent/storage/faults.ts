@@ -1,0 +1,21 @@
+import { FaultError } from '../fault.js'
+
+/** Storage's faults with VDSM's numbers beside them. */
+export const badArguments = (message: string) => new FaultError('bad-arguments', message, 453)
+export const connectFailed = (message: string) => new FaultError('connect', message, 451)
+export const disconnectFailed = (message: string) => new FaultError('disconnect', message, 452)
+export const mountFailed = (message: string) => new FaultError('mount', message, 477)
+export const notPermitted = (message: string) => new FaultError('permission', message, 469)
+export const notRegistered = (connectionId: string) =>
+  new FaultError('not-registered', `no storage connection ${connectionId} is managed on this host`, 479)
+
+/** A child of a step or a probe hangs and cannot be killed; `ended` resolves when it goes after all. */
+export class StuckError extends FaultError {
+  constructor(
+    message: string,
+    readonly ended: Promise<void>,
+  ) {
+    super('stuck', message, 100)
+    this.name = 'StuckError'
+  }
+}

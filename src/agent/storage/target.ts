@@ -1,0 +1,293 @@
+import type { StorageOperatingStatus } from '../../wire/commands.js'
+import type { Fault } from '../../wire/session.js'
+import { Backoff } from '../backoff.js'
+import { FaultError, faultOf } from '../fault.js'
+import type { Logger } from '../logger.js'
+import type { Grip, ProbeResult, StorageDriver, StorageOptions } from './driver.js'
+import { StuckError } from './faults.js'
+import { ResetRequests } from './reset-requests.js'
+import { Sleeper } from './sleeper.js'
+import type { StorageState, StoredTarget } from './state.js'
+import type { StorageUri } from './uri.js'
+
+export interface TargetSettings {
+  probeIntervalMs: number
+  probeTimeoutMs: number
+}
+
+export interface TargetOptions {
+  readonly uri: StorageUri
+  readonly driver: StorageDriver
+  readonly state: StorageState
+  readonly bootId: string
+  readonly settings: TargetSettings
+  readonly logger: Logger
+  readonly onStatus: (target: Target) => void
+  /** No id is left and nothing is connected: the target is not kept any longer. */
+  readonly onGone: (target: Target) => void
+  readonly random?: () => number
+  readonly backoff?: { readonly baseMs: number; readonly maxMs: number }
+}
+
+type Step = 'look' | 'connect' | 'reconnect' | 'reset' | 'probe' | 'disconnect' | 'finish'
+
+/**
+ * One actual target and all that happens to it, one step after the other: what to do next follows from what is wanted
+ * (ids that hold it) and what is, never from the order of requests. A manage that comes during a disconnect thus waits
+ * for that one step, and wins.
+ */
+export class Target {
+  readonly ids = new Set<string>()
+  status: StorageOperatingStatus = 'CONNECTING'
+  fault: Fault | null = null
+  faultAt: string | null = null
+  private ownership: StoredTarget['ownership'] | null = null
+  private connected = false
+  /** Connected, but of no use: to be connected anew. */
+  private broken = false
+  private stuck = false
+  private probeSoon = false
+  private connectedWith: StorageOptions = {}
+  private readonly resets = new ResetRequests()
+  private readonly backoff: Backoff
+  private readonly stopping = new AbortController()
+  private readonly sleeper = new Sleeper(this.stopping.signal)
+  private living: Promise<void> | null = null
+
+  constructor(
+    readonly key: string,
+    private wanted: StorageOptions,
+    private readonly options: TargetOptions,
+  ) {
+    this.backoff = new Backoff(options.backoff ?? { baseMs: 1000, maxMs: 60_000 }, options.random)
+  }
+
+  get preexisting(): boolean {
+    return this.ownership === 'preexisting'
+  }
+
+  start(): void {
+    this.living ??= this.live()
+  }
+
+  hold(id: string, options: StorageOptions): void {
+    this.ids.add(id)
+    this.wanted = options
+    this.probeSoon = this.status !== 'UP'
+    this.sleeper.wake()
+  }
+
+  release(id: string): void {
+    this.ids.delete(id)
+    this.sleeper.wake()
+  }
+
+  /**
+   * Disconnects and connects once; not any more when `signal` fires before it has begun. @returns the status after that.
+   * @throws FaultError when it cannot be connected.
+   */
+  reset(signal: AbortSignal): Promise<StorageOperatingStatus> {
+    const done = this.resets.add(signal)
+    this.sleeper.wake()
+    return done
+  }
+
+  /** Ends after the step that is under way; what is connected stays so (S7). */
+  async stop(): Promise<void> {
+    this.stopping.abort()
+    this.sleeper.wake()
+    await this.living
+  }
+
+  private async live(): Promise<void> {
+    let gone = false
+    while (!gone && !this.stopping.signal.aborted) {
+      this.sleeper.listen()
+      const step = this.next()
+      try {
+        await this.steps[step]()
+        gone = step === 'finish' && this.ids.size === 0
+      } catch (error) {
+        if (!this.stopping.signal.aborted) await this.failed(step, error)
+      }
+    }
+    for (const { reject } of this.resets.take()) reject(new FaultError('stopped', 'the agent stops'))
+    if (gone) this.options.onGone(this)
+  }
+
+  private next(): Step {
+    if (this.ownership === null) return 'look'
+    if (this.ids.size === 0) return this.connected && this.ownership === 'ours' ? 'disconnect' : 'finish'
+    if (this.resets.some) return 'reset'
+    if (!this.connected) return 'connect'
+    if (this.ownership === 'preexisting') return 'probe'
+    return this.broken || !sameOptions(this.connectedWith, this.wanted) ? 'reconnect' : 'probe'
+  }
+
+  private readonly steps: { readonly [S in Step]: () => Promise<void> } = {
+    look: () => this.look(),
+    connect: async () => {
+      await this.connect()
+      await this.probeConnected()
+    },
+    reconnect: async () => {
+      await this.disconnect('gently')
+      await this.connect()
+      await this.probeConnected()
+    },
+    reset: () => this.resetNow(),
+    probe: async () => {
+      if (!this.probeSoon) await this.sleeper.sleep(this.options.settings.probeIntervalMs)
+      // Woken for something else: that comes first.
+      if (!this.sleeper.woken || this.probeSoon) await this.probe()
+    },
+    disconnect: async () => {
+      this.show('DISCONNECTING', this.fault)
+      await this.disconnect(this.stuck ? 'lazily' : 'gently')
+    },
+    finish: () => this.forget(),
+  }
+
+  /** What a kernel that has been up for longer than this agent shows, and who did it. */
+  private async look(): Promise<void> {
+    const { driver, uri, state, bootId } = this.options
+    this.connected = await driver.isConnected(uri)
+    const stored = state.targets.get(this.key)
+    if (stored?.bootId === bootId) {
+      this.ownership = stored.ownership
+      this.connectedWith = stored.options
+    } else {
+      this.ownership = this.connected ? 'preexisting' : 'ours'
+      this.connectedWith = this.wanted
+      await this.writeDown()
+    }
+    if (this.connected && this.ids.size > 0) await this.probe()
+  }
+
+  private async connect(): Promise<void> {
+    const { driver, uri } = this.options
+    const obstacle = driver.obstacle()
+    if (obstacle !== null) throw new FaultError(obstacle.type, obstacle.message, obstacle.number)
+    if (this.status !== 'DOWN') this.show('CONNECTING', this.fault)
+    this.ownership = 'ours'
+    this.connectedWith = this.wanted
+    await this.writeDown()
+    await driver.connect(uri, this.connectedWith)
+    this.connected = true
+    this.broken = false
+  }
+
+  private async disconnect(grip: Grip): Promise<void> {
+    await this.options.driver.disconnect(this.options.uri, grip)
+    this.connected = false
+    this.broken = false
+    this.stuck = false
+  }
+
+  private async probe(): Promise<void> {
+    const { driver, uri, settings } = this.options
+    const limits = { timeoutMs: settings.probeTimeoutMs, signal: this.stopping.signal }
+    this.probeSoon = false
+    this.judge(await driver.probe(uri, this.connectedWith, limits))
+  }
+
+  /** A target that connects and is of no use all the same is not tried without a pause. */
+  private async probeConnected(): Promise<void> {
+    await this.probe()
+    if (this.broken || !this.connected) await this.sleeper.sleep(this.backoff.nextMs())
+  }
+
+  private judge(result: ProbeResult): void {
+    if (this.stopping.signal.aborted) return
+    if (result.seen === 'up' || result.seen === 'degraded') this.backoff.reset()
+    this.connected = result.seen !== 'lost'
+    this.broken = result.seen === 'down'
+    this.stuck = false
+    if (result.seen === 'up') this.show('UP', null)
+    else this.show(result.seen === 'degraded' ? 'DEGRADED' : 'DOWN', result.fault)
+  }
+
+  private async resetNow(): Promise<void> {
+    const resets = this.resets.take()
+    try {
+      if (this.preexisting) {
+        throw new FaultError(
+          'preexisting',
+          `${this.key} was connected before this agent managed it, and is left as it is`,
+        )
+      }
+      this.show('CONNECTING', this.fault)
+      await this.disconnect(this.stuck ? 'lazily' : 'firmly')
+      await this.connect()
+      await this.probe()
+      for (const { resolve } of resets) resolve(this.status)
+    } catch (error) {
+      for (const { reject } of resets) reject(error)
+      if (!this.preexisting) throw error
+      await this.probe()
+    }
+  }
+
+  private async forget(): Promise<void> {
+    const { state } = this.options
+    if (state.targets.delete(this.key)) await state.save()
+    this.ownership = null
+  }
+
+  private writeDown(): Promise<void> {
+    const { state, bootId, uri } = this.options
+    const ownership = this.ownership ?? 'ours'
+    state.targets.set(this.key, { bootId, ownership, uri: uri.target, options: this.connectedWith })
+    return state.save()
+  }
+
+  /** Shows what went wrong and waits before the next try; a stuck child is waited for, as long as it takes. */
+  private async failed(step: Step, error: unknown): Promise<void> {
+    const fault = faultOf(error)
+    if (!(error instanceof FaultError))
+      this.options.logger.error({ err: error, target: this.key, step }, 'storage step broke')
+    this.probeSoon = true
+    if (error instanceof StuckError) {
+      this.stuck = true
+      this.show('STUCK', fault)
+      return this.waitForStuck(error, step)
+    }
+    this.show(step === 'disconnect' ? 'DISCONNECTING' : 'DOWN', fault)
+    await this.sleeper.sleep(this.backoff.nextMs())
+  }
+
+  /** A probe that hangs can be left behind by letting go of the target; a mount that hangs cannot. */
+  private async waitForStuck(error: StuckError, step: Step): Promise<void> {
+    let over = false
+    const ended = error.ended.then(() => {
+      over = true
+      this.sleeper.stir()
+    })
+    if (step === 'connect' || step === 'disconnect' || step === 'reset') {
+      await Promise.race([ended, this.sleeper.stopped()])
+    } else {
+      while (!over && this.ids.size > 0 && !this.resets.some && !this.stopping.signal.aborted) {
+        await this.sleeper.sleep(LONG_MS)
+        this.sleeper.listen()
+      }
+    }
+    if (over) await this.sleeper.sleep(this.backoff.nextMs())
+  }
+
+  private show(status: StorageOperatingStatus, fault: Fault | null): void {
+    if (this.status === status && this.fault?.message === fault?.message && this.fault?.type === fault?.type) return
+    if (fault !== this.fault) this.faultAt = fault === null ? null : new Date().toISOString()
+    this.status = status
+    this.fault = fault
+    const level = fault === null ? 'info' : 'warn'
+    this.options.logger[level]({ target: this.key, status, fault: fault?.message }, 'storage target')
+    this.options.onStatus(this)
+  }
+}
+
+const LONG_MS = 3_600_000
+
+const sameOptions = (a: StorageOptions, b: StorageOptions): boolean => {
+  const [left, right] = [Object.entries(a), Object.entries(b)]
+  return left.length === right.length && left.every(([name, value]) => b[name] === value)
+}
