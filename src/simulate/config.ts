@@ -1,0 +1,22 @@
+import type { Address } from '../config/address.js'
+import type { LogFormat, LogLevel } from '../log/levels.js'
+
+/** How many hosts are played, where they dial, and what goes wrong with them. */
+export interface SimulationConfig {
+  readonly hosts: number
+  /** Hosts are named `<namePrefix>1`, `<namePrefix>2`, … */
+  readonly namePrefix: string
+  /** Path of a scenario file; null: nothing goes wrong. */
+  readonly scenario: string | null
+  /** Of all that is left to chance; null: the scenario's, or a new one, which is printed. */
+  readonly seed: number | null
+  readonly connectPerSecond: number
+  /** File that gets a line of JSON for each step of each command; null: none. */
+  readonly commandLog: string | null
+  /** Below it each host keeps its journal and storage state, so that it survives this process; null: in memory. */
+  readonly stateDir: string | null
+  readonly engines: readonly Address[]
+  readonly joinSecret: string
+  readonly logLevel: LogLevel
+  readonly logFormat: LogFormat
+}

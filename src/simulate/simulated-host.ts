@@ -1,0 +1,225 @@
+import type { EngineAddress } from '../agent/config.js'
+import type { KnownCommand } from '../agent/journal-record.js'
+import type { Logger } from '../agent/logger.js'
+import type { RunnerStep } from '../agent/runner.js'
+import { storageSubject } from '../wire/commands.js'
+import { digestOf } from '../wire/digest.js'
+import type { CommandMessage, InventoryItem } from '../wire/session.js'
+import { type CommandLog, noCommandLog } from './command-log.js'
+import { DirectoryDisk } from './directory-disk.js'
+import type { Disk } from './disk.js'
+import type { FaultParameters, Loss } from './fault-parameters.js'
+import type { HostFaults } from './host-faults.js'
+import { agentIdOf, bootIdOf, introductionOf } from './introduction.js'
+import { MemoryDisk } from './memory-disk.js'
+import { SimulatedAgent, type SimulatedAgentOptions } from './simulated-agent.js'
+import type { Statistics } from './statistics.js'
+
+export interface SimulatedHostOptions {
+  readonly name: string
+  readonly engines: readonly EngineAddress[]
+  readonly joinSecret: string
+  readonly faults: HostFaults
+  readonly statistics: Statistics
+  readonly logger: Logger
+  readonly commandLog?: CommandLog
+  /** Directory of this host's state; without it the state is in memory. */
+  readonly stateDir?: string
+  readonly timing?: SimulatedAgentOptions['timing']
+  readonly backoff?: SimulatedAgentOptions['backoff']
+}
+
+/** A machine with a disk, a kernel and an agent on it, and all that can happen to them. */
+export class SimulatedHost {
+  private readonly disk: Disk
+  private readonly mounts = new Set<string>()
+  private readonly ownThings: InventoryItem[] = []
+  private agent: SimulatedAgent | null = null
+  private boot = 1
+  private readonly old: FaultParameters['old-protocol'] | null
+  /** Made at the first start. */
+  private extra: FaultParameters['extra'] | null
+  private returning: NodeJS.Timeout | null = null
+  /** What happens to a machine happens one after the other. */
+  private turn: Promise<void> = Promise.resolve()
+
+  constructor(private readonly options: SimulatedHostOptions) {
+    const { stateDir, name, logger, faults } = options
+    this.old = faults.strike('old-protocol')
+    this.extra = faults.strike('extra')
+    this.disk = stateDir === undefined ? new MemoryDisk(agentIdOf(name)) : new DirectoryDisk(stateDir, logger)
+  }
+
+  get name(): string {
+    return this.options.name
+  }
+
+  get connected(): boolean {
+    return this.agent?.connected ?? false
+  }
+
+  /** What it holds, as its inventory says it. */
+  inventory(): readonly InventoryItem[] {
+    return [...(this.agent?.keeper.inventory() ?? []), ...this.ownThings]
+  }
+
+  start(): Promise<void> {
+    return this.next(async () => {
+      if (this.agent !== null) return
+      this.agent = await this.makeAgent()
+      if (this.extra !== null) await this.make(this.extra)
+      this.extra = null
+      this.agent.start()
+    })
+  }
+
+  /** In order: the agent says farewell. */
+  stop(reason: 'stopping' | 'leaving' = 'stopping'): Promise<void> {
+    return this.next(async () => {
+      this.comeBack(null, () => undefined)
+      const { agent } = this
+      this.agent = null
+      await agent?.stop(reason)
+    })
+  }
+
+  /** At once and for good, without a word. */
+  kill(): void {
+    this.comeBack(null, () => undefined)
+    this.agent?.kill()
+    this.agent = null
+  }
+
+  vanish(forMs: number | null): void {
+    this.agent?.disconnect()
+    this.comeBack(forMs, () => this.return())
+  }
+
+  freeze(forMs: number | null): void {
+    this.agent?.freeze()
+    this.comeBack(forMs, () => this.thaw())
+  }
+
+  thaw(): void {
+    this.agent?.thaw()
+  }
+
+  /** Ends what took the host away, whatever it was. */
+  return(): void {
+    this.comeBack(null, () => undefined)
+    if (this.agent === null) void this.start()
+    else this.agent.connect()
+  }
+
+  crash(forMs: number | null, { reboot }: { readonly reboot: boolean } = { reboot: false }): Promise<void> {
+    return this.restart(forMs, async () => {
+      if (!reboot) return
+      this.mounts.clear()
+      this.boot += 1
+    })
+  }
+
+  loseState(forMs: number | null, losses: readonly Loss[]): Promise<void> {
+    return this.restart(forMs, () => this.disk.lose(losses))
+  }
+
+  snapshot(): Promise<void> {
+    return this.next(() => this.disk.snapshot())
+  }
+
+  restore(forMs: number | null): Promise<void> {
+    return this.restart(forMs, () => this.disk.restore())
+  }
+
+  /** Things that the plane has not asked for; it learns of them by the inventory of the next session. */
+  showUnknown(extra: FaultParameters['extra']): Promise<void> {
+    return this.next(async () => {
+      await this.make(extra)
+      this.agent?.reconnect()
+    })
+  }
+
+  /** The agent's process is killed at once; what follows waits for its turn. */
+  private async restart(forMs: number | null, change: () => Promise<void>): Promise<void> {
+    this.agent?.kill()
+    await this.next(async () => {
+      this.agent?.kill()
+      this.agent = null
+      await change()
+      this.comeBack(forMs, () => void this.start())
+    })
+  }
+
+  private async make({ connections, prefix, origin }: FaultParameters['extra']): Promise<void> {
+    for (let number = 1; number <= connections; number += 1) {
+      const connectionId = `${prefix}${number}`
+      const intent = { uri: `local:///srv/${encodeURIComponent(connectionId)}`, options: {} }
+      if (origin === 'plane') await this.agent?.keeper.manage({ connectionId, ...intent }, 1)
+      else this.ownThings.push(ownThing(connectionId, intent))
+    }
+  }
+
+  private async makeAgent(): Promise<SimulatedAgent> {
+    const { name, joinSecret, commandLog = noCommandLog } = this.options
+    const bootId = bootIdOf(name, this.boot)
+    const journal = await this.disk.openJournal()
+    return new SimulatedAgent({
+      ...this.options,
+      hostName: name,
+      commandLog,
+      bootId,
+      journal,
+      storage: await this.disk.openStorage(),
+      mounts: this.mounts,
+      ownThings: this.ownThings,
+      introduction: () => introductionOf({ name, joinSecret, bootId, old: this.old }),
+      onCommand: (command) => this.strikeAt(command),
+      onStep: (step, command) => this.crashAt(step, command),
+    })
+  }
+
+  /** Faults of the host's life that a rule ties to commands. */
+  private strikeAt({ kind }: CommandMessage): void {
+    const { faults } = this.options
+    const vanish = faults.strike('vanish', kind)
+    if (vanish !== null) setImmediate(() => this.vanish(vanish.forMs))
+    const freeze = faults.strike('freeze', kind)
+    if (freeze !== null) setImmediate(() => this.freeze(freeze.forMs))
+    const lost = faults.strike('lose-state', kind)
+    if (lost !== null) setImmediate(() => void this.loseState(lost.forMs, lost.loses))
+    const restore = faults.strike('restore', kind)
+    if (restore !== null) setImmediate(() => void this.restore(restore.forMs))
+  }
+
+  private async crashAt(step: RunnerStep, { kind }: KnownCommand): Promise<void> {
+    const { faults } = this.options
+    const crash = faults.strike('crash', kind, (told) => told.step === null || told.step === step)
+    if (crash === null) return
+    void this.crash(crash.forMs, crash)
+    // what a killed process would have done next
+    await new Promise<void>(() => undefined)
+  }
+
+  private comeBack(inMs: number | null, work: () => void): void {
+    if (this.returning !== null) clearTimeout(this.returning)
+    this.returning = inMs === null ? null : setTimeout(work, inMs).unref()
+  }
+
+  private next(work: () => Promise<void>): Promise<void> {
+    const done = this.turn.then(work)
+    this.turn = done.catch((error: unknown) => {
+      this.options.logger.error({ err: error }, 'a simulated host broke')
+    })
+    return done
+  }
+}
+
+const ownThing = (connectionId: string, intent: { readonly uri: string; readonly options: object }): InventoryItem => ({
+  subject: storageSubject(connectionId),
+  generation: 0,
+  status: 'UP',
+  origin: 'host',
+  digest: digestOf(intent),
+  fault: null,
+  detail: { uri: intent.uri, target: intent.uri },
+})
