@@ -1,0 +1,39 @@
+import type { HandlerContext, Handlers } from '../../../src/agent/handlers.js'
+import { subjectKey } from '../../../src/wire/commands.js'
+
+export type Acted = { readonly kind: string; readonly subject: string; readonly generation: number }
+
+/** Handlers that note what they did and do what the test says. */
+export class ScriptedHandlers {
+  readonly acted: Acted[] = []
+  running = 0
+  mostAtOnce = 0
+  /** Runs inside every handler. */
+  act: (context: HandlerContext) => Promise<void> = async () => undefined
+
+  readonly table: Handlers = {
+    'storage.manage': async ({ uri }, context) => {
+      await this.note('storage.manage', context)
+      return { target: uri }
+    },
+    'storage.unmanage': async (_payload, context) => {
+      await this.note('storage.unmanage', context)
+      return { outcome: 'released' }
+    },
+    'storage.reset': async (_payload, context) => {
+      await this.note('storage.reset', context)
+      return { target: subjectKey(context.subject) }
+    },
+  }
+
+  private async note(kind: string, context: HandlerContext): Promise<void> {
+    this.acted.push({ kind, subject: context.subject, generation: context.generation })
+    this.running += 1
+    this.mostAtOnce = Math.max(this.mostAtOnce, this.running)
+    try {
+      await this.act(context)
+    } finally {
+      this.running -= 1
+    }
+  }
+}

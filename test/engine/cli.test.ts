@@ -1,0 +1,177 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { freePort } from '../support/address.js'
+import { createEmptyDatabase, type TestDatabase } from '../support/database.js'
+import { keelson, type SpawnSettings } from '../support/process.js'
+
+const SECRET = { KEELSON_JOIN_SECRET: 'correct horse battery' }
+
+describe('the command line', () => {
+  let directory: string
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'keelson-cli-'))
+  })
+  afterEach(() => rmSync(directory, { recursive: true, force: true }))
+
+  const run = async (args: readonly string[], settings?: SpawnSettings) => {
+    const program = keelson(args, settings)
+    const { code } = await program.ended
+    return { code, stdout: program.stdout, stderr: program.stderr }
+  }
+
+  it('prints its version, without loading what it does not need for that', async () => {
+    const startedMs = performance.now()
+    expect(await run(['version'])).toEqual({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/), stderr: '' })
+    expect(performance.now() - startedMs).toBeLessThan(2_000)
+    expect((await run(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
+  })
+
+  it('names every command in its help, and every key in theirs', async () => {
+    const { code, stdout } = await run(['--help'])
+    expect(code).toBe(0)
+    for (const command of ['engine', 'agent', 'simulate', 'migrate', 'openapi', 'config', 'version']) {
+      expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'))
+    }
+    expect((await run(['engine', '--help'])).stdout).toMatch(
+      /drainTimeoutMs {2}KEELSON_DRAIN_TIMEOUT_MS {2}--drain-timeout-ms/,
+    )
+    expect((await run(['agent', '--help'])).stdout).toMatch(/stateDir {2}KEELSON_STATE_DIR {2}--state-dir/)
+  })
+
+  it.each([
+    [['bogus']],
+    [[]],
+    [['engine', '--bogus']],
+    [['agent', 'bogus']],
+    [['migrate', 'sideways']],
+    [['config', 'bogus']],
+    [['simulate', '--hosts']],
+  ])('ends with 64 for a usage that it does not know: %j', async (args) => {
+    const { code, stderr } = await run(args)
+    expect(code).toBe(64)
+    expect(stderr).not.toMatch(/ {4}at /)
+  })
+
+  it('ends with 78 and a suggestion for a key that it does not know', async () => {
+    const file = join(directory, 'engine.json')
+    writeFileSync(file, '{"httpp":":1"}')
+    const { code, stderr } = await run(['engine', '--config', file], { env: SECRET })
+    expect({ code, stderr }).toEqual({
+      code: 78,
+      stderr: `keelson: keelson engine cannot start with this configuration:\n  ${file}: unknown key httpp: did you mean http?\n`,
+    })
+  })
+
+  it('takes secrets from nowhere that others can read', async () => {
+    expect((await run(['engine', '--join-secret', 'x'])).code).toBe(64)
+    expect((await run(['engine', '--database-url', 'x'])).code).toBe(64)
+  })
+
+  it('shows the configuration in force, and fails on a wrong one where it is asked to check', async () => {
+    const env = { KEELSON_POOL_SIZE: '7' }
+    const { code, stdout } = await run(['config', 'engine'], { env })
+    expect(code).toBe(0)
+    expect(stdout).toContain('poolSize = 7  [KEELSON_POOL_SIZE]')
+    expect((await run(['config', 'engine', '--check'], { env })).code).toBe(78)
+    expect((await run(['config', 'engine', '--check'], { env: SECRET })).code).toBe(0)
+  })
+
+  it('does not mind that nobody reads on', async () => {
+    const program = keelson(['config'])
+    program.closeStdout()
+    expect(await program.ended).toMatchObject({ code: 0 })
+    expect(program.stderr).toBe('')
+  })
+
+  it('ends with 73 for a directory that it cannot use', async () => {
+    const file = join(directory, 'file')
+    writeFileSync(file, '')
+    const { code, stderr } = await run(['migrate', 'status', '--data-dir', file])
+    expect({ code, stderr }).toEqual({
+      code: 73,
+      stderr: expect.stringMatching(/^keelson: data directory .* cannot be used/),
+    })
+    expect((await run(['agent', 'status', '--state-dir', join(directory, 'none')])).code).toBe(73)
+  })
+
+  describe('with a database', () => {
+    let database: TestDatabase
+    beforeAll(async () => {
+      database = await createEmptyDatabase()
+    })
+    afterAll(() => database?.drop())
+
+    it('migrates up and down and tells where it is', async () => {
+      const settings = { env: { DATABASE_URL: database.url } }
+      expect((await run(['migrate', 'status'], settings)).stdout).toMatch(/^applied: none\npending: Foundation0+1\b/)
+      expect(await run(['migrate'], settings)).toMatchObject({
+        code: 0,
+        stdout: expect.stringMatching(/^applied: Found/m),
+      })
+      expect((await run(['migrate', 'up'], settings)).stdout).toMatch(/^applied: none$/m)
+      expect((await run(['migrate', 'status'], settings)).stdout).toMatch(/^pending: none$/m)
+      expect((await run(['migrate', 'down'], settings)).stdout).toMatch(/^taken back: \w+\d{13}$/m)
+    })
+
+    it('ends with 69 where no database answers', async () => {
+      const url = `postgres://kim:hunter22@127.0.0.1:${await freePort()}/k`
+      const { code, stderr } = await run(['migrate'], { env: { DATABASE_URL: url } })
+      expect(code).toBe(69)
+      expect(stderr).not.toMatch(/hunter22| {4}at /)
+    })
+
+    it('ends with 78 where the database refuses its password', async () => {
+      const wrong = new URL(database.url)
+      wrong.password = 'hunter22'
+      expect((await run(['migrate'], { env: { DATABASE_URL: wrong.href } })).code).toBe(78)
+    })
+  })
+
+  describe('running', () => {
+    let database: TestDatabase
+    let http: number
+    let settings: SpawnSettings
+    beforeEach(async () => {
+      database = await createEmptyDatabase()
+      http = await freePort()
+      settings = {
+        env: { ...SECRET, DATABASE_URL: database.url, KEELSON_HTTP: `127.0.0.1:${http}`, KEELSON_TCP: '127.0.0.1:0' },
+      }
+    })
+    afterEach(() => database?.drop())
+
+    const alive = async (): Promise<boolean> => (await fetch(`http://127.0.0.1:${http}/health/live`)).ok
+
+    it.each(['SIGTERM', 'SIGINT'] as const)('stops in order on %s and ends with 0', async (signal) => {
+      const engine = keelson(['engine'], settings)
+      await engine.line(new RegExp(`127.0.0.1:${http}`))
+      expect(await alive()).toBe(true)
+      engine.signal(signal)
+      expect(await engine.ended).toEqual({ code: 0, signal: null })
+      expect(engine.stdout).toMatch(/"msg":"stopped"/)
+      expect(engine.stdout).not.toContain(SECRET.KEELSON_JOIN_SECRET)
+    })
+
+    it('stops when the signal comes while it starts', async () => {
+      const engine = keelson(['engine'], settings)
+      await engine.line(/./)
+      engine.signal('SIGTERM')
+      expect(await engine.ended).toEqual({ code: 0, signal: null })
+    })
+
+    it('ends with 75 where its address is taken', async () => {
+      const other = await listen(http)
+      const { code, stderr } = await run(['engine'], settings)
+      other.close()
+      expect({ code, stderr }).toEqual({ code: 75, stderr: expect.stringContaining(`127.0.0.1:${http}`) })
+    })
+  })
+})
+
+function listen(port: number): Promise<Server> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(port, '127.0.0.1', () => resolve(server))
+  })
+}

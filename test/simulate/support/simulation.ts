@@ -1,0 +1,48 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { silentLogger } from '../../../src/agent/logger.js'
+import type { SimulationConfig } from '../../../src/simulate/config.js'
+import { type RunningSimulation, startSimulation } from '../../../src/simulate/simulation.js'
+import { temporaryDirectory } from '../../agent/support/temporary.js'
+
+export interface ScriptedScenario {
+  readonly seed?: number
+  readonly rules?: readonly object[]
+  readonly steps?: readonly object[]
+}
+
+const running: RunningSimulation[] = []
+
+/** A simulation of one host by default, stopped with the test. */
+export async function simulate(
+  engine: { readonly host: string; readonly port: number },
+  scenario: ScriptedScenario = {},
+  overrides: Partial<SimulationConfig> = {},
+): Promise<RunningSimulation> {
+  const path = join(await temporaryDirectory(), 'scenario.json')
+  await writeFile(path, JSON.stringify(scenario))
+  const simulation = await startSimulation(
+    {
+      hosts: 1,
+      namePrefix: 'sim-',
+      scenario: path,
+      seed: 1,
+      connectPerSecond: 1000,
+      commandLog: null,
+      stateDir: null,
+      engines: [engine],
+      joinSecret: 'correct horse',
+      logLevel: 'silent',
+      logFormat: 'json',
+      ...overrides,
+    },
+    silentLogger,
+  )
+  running.push(simulation)
+  return simulation
+}
+
+// Registered behind the removal of directories, and so run before it.
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((simulation) => simulation.stop()))
+})

@@ -1,0 +1,75 @@
+import pg from 'pg'
+import type { DestinationStream } from 'pino'
+import type { EngineConfig } from '../../src/engine/config.js'
+import { startEngine } from '../../src/engine/start.js'
+import { createLogger } from '../../src/log/logger.js'
+import { createTestDatabase } from './database.js'
+import { type HttpClient, http } from './http.js'
+
+export const JOIN_SECRET = 'a secret for tests'
+
+export interface TestEngine {
+  readonly url: string
+  readonly tcp: { host: string; port: number }
+  readonly http: HttpClient
+  readonly databaseUrl: string
+  /** A look behind the scenes, for what the public interface does not show. */
+  query<R extends pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<R[]>
+  /** Stops the replica; its database stays until `stop`. */
+  stopReplica(): Promise<void>
+  /** Another replica on the same database, at the same ports. */
+  restart(): Promise<void>
+  stop(): Promise<void>
+}
+
+/** A real engine in this process, on a database of its own. `output` takes its log. */
+export async function startTestEngine(
+  overrides: Partial<EngineConfig> = {},
+  output?: DestinationStream,
+): Promise<TestEngine> {
+  const database = await createTestDatabase()
+  const pool = new pg.Pool({ connectionString: overrides.databaseUrl ?? database.url, max: 2 })
+  pool.on('error', () => undefined)
+  const any = { host: '127.0.0.1', port: 0 }
+  const config: EngineConfig = {
+    http: any,
+    tcp: any,
+    advertise: [any],
+    databaseUrl: database.url,
+    dataDir: '/nonexistent',
+    joinSecret: JOIN_SECRET,
+    replicaName: 'test',
+    logLevel: (process.env.TEST_LOG_LEVEL as EngineConfig['logLevel'] | undefined) ?? 'silent',
+    logFormat: 'json',
+    poolSize: 10,
+    httpBodyLimitBytes: 1_048_576,
+    requestTimeoutMs: 30_000,
+    drainTimeoutMs: 5_000,
+    ...overrides,
+  }
+  const start = (at: EngineConfig) => startEngine(at, createLogger('engine', at, output))
+  let running: Awaited<ReturnType<typeof start>> | null = await start(config)
+  const url = running.httpUrl
+  const [host = '', port = ''] = running.tcpAddress.split(':')
+  const tcp = { host, port: Number(port) }
+  const stopReplica = async () => {
+    await running?.stop()
+    running = null
+  }
+  return {
+    url,
+    tcp,
+    http: http(url),
+    databaseUrl: database.url,
+    query: async (sql, values) => (await pool.query(sql, values)).rows,
+    stopReplica,
+    restart: async () => {
+      running = await start({ ...config, tcp, advertise: [tcp], http: { host, port: Number(new URL(url).port) } })
+    },
+    stop: async () => {
+      await stopReplica()
+      await pool.end()
+      await database.drop()
+    },
+  }
+}

@@ -1,0 +1,134 @@
+import { readFileSync } from 'node:fs'
+import { abusesOf, type Fields } from './support/body-abuses.js'
+import { withClient } from './support/ends-audit.js'
+import { Figures } from './support/figures.js'
+import { Ground } from './support/ground.js'
+import { OutsidePostgres } from './support/outside-postgres.js'
+import { Plane } from './support/plane.js'
+import { sendRaw } from './support/raw-http.js'
+
+interface Operation {
+  readonly operationId: string
+  readonly requestBody?: object
+}
+
+/** What each operation's body should be; none where it takes none. */
+const bodies: Readonly<Record<string, Fields>> = {
+  'hosts.create': { name: 'never-made', labels: { rack: 'a' } },
+  'hosts.update': { labels: { rack: 'b' } },
+  'hosts.maintain': { reason: 'never' },
+  'settings.put': { value: 20_000 },
+  'storageConnections.put': { uri: 'local:///srv/never', options: { ro: 'true' } },
+}
+/** A reason may be empty. */
+const harmless: readonly string[] = ['reason: ""']
+const methods = ['post', 'put', 'patch', 'delete']
+const nobody = '00000000-0000-4000-8000-00000000dead'
+
+const { paths } = JSON.parse(readFileSync('openapi.json', 'utf8')) as {
+  paths: Record<string, Record<string, Operation>>
+}
+const operations = Object.entries(paths).flatMap(([path, item]) =>
+  Object.entries(item)
+    .filter(([method]) => methods.includes(method))
+    .map(([method, operation]) => ({ path, method: method.toUpperCase(), ...operation })),
+)
+
+const figures = new Figures('Bodies that no client should send')
+const ground = new Ground()
+let postgres: OutsidePostgres
+let plane: Plane
+let hostId: string
+let sent = 0
+const statuses = new Map<number, number>()
+
+beforeAll(async () => {
+  postgres = await OutsidePostgres.create(ground, 'postgres')
+  plane = await Plane.start(ground, { databaseUrl: postgres.url })
+  hostId = (await plane.rest.send('POST', '/api/v1/hosts', { name: 'there' })).body.id
+})
+
+afterAll(async () => {
+  figures.add('mutating operations', operations.length)
+  figures.add('requests', sent)
+  figures.add('replies', [...statuses].map(([status, count]) => `${status}: ${count}`).join(', '))
+  figures.print()
+  await plane?.stop()
+  await postgres?.stop()
+  ground.clear()
+})
+
+/** All that can be stored, as one hash for each table; leases and schedules move by themselves. */
+async function stored(): Promise<object> {
+  const tables = [
+    'hosts',
+    'storage_connections',
+    'commands',
+    'events',
+    'settings',
+    'tombstones',
+    'quarantine',
+    'idempotency_keys',
+  ]
+  return withClient(postgres.url, async (client) => {
+    const contents: [string, unknown][] = []
+    for (const table of tables) {
+      const { rows } = await client.query(
+        `SELECT count(*), md5(string_agg(t::text, ',' ORDER BY t::text)) FROM ${table} t`,
+      )
+      contents.push([table, rows[0]])
+    }
+    return Object.fromEntries(contents)
+  })
+}
+
+/** Where there is a body to be refused for, the thing exists; else nobody does. */
+function pathOf(path: string, withBody: boolean): string {
+  const id = withBody ? hostId : nobody
+  return path
+    .replace('{hostId}', id)
+    .replace('{id}', id)
+    .replace('{connectionId}', 'never')
+    .replace('{key}', 'sessions.silenceMs')
+}
+
+it('has a body here for each operation that takes one', () => {
+  const taking = operations.filter(({ requestBody }) => requestBody).map(({ operationId }) => operationId)
+  expect(taking.sort()).toEqual(Object.keys(bodies).sort())
+})
+
+it.each(operations)(
+  '$method $path is answered with a 4xx problem document each time, and stores nothing',
+  async (operation) => {
+    const fields = bodies[operation.operationId] ?? {}
+    const before = await stored()
+    const faults: string[] = []
+    for (const abuse of abusesOf(fields).filter(({ name }) => !harmless.includes(name))) {
+      const headers: Record<string, string> = {
+        host: plane.http,
+        'content-type': 'application/json',
+        'content-length': String(abuse.bytes.length),
+        ...abuse.headers,
+      }
+      const path = pathOf(operation.path, operation.requestBody !== undefined)
+      const head = [
+        `${operation.method} ${path} HTTP/1.1`,
+        ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+      ]
+      const reply = await sendRaw(plane.http, head, abuse.bytes)
+      sent += 1
+      statuses.set(reply.status, (statuses.get(reply.status) ?? 0) + 1)
+      const fine = reply.status >= 400 && reply.status < 500 && reply.contentType.startsWith('application/problem+json')
+      if (!fine) faults.push(`${abuse.name}: ${reply.status} ${reply.contentType} ${reply.body.slice(0, 200)}`)
+    }
+    expect(faults).toEqual([])
+    expect(await stored()).toEqual(before)
+  },
+)
+
+it('leaves an engine that works, and has polluted nothing', async () => {
+  expect((await plane.rest.get('/health/ready')).status).toBe(200)
+  const made = await plane.rest.send('POST', '/api/v1/hosts', { name: 'afterwards' })
+  expect(made).toMatchObject({ status: 201 })
+  expect(made.body).not.toHaveProperty('admin')
+})

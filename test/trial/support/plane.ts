@@ -1,0 +1,153 @@
+import { readFileSync } from 'node:fs'
+import { freePort } from '../../support/address.js'
+import { eventually } from '../../support/eventually.js'
+import type { TestProcess } from '../../support/process.js'
+import type { Ground } from './ground.js'
+import { type Body, Rest } from './rest.js'
+
+export const JOIN_SECRET = 'a secret for trials'
+const START_MS = 60_000
+
+export interface PlaneSettings {
+  /** Without one: the embedded Postgres. */
+  readonly databaseUrl?: string
+  readonly tcpPort?: number
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** An engine at fixed addresses, in a process that is killed and started as often as the trial likes. */
+export class Plane {
+  readonly rest: Rest
+  private process: TestProcess | null = null
+
+  private constructor(
+    private readonly ground: Ground,
+    readonly http: string,
+    readonly tcp: { readonly host: string; readonly port: number },
+    public databaseUrl: string | null,
+    private readonly env: Readonly<Record<string, string>>,
+  ) {
+    this.rest = new Rest(`http://${http}`)
+  }
+
+  static async start(ground: Ground, { databaseUrl, tcpPort, env = {} }: PlaneSettings = {}): Promise<Plane> {
+    const tcp = { host: '127.0.0.1', port: tcpPort ?? (await freePort()) }
+    const plane = new Plane(ground, `127.0.0.1:${await freePort()}`, tcp, databaseUrl ?? null, env)
+    await plane.start()
+    return plane
+  }
+
+  get tcpAddress(): string {
+    return `${this.tcp.host}:${this.tcp.port}`
+  }
+
+  get pid(): number {
+    if (!this.process) throw new Error('the engine does not run')
+    return this.process.pid
+  }
+
+  get running(): boolean {
+    return this.process !== null
+  }
+
+  /** All that this run of it has said. */
+  get log(): string {
+    return this.process ? `${this.process.stdout}\n${this.process.stderr}` : ''
+  }
+
+  /** Returns when it is ready. */
+  async start(): Promise<void> {
+    const program = this.ground.keelson(['engine'], { env: this.environment() })
+    this.process = program
+    let ended = false
+    void program.ended.then(() => {
+      ended = true
+    })
+    await eventually(
+      async () => {
+        if (ended) return
+        const { status, body } = await this.rest.get('/health/ready')
+        if (status !== 200) throw new Error(`the engine is not ready: ${status} ${JSON.stringify(body)}`)
+      },
+      { timeoutMs: START_MS },
+    )
+    if (ended) throw new Error(`the engine ended while it started:\n${program.stdout}\n${program.stderr}`)
+  }
+
+  async kill(): Promise<void> {
+    const { process } = this
+    this.process = null
+    await process?.kill()
+  }
+
+  async stop(): Promise<void> {
+    const { process } = this
+    this.process = null
+    process?.signal('SIGTERM')
+    await process?.ended
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.process?.signal(signal)
+  }
+
+  /** Of the engine's process, without its Postgres. */
+  residentBytes(): number {
+    const status = readFileSync(`/proc/${this.pid}/status`, 'utf8')
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024
+  }
+
+  /** Pid and address of the embedded Postgres, from the files that it keeps. */
+  embedded(): { readonly pid: number; readonly url: string } {
+    const root = this.ground.path('engine', 'postgres')
+    const [pid, , , port] = readFileSync(`${root}/data/postmaster.pid`, 'utf8').split('\n')
+    const password = readFileSync(`${root}/password`, 'utf8').trim()
+    return { pid: Number(pid), url: `postgres://keelson:${password}@127.0.0.1:${port}/keelson` }
+  }
+
+  /** The host of this name, once it has a session. */
+  hostUp(name: string, timeoutMs = 60_000): Promise<Body> {
+    return eventually(
+      async () => {
+        const { body } = await this.rest.get(`/api/v1/hosts?name=${name}`)
+        const host = body?.items?.[0]
+        if (!host?.connected || host.status !== 'Up') throw new Error(`host ${name} is not up: ${JSON.stringify(host)}`)
+        return host
+      },
+      { timeoutMs, intervalMs: 50 },
+    )
+  }
+
+  /** The row of a connection, once it is as expected. */
+  connection(hostId: string, connectionId: string, expected: object, timeoutMs = 30_000): Promise<Body> {
+    return eventually(
+      async () => {
+        const reply = await this.rest.get(`/api/v1/hosts/${hostId}/storage-connections/${connectionId}`)
+        expect(reply).toMatchObject({ status: 200, body: expected })
+        return reply.body
+      },
+      { timeoutMs, intervalMs: 50 },
+    )
+  }
+
+  put(hostId: string, connectionId: string, uri: string, headers: Record<string, string> = {}) {
+    return this.rest.send('PUT', `/api/v1/hosts/${hostId}/storage-connections/${connectionId}`, { uri }, headers)
+  }
+
+  delete(hostId: string, connectionId: string) {
+    return this.rest.send('DELETE', `/api/v1/hosts/${hostId}/storage-connections/${connectionId}`)
+  }
+
+  private environment(): Record<string, string> {
+    return {
+      KEELSON_HTTP: this.http,
+      KEELSON_TCP: this.tcpAddress,
+      KEELSON_JOIN_SECRET: JOIN_SECRET,
+      KEELSON_DATA_DIR: this.ground.path('engine'),
+      KEELSON_REPLICA_NAME: 'trial',
+      KEELSON_LOG_FORMAT: 'json',
+      ...(this.databaseUrl ? { DATABASE_URL: this.databaseUrl } : {}),
+      ...this.env,
+    }
+  }
+}

@@ -1,0 +1,92 @@
+import type { AgentStatus } from '../../../src/agent/status.js'
+import { eventually } from '../../support/eventually.js'
+import type { TestProcess } from '../../support/process.js'
+import type { Ground } from './ground.js'
+import { JOIN_SECRET } from './plane.js'
+import { mountsBelow } from './sweep.js'
+
+/** This machine, with a real agent on it that is killed and started as often as the trial likes. */
+export class RealHost {
+  readonly stateDir: string
+  private process: TestProcess | null = null
+
+  constructor(
+    private readonly ground: Ground,
+    private readonly engine: { readonly tcpAddress: string },
+    readonly name: string,
+    private readonly env: Readonly<Record<string, string>> = {},
+  ) {
+    this.stateDir = ground.path(`agent-${name}`)
+  }
+
+  get running(): boolean {
+    return this.process !== null
+  }
+
+  get pid(): number {
+    if (!this.process) throw new Error('the agent does not run')
+    return this.process.pid
+  }
+
+  get log(): string {
+    return this.process ? `${this.process.stdout}\n${this.process.stderr}` : ''
+  }
+
+  start(): void {
+    this.process = this.ground.keelson(['agent'], { env: { ...this.environment(), ...this.env } })
+  }
+
+  async kill(): Promise<void> {
+    const { process } = this
+    this.process = null
+    await process?.kill()
+  }
+
+  async stop(): Promise<void> {
+    const { process } = this
+    this.process = null
+    process?.signal('SIGTERM')
+    await process?.ended
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.process?.signal(signal)
+  }
+
+  /** `keelson agent status`. */
+  async status(): Promise<AgentStatus> {
+    const program = this.ground.keelson(['agent', 'status', '--json', '--state-dir', this.stateDir])
+    await program.ended
+    try {
+      return JSON.parse(program.stdout) as AgentStatus
+    } catch {
+      throw new Error(`keelson agent status said ${program.stdout}${program.stderr}`)
+    }
+  }
+
+  /** What the kernel has mounted for this agent. */
+  mounts(): string[] {
+    return mountsBelow(this.stateDir).sort()
+  }
+
+  /** The agent says so itself. */
+  async connected(timeoutMs = 60_000): Promise<void> {
+    await eventually(
+      async () => {
+        const { session } = await this.status()
+        if (session?.state !== 'connected') throw new Error(`the agent is ${JSON.stringify(session)}`)
+      },
+      { timeoutMs, intervalMs: 200 },
+    )
+  }
+
+  private environment(): Record<string, string> {
+    return {
+      KEELSON_AGENT_NAME: this.name,
+      KEELSON_ENGINES: this.engine.tcpAddress,
+      KEELSON_JOIN_SECRET: JOIN_SECRET,
+      KEELSON_STATE_DIR: this.stateDir,
+      KEELSON_LOG_FORMAT: 'json',
+    }
+  }
+}
