@@ -1,0 +1,119 @@
+import { createServer } from 'node:net'
+import { pathToFileURL } from 'node:url'
+import { BenchProcess, cpuMicros, fromDist } from './bench-process.js'
+import type { ProbedMemory } from './probe.js'
+import { until } from './until.js'
+
+export const JOIN_SECRET = 'bench-join-secret'
+
+export interface EngineSettings {
+  readonly databaseUrl: string
+  readonly nodeOptions?: readonly string[]
+}
+
+/** The real engine, `keelson engine`, in a process of its own, on ports that stay over a restart. */
+export class BenchEngine {
+  private process: BenchProcess
+
+  private constructor(
+    private readonly settings: EngineSettings,
+    readonly httpPort: number,
+    readonly tcpPort: number,
+  ) {
+    this.process = this.spawn()
+  }
+
+  static async start(settings: EngineSettings): Promise<BenchEngine> {
+    const engine = new BenchEngine(settings, await freePort(), await freePort())
+    await engine.ready()
+    return engine
+  }
+
+  get tcpAddress(): string {
+    return `127.0.0.1:${this.tcpPort}`
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.httpPort}/api/v1`
+  }
+
+  async cpuMicros(): Promise<number> {
+    return cpuMicros(await this.process.ask<NodeJS.CpuUsage>('cpu'))
+  }
+
+  /** Bytes that agents have sent over the connections that are open. */
+  agentBytes(): Promise<number> {
+    return this.process.ask('bytesRead', this.tcpPort)
+  }
+
+  memory(): Promise<ProbedMemory> {
+    return this.process.ask('memory')
+  }
+
+  async set(key: string, value: number): Promise<void> {
+    const reply = await fetch(`${this.url}/settings/${key}`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ value }),
+    })
+    if (!reply.ok) throw new Error(`setting ${key}: ${reply.status} ${await reply.text()}`)
+  }
+
+  /** Sessions open on this engine; null while it does not answer. */
+  async sessions(): Promise<number | null> {
+    const text = await this.metrics().catch(() => null)
+    return text === null ? null : Number(/^keelson_sessions (\d+)/m.exec(text)?.[1] ?? 0)
+  }
+
+  async kill(): Promise<void> {
+    await this.process.stop('SIGKILL')
+  }
+
+  restart(): void {
+    this.process = this.spawn()
+  }
+
+  async stop(): Promise<void> {
+    await this.process.stop()
+  }
+
+  async ready(): Promise<void> {
+    await until('the engine is ready', async () => {
+      if (!this.process.alive) throw new Error(`the engine has ended:\n${this.process.words}`)
+      return fetch(`http://127.0.0.1:${this.httpPort}/health/ready`).then(
+        (reply) => reply.ok,
+        () => false,
+      )
+    })
+  }
+
+  private async metrics(): Promise<string> {
+    return (await fetch(`http://127.0.0.1:${this.httpPort}/metrics`)).text()
+  }
+
+  private spawn(): BenchProcess {
+    const { databaseUrl, nodeOptions = [] } = this.settings
+    return new BenchProcess('src/main.js', {
+      args: ['engine'],
+      nodeOptions: ['--expose-gc', '--import', pathToFileURL(fromDist('bench/probe.js')).href, ...nodeOptions],
+      env: {
+        DATABASE_URL: databaseUrl,
+        KEELSON_HTTP: `127.0.0.1:${this.httpPort}`,
+        KEELSON_TCP: this.tcpAddress,
+        KEELSON_JOIN_SECRET: JOIN_SECRET,
+        KEELSON_LOG_LEVEL: 'error',
+        KEELSON_LOG_FORMAT: 'json',
+      },
+    })
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
+    })
+  })
+}

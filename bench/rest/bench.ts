@@ -1,0 +1,97 @@
+import { BenchProcess } from '../bench-process.js'
+import { BenchDatabase } from '../database.js'
+import { BenchEngine, JOIN_SECRET } from '../engine.js'
+import type { Bench, Figure } from '../figures.js'
+import { Simulator } from '../simulator.js'
+import { median, percentile, spreadOf } from '../statistics.js'
+import type { Puts, PutsOrder } from './client.js'
+import type { Latency, LatencyOrder } from './hosts-process.js'
+
+const CONNECTIONS = 16
+const full = { hosts: 50, rounds: 5, forMs: 5_000, latencies: 300 }
+const smoke = { hosts: 5, rounds: 1, forMs: 500, latencies: 20 }
+
+interface Rest {
+  readonly engine: BenchEngine
+  readonly rounds: number
+}
+
+export const rest: Bench = {
+  name: 'rest',
+  meaning: 'asking for storage connections over REST, and how soon an agent has the command',
+  async run(setting): Promise<Figure[]> {
+    const { hosts, rounds, forMs, latencies } = setting.smoke ? smoke : full
+    const database = await BenchDatabase.create(setting.postgresUrl)
+    setting.afterwards(() => database.drop())
+    const engine = await BenchEngine.start({ databaseUrl: database.url })
+    setting.afterwards(() => engine.stop())
+    const host = new BenchProcess('bench/rest/hosts-process.js')
+    setting.afterwards(() => host.stop())
+    const latency = await measureLatency({ engine, rounds }, host, latencies)
+    await host.stop()
+    const simulator = new Simulator(engine, database, hosts)
+    setting.afterwards(() => simulator.stop())
+    await simulator.connected()
+    const client = new BenchProcess('bench/rest/client.js')
+    setting.afterwards(() => client.stop())
+    const up = await database.rows<{ id: string }>(`SELECT id FROM hosts WHERE status = 'Up'`)
+    const order = { port: engine.httpPort, hostIds: up.map(({ id }) => id), connections: CONNECTIONS, forMs }
+    return [...(await measurePuts({ engine, rounds }, client, order)), ...latency]
+  },
+}
+
+async function measurePuts(
+  { engine, rounds: count }: Rest,
+  client: BenchProcess,
+  order: Omit<PutsOrder, 'prefix'>,
+): Promise<Figure[]> {
+  const rounds: { p99: number; p50: number; perSecond: number; micros: number }[] = []
+  for (let i = 0; i <= count; i++) {
+    const before = await engine.cpuMicros()
+    const asked: PutsOrder = { ...order, prefix: `round${i}` }
+    const { latencies, elapsedMs } = await client.ask<Puts>('puts', asked)
+    const micros = ((await engine.cpuMicros()) - before) / latencies.length
+    const perSecond = (latencies.length / elapsedMs) * 1_000
+    // the first warms up
+    if (i > 0) rounds.push({ p99: percentile(latencies, 0.99), p50: median(latencies), perSecond, micros })
+  }
+  const p99 = rounds.map((r) => r.p99)
+  const of = (which: 'p50' | 'perSecond' | 'micros') => median(rounds.map((r) => r[which])).toFixed(0)
+  return [
+    {
+      bench: 'rest',
+      name: `PUT of a storage connection, p99 at ${CONNECTIONS} connections`,
+      value: median(p99),
+      unit: 'ms',
+      spread: spreadOf(p99),
+      bound: { of: 'value', atMost: 50 },
+      note: `as fast as replies come: ${of('perSecond')}/s, p50 ${of('p50')} ms, ${of('micros')} µs of engine CPU each, settling by ${order.hostIds.length} simulated hosts among it`,
+    },
+  ]
+}
+
+async function measureLatency({ engine, rounds: count }: Rest, host: BenchProcess, each: number): Promise<Figure[]> {
+  const hostId = await host.ask<string>('connect', { tcpPort: engine.tcpPort, joinSecret: JOIN_SECRET })
+  const rounds: Latency[][] = []
+  for (let i = 0; i <= count; i++) {
+    const order: LatencyOrder = { httpPort: engine.httpPort, hostId, count: each, prefix: `latency${i}` }
+    const measured = await host.ask<Latency[]>('latencies', order)
+    if (i > 0) rounds.push(measured)
+  }
+  const p50 = rounds.map((round) => median(round.map((l) => l.toAgentMs)))
+  const all = rounds.flat()
+  return [
+    {
+      bench: 'rest',
+      name: 'from the request to the agent, p50',
+      value: median(p50),
+      unit: 'ms',
+      spread: spreadOf(p50),
+      bound: { of: 'value', atMost: 10 },
+      note: `one at a time; p99 ${percentile(
+        all.map((l) => l.toAgentMs),
+        0.99,
+      ).toFixed(1)} ms; the reply after ${median(all.map((l) => l.toReplyMs)).toFixed(1)} ms`,
+    },
+  ]
+}

@@ -1,0 +1,99 @@
+import 'reflect-metadata'
+import { randomUUID } from 'node:crypto'
+import { type Hello, PROTOCOL, patterns, type Welcome } from '../../src/wire/session.js'
+import { answerQuestions } from '../questions.js'
+import { FrameConnection, frame } from './frame-connection.js'
+
+export interface RoundTripOrder {
+  readonly port: number
+  readonly connections: number
+  /** To the engine: open a session on each connection first. The echo server takes frames as they come. */
+  readonly sessions: boolean
+  readonly joinSecret: string
+  readonly warmUpMs: number
+  readonly measureMs: number
+}
+
+export interface RoundTrips {
+  readonly count: number
+  readonly elapsedMs: number
+  /** With those of the warm-up. */
+  readonly total: number
+}
+
+const OPEN_MS = 10_000
+
+/** Each connection has one call on its way, and sends the next when the answer is there. */
+async function roundTrips(order: RoundTripOrder): Promise<RoundTrips> {
+  const dialled = Array.from({ length: order.connections }, () => FrameConnection.dial(order.port))
+  const connections = await Promise.all(dialled)
+  const epochs = order.sessions ? await Promise.all(connections.map((c, i) => openSession(c, i, order))) : []
+  let count = 0
+  for (const [i, connection] of connections.entries()) {
+    const heartbeat = frame({
+      pattern: patterns.heartbeat,
+      data: { epoch: epochs[i] ?? 1 },
+      id: 'aaaaaaaaaaaaaaaaaaaaa',
+    })
+    connection.onFrame = () => {
+      count++
+      connection.write(heartbeat)
+    }
+    connection.write(heartbeat)
+  }
+  await elapse(order.warmUpMs)
+  const [startCount, startMs] = [count, performance.now()]
+  await elapse(order.measureMs)
+  const result = { count: count - startCount, elapsedMs: performance.now() - startMs, total: count }
+  for (const { socket } of connections) socket.destroy()
+  return result
+}
+
+/** Hello, welcome, an empty inventory. @returns the epoch */
+async function openSession(connection: FrameConnection, number: number, order: RoundTripOrder): Promise<number> {
+  const welcome = (await call(connection, patterns.open, helloOf(number, order.joinSecret))) as Welcome
+  if (welcome.type !== 'welcome') throw new Error(`no welcome: ${JSON.stringify(welcome)}`)
+  await call(connection, patterns.inventory, { epoch: welcome.epoch, items: [], last: true })
+  return welcome.epoch
+}
+
+function call(connection: FrameConnection, pattern: object, data: object): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`${JSON.stringify(pattern)} was not answered`)), OPEN_MS)
+    connection.onFrame = (content) => {
+      clearTimeout(timer)
+      const { response, err } = JSON.parse(content.toString()) as { response: unknown; err?: unknown }
+      if (err) reject(new Error(JSON.stringify(err)))
+      else resolve(response)
+    }
+    connection.write(frame({ pattern, data, id: randomUUID() }))
+  })
+}
+
+const helloOf = (number: number, joinSecret: string): Hello => ({
+  name: `rpc-${number}`,
+  joinSecret,
+  agentId: `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`,
+  bootId: 'bench',
+  agentVersion: '0',
+  protocol: PROTOCOL.current,
+  kinds: [],
+  capabilities: [],
+  facts: {
+    hostname: 'bench',
+    os: 'none',
+    kernel: 'none',
+    arch: 'none',
+    cpus: 1,
+    cpuModel: 'none',
+    memoryBytes: 0,
+    tools: [],
+  },
+  incarnation: null,
+  epoch: 0,
+  seq: 0,
+})
+
+const elapse = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+answerQuestions({ roundTrips, cpu: () => process.cpuUsage() })
