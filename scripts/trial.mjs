@@ -1,0 +1,90 @@
+#!/usr/bin/env node
+/**
+ * The trials: hard treatment of real processes, at full counts, or reduced for every-day use.
+ * `npm run trial -- [--reduced] [--seed N] [name…]`, where a name is that of a suite: kill, rewind, …
+ */
+import { spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { ensureBuilt, ensureInstalled } from './setup.mjs'
+
+const LARGEST_SEED = 2 ** 32 - 1
+const EX_USAGE = 64
+
+const repository = fileURLToPath(new URL('..', import.meta.url))
+const suites = readdirSync(join(repository, 'test', 'trial'))
+  .filter((name) => name.endsWith('.trial.ts'))
+  .map((name) => name.replace('.trial.ts', ''))
+
+const { names, reduced, seed } = readCommandLine()
+await ensureInstalled()
+await ensureBuilt()
+const build = copyBuild()
+const scale = reduced ? 'reduced' : 'full'
+const again = ['npm run trial --', reduced && '--reduced', `--seed ${seed}`, ...names].filter(Boolean).join(' ')
+process.stdout.write(`trials at ${scale} counts, seed ${seed}; the same again: ${again}\n`)
+process.exitCode = await runJest()
+rmSync(build, { recursive: true, force: true })
+process.stdout.write(`seed ${seed}; the same again: ${again}\n`)
+
+function readCommandLine() {
+  try {
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: { reduced: { type: 'boolean', default: false }, seed: { type: 'string' } },
+    })
+    const unknown = positionals.filter((name) => !suites.includes(name))
+    if (unknown.length > 0) throw new Error(`no trial is called ${unknown.join(', ')}: ${suites.join(', ')}`)
+    return { names: positionals, reduced: values.reduced, seed: seedOf(values.seed) }
+  } catch (error) {
+    process.stderr.write(`${error.message}\n`)
+    process.exit(EX_USAGE)
+  }
+}
+
+function seedOf(text) {
+  if (text === undefined) return randomInt(LARGEST_SEED)
+  const seed = /^\d+$/.test(text) ? Number(text) : Number.NaN
+  if (!(seed <= LARGEST_SEED)) throw new Error(`--seed takes a whole number up to ${LARGEST_SEED}, not ${text}`)
+  return seed
+}
+
+/**
+ * Programs are started again and again for half an hour: a build that begins meanwhile must not change them. Copies of runs
+ * that were killed are cleared away.
+ */
+function copyBuild() {
+  const cache = join(repository, 'node_modules', '.cache')
+  mkdirSync(cache, { recursive: true })
+  for (const name of readdirSync(cache)) {
+    const owner = /^keelson-trial-(\d+)-/.exec(name)?.[1]
+    if (owner && !existsSync(`/proc/${owner}`)) rmSync(join(cache, name), { recursive: true, force: true })
+  }
+  const copy = mkdtempSync(join(cache, `keelson-trial-${process.pid}-`))
+  cpSync(join(repository, 'dist'), copy, { recursive: true })
+  return copy
+}
+
+function runJest() {
+  const patterns = names.map((name) => `test/trial/${name}\\.trial\\.ts$`)
+  const args = ['node_modules/jest/bin/jest.js', '--config', 'jest.trial.config.js', '--runInBand', ...patterns]
+  const nodeOptions = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning']
+  const jest = spawn(process.execPath, args, {
+    cwd: repository,
+    stdio: 'inherit',
+    env: {
+      ...process.env,
+      NODE_OPTIONS: [process.env.NODE_OPTIONS, ...nodeOptions].filter(Boolean).join(' '),
+      TRIAL_BUILD: build,
+      TRIAL_SCALE: scale,
+      TRIAL_SEED: String(seed),
+    },
+  })
+  // Ctrl-C reaches jest by itself; it is jest that tidies up
+  process.on('SIGINT', () => {})
+  process.on('SIGTERM', () => jest.kill('SIGTERM'))
+  return new Promise((resolve) => jest.on('exit', (code) => resolve(code ?? 1)))
+}
