@@ -1,10 +1,14 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { BenchProcess, cpuMicros, fromDist } from './bench-process.js'
 import type { ProbedMemory } from './probe.js'
 import { until } from './until.js'
 
 export const JOIN_SECRET = 'bench-join-secret'
+const SEALING_KEY = Buffer.alloc(32, 'sealed for benches').toString('base64')
 
 export interface EngineSettings {
   readonly databaseUrl: string
@@ -14,6 +18,7 @@ export interface EngineSettings {
 /** The real engine, `keelson engine`, in a process of its own, on ports that stay over a restart. */
 export class BenchEngine {
   private process: BenchProcess
+  private readonly directory = mkdtempSync(join(tmpdir(), 'keelson-bench-engine-'))
 
   private constructor(
     private readonly settings: EngineSettings,
@@ -37,6 +42,19 @@ export class BenchEngine {
     return `http://127.0.0.1:${this.httpPort}/api/v1`
   }
 
+  /** Of an administrator, whom no limit slows down. */
+  get token(): string {
+    return readFileSync(this.tokenFile, 'utf8').trim()
+  }
+
+  private get tokenFile(): string {
+    return join(this.directory, 'token')
+  }
+
+  private get authorization(): Record<string, string> {
+    return { authorization: `Bearer ${this.token}` }
+  }
+
   async cpuMicros(): Promise<number> {
     return cpuMicros(await this.process.ask<NodeJS.CpuUsage>('cpu'))
   }
@@ -53,7 +71,7 @@ export class BenchEngine {
   async set(key: string, value: number): Promise<void> {
     const reply = await fetch(`${this.url}/settings/${key}`, {
       method: 'PUT',
-      headers: { 'content-type': 'application/json' },
+      headers: { ...this.authorization, 'content-type': 'application/json' },
       body: JSON.stringify({ value }),
     })
     if (!reply.ok) throw new Error(`setting ${key}: ${reply.status} ${await reply.text()}`)
@@ -75,6 +93,7 @@ export class BenchEngine {
 
   async stop(): Promise<void> {
     await this.process.stop()
+    rmSync(this.directory, { recursive: true, force: true })
   }
 
   async ready(): Promise<void> {
@@ -88,7 +107,7 @@ export class BenchEngine {
   }
 
   private async metrics(): Promise<string> {
-    return (await fetch(`http://127.0.0.1:${this.httpPort}/metrics`)).text()
+    return (await fetch(`http://127.0.0.1:${this.httpPort}/metrics`, { headers: this.authorization })).text()
   }
 
   private spawn(): BenchProcess {
@@ -101,6 +120,8 @@ export class BenchEngine {
         KEELSON_HTTP: `127.0.0.1:${this.httpPort}`,
         KEELSON_TCP: this.tcpAddress,
         KEELSON_JOIN_SECRET: JOIN_SECRET,
+        KEELSON_SEALING_KEYS: SEALING_KEY,
+        KEELSON_BOOTSTRAP_TOKEN_FILE: this.tokenFile,
         KEELSON_LOG_LEVEL: 'error',
         KEELSON_LOG_FORMAT: 'json',
       },

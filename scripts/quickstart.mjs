@@ -46,12 +46,12 @@ async function quickstart(args) {
 }
 
 async function run(sandbox, options) {
-  if (options.tokenFile) writeFileSync(options.tokenFile, '', { mode: 0o600 })
   tell.chapter('An engine and an agent on this machine')
   await sandbox.startEngine()
   tell.done(
     `the engine is ready on ${process.env.DATABASE_URL ? 'the Postgres that DATABASE_URL names' : 'a Postgres of its own'}`,
   )
+  if (options.tokenFile) writeFileSync(options.tokenFile, `${sandbox.token()}\n`, { mode: 0o600 })
   const host = await sandbox.startAgent()
   tell.done(`the agent of this machine opened a session: host ${host.name} is ${host.status}`)
   tell.seen(`${host.facts.os}, ${host.facts.cpus} CPUs; it can ${host.capabilities.join(', ')}`)
@@ -97,11 +97,12 @@ function stay(sandbox, host) {
 
 How to go on, in another terminal:
 
-  curl ${baseUrl}/api/v1/hosts
-  curl -X PUT ${baseUrl}/api/v1/hosts/${host.id}/storage-connections/mine \\
+  auth="authorization: Bearer $(cat ${sandbox.places.token})"
+  curl -H "$auth" ${baseUrl}/api/v1/hosts
+  curl -H "$auth" -X PUT ${baseUrl}/api/v1/hosts/${host.id}/storage-connections/mine \\
        -H 'content-type: application/json' -d '{"uri":"local:///tmp"}'
-  curl ${baseUrl}/api/v1/hosts/${host.id}/storage-connections
-  curl -N ${baseUrl}/api/v1/events/stream
+  curl -H "$auth" ${baseUrl}/api/v1/hosts/${host.id}/storage-connections
+  curl -H "$auth" -N ${baseUrl}/api/v1/events/stream
   node dist/src/main.js agent status --state-dir ${sandbox.places.agent}
 
 Ctrl-C stops the agent and the engine; what they wrote stays.`)

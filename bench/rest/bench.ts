@@ -35,7 +35,8 @@ export const rest: Bench = {
     const client = new BenchProcess('bench/rest/client.js')
     setting.afterwards(() => client.stop())
     const up = await database.rows<{ id: string }>(`SELECT id FROM hosts WHERE status = 'Up'`)
-    const order = { port: engine.httpPort, hostIds: up.map(({ id }) => id), connections: CONNECTIONS, forMs }
+    const { httpPort: port, token } = engine
+    const order = { port, token, hostIds: up.map(({ id }) => id), connections: CONNECTIONS, forMs }
     return [...(await measurePuts({ engine, rounds }, client, order)), ...latency]
   },
 }
@@ -74,7 +75,13 @@ async function measureLatency({ engine, rounds: count }: Rest, host: BenchProces
   const hostId = await host.ask<string>('connect', { tcpPort: engine.tcpPort, joinSecret: JOIN_SECRET })
   const rounds: Latency[][] = []
   for (let i = 0; i <= count; i++) {
-    const order: LatencyOrder = { httpPort: engine.httpPort, hostId, count: each, prefix: `latency${i}` }
+    const order: LatencyOrder = {
+      httpPort: engine.httpPort,
+      token: engine.token,
+      hostId,
+      count: each,
+      prefix: `latency${i}`,
+    }
     const measured = await host.ask<Latency[]>('latencies', order)
     if (i > 0) rounds.push(measured)
   }

@@ -4,6 +4,7 @@ import { put } from './put.js'
 
 export interface PutsOrder {
   readonly port: number
+  readonly token: string
   readonly hostIds: readonly string[]
   readonly connections: number
   readonly forMs: number
@@ -17,7 +18,7 @@ export interface Puts {
 }
 
 /** Each connection sends its next request when the reply is there: as much as the engine can bear. */
-async function puts({ port, hostIds, connections, forMs, prefix }: PutsOrder): Promise<Puts> {
+async function puts({ port, token, hostIds, connections, forMs, prefix }: PutsOrder): Promise<Puts> {
   const agent = new Agent({ keepAlive: true, maxSockets: connections })
   const latencies: number[] = []
   const startMs = performance.now()
@@ -27,7 +28,7 @@ async function puts({ port, hostIds, connections, forMs, prefix }: PutsOrder): P
       const number = sent++
       const hostId = hostIds[number % hostIds.length] ?? ''
       const sentMs = performance.now()
-      const status = await put({ agent, port, hostId, connectionId: `${prefix}-${number}` })
+      const status = await put({ agent, port, token, hostId, connectionId: `${prefix}-${number}` })
       latencies.push(performance.now() - sentMs)
       if (status !== 202) throw new Error(`PUT answered ${status}`)
     }

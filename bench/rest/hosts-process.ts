@@ -9,6 +9,7 @@ import { put } from './put.js'
 
 export interface LatencyOrder {
   readonly httpPort: number
+  readonly token: string
   readonly hostId: string
   readonly count: number
   readonly prefix: string
@@ -54,7 +55,7 @@ function take(command: CommandMessage): void {
 }
 
 /** One after another, sender and host in one process: both ends of a latency are read from one clock. */
-async function latencies({ httpPort, hostId, count, prefix }: LatencyOrder): Promise<Latency[]> {
+async function latencies({ httpPort, token, hostId, count, prefix }: LatencyOrder): Promise<Latency[]> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   const measured: Latency[] = []
   for (let i = 0; i < count; i++) {
@@ -63,7 +64,7 @@ async function latencies({ httpPort, hostId, count, prefix }: LatencyOrder): Pro
     const arrival = new Promise<number>((resolve) => {
       accepted = (id) => id === connectionId && resolve(performance.now())
     })
-    const status = await put({ agent, port: httpPort, hostId, connectionId })
+    const status = await put({ agent, port: httpPort, token, hostId, connectionId })
     if (status !== 202) throw new Error(`PUT answered ${status}`)
     const toReplyMs = performance.now() - startMs
     measured.push({ toAgentMs: (await arrival) - startMs, toReplyMs })

@@ -25,7 +25,7 @@ function closedParent(path) {
   }
 }
 
-/** Makes the directories and the join secret, once. Others may pass through the top one, and read nothing. */
+/** Makes the directories and the secrets, once. Others may pass through the top one, and read nothing. */
 export function prepareDirectory(path) {
   try {
     mkdirSync(path, { recursive: true })
@@ -38,19 +38,22 @@ export function prepareDirectory(path) {
       run: join(root, 'run'),
       proof: join(root, 'proof'),
       joinSecret: join(root, 'join-secret'),
+      sealingKeys: join(root, 'sealing-keys'),
+      token: join(root, 'administrator-token'),
     }
     for (const place of [places.engine, places.agent, places.run, places.proof])
       mkdirSync(place, { recursive: true, mode: 0o700 })
-    makeSecret(places.joinSecret)
+    makeSecret(places.joinSecret, randomBytes(24).toString('base64url'))
+    makeSecret(places.sealingKeys, randomBytes(32).toString('base64'))
     return places
   } catch (error) {
     throw new Refusal(exitCodes.directory, `${path} cannot be used: ${error.message}. Choose another with --data DIR`)
   }
 }
 
-function makeSecret(file) {
+function makeSecret(file, secret) {
   try {
-    writeFileSync(file, `${randomBytes(24).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' })
+    writeFileSync(file, `${secret}\n`, { mode: 0o600, flag: 'wx' })
   } catch (error) {
     if (error.code !== 'EEXIST') throw error
   }

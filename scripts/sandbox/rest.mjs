@@ -2,8 +2,10 @@ const TIMEOUT_MS = 10_000
 
 /** A small client of the REST interface. Replies are values, errors too: `{ status, headers, body }`. */
 export class Rest {
-  constructor(baseUrl) {
+  /** @param token called for each request; undefined while there is none */
+  constructor(baseUrl, token) {
     this.baseUrl = baseUrl
+    this.token = token
   }
 
   get(path) {
@@ -19,9 +21,13 @@ export class Rest {
   }
 
   async #call(method, path, body) {
+    const token = this.token()
     const reply = await fetch(this.baseUrl + path, {
       method,
-      headers: body === undefined ? {} : { 'content-type': 'application/json' },
+      headers: {
+        ...(token ? { authorization: `Bearer ${token}` } : {}),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
       body: body === undefined ? undefined : JSON.stringify(body),
       signal: AbortSignal.timeout(TIMEOUT_MS),
     })

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { lockDirectory, prepareDirectory } from './directory.mjs'
@@ -26,7 +26,7 @@ export class Sandbox {
     this.simulatedHosts = simulatedHosts
     this.shown = shown
     this.onDeath = onDeath ?? ((refusal) => this.end(refusal))
-    this.rest = new Rest(`http://${dialled(http)}`)
+    this.rest = new Rest(`http://${dialled(http)}`, () => this.token())
     this.hostName = hostname().replace(/[^a-zA-Z0-9.-]/g, '-') || 'localhost'
   }
 
@@ -53,6 +53,8 @@ export class Sandbox {
       KEELSON_TCP: this.tcp.text,
       KEELSON_DATA_DIR: this.places.engine,
       KEELSON_REPLICA_NAME: 'quickstart',
+      KEELSON_SEALING_KEY_FILE: this.places.sealingKeys,
+      KEELSON_BOOTSTRAP_TOKEN_FILE: this.places.token,
     })
     const dialling = { ...common, KEELSON_ENGINES: dialled(this.tcp), DATABASE_URL: undefined }
     this.agent = this.#program('agent', ['agent'], {
@@ -62,6 +64,11 @@ export class Sandbox {
     })
     this.simulator = this.#program('simulate', ['simulate', '--hosts', String(this.simulatedHosts)], dialling)
     return ended
+  }
+
+  /** An administrator's, once the engine has written it. */
+  token() {
+    return this.places && existsSync(this.places.token) ? readFileSync(this.places.token, 'utf8').trim() : undefined
   }
 
   waitFor(what, look, timeoutMs) {

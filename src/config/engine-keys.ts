@@ -3,7 +3,7 @@ import { stateDirectory } from './directories.js'
 import { joinSecretKeys, type SecretFromFile } from './join-secret.js'
 import type { Keys } from './key.js'
 import { loggingKeys } from './logging-keys.js'
-import { address, addresses, databaseUrl, integer, matching, text } from './parsers.js'
+import { address, addresses, databaseUrl, integer, matching, optionalText, text } from './parsers.js'
 
 export const engineKeys: Keys<SecretFromFile<EngineConfig>> = {
   http: {
@@ -45,6 +45,32 @@ export const engineKeys: Keys<SecretFromFile<EngineConfig>> = {
     fallback: (surroundings) => stateDirectory('keelson', surroundings),
   },
   ...joinSecretKeys,
+  sealingKeys: {
+    ...optionalText,
+    env: 'KEELSON_SEALING_KEYS',
+    meaning:
+      'Keys that secrets in the database are sealed with, the current one first; sealingKeyFile is the better place',
+    expects: 'base64 of 32 bytes, several separated by commas',
+    fallback: () => null,
+    show: (value) => (value === null ? '(none)' : '(set)'),
+    secret: true,
+  },
+  sealingKeyFile: {
+    ...optionalText,
+    env: 'KEELSON_SEALING_KEY_FILE',
+    meaning: 'File of such keys, one a line; the same for every replica. `keelson keys generate` makes a key',
+    expects: 'the path of a readable file',
+    fallback: () => null,
+    fallbackText: 'with an embedded Postgres, sealing-keys in dataDir',
+  },
+  bootstrapTokenFile: {
+    ...optionalText,
+    env: 'KEELSON_BOOTSTRAP_TOKEN_FILE',
+    meaning:
+      "File that an administrator's token is written to where it does not exist, for programs that set a plane up",
+    expects: 'a path',
+    fallback: () => null,
+  },
   replicaName: {
     ...matching(/^[\w.-]{1,128}$/, 'up to 128 letters, digits, dots, dashes and underscores'),
     env: 'KEELSON_REPLICA_NAME',

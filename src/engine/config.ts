@@ -9,6 +9,12 @@ export interface EngineConfig {
   readonly databaseUrl: string | null
   readonly dataDir: string
   readonly joinSecret: string
+  /** Keys that secrets in the database are sealed with, the current one first. */
+  readonly sealingKeys: string | null
+  /** A file of such keys. */
+  readonly sealingKeyFile: string | null
+  /** Where an administrator's token is written at first start; null: nowhere. */
+  readonly bootstrapTokenFile: string | null
   readonly replicaName: string
   /** Addresses of this replica's transport as hosts can dial them. */
   readonly advertise: readonly Address[]

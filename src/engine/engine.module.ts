@@ -3,13 +3,23 @@ import { ClusterModule } from './cluster/cluster.module.js'
 import { CommandsModule } from './commands/commands.module.js'
 import { EventsModule } from './events/events.module.js'
 import { HostsModule } from './hosts/hosts.module.js'
+import { IdentityModule } from './identity/identity.module.js'
 import { PlatformModule } from './platform/platform.module.js'
 import { SessionsModule } from './sessions/sessions.module.js'
 import { StorageModule } from './storage/storage.module.js'
 
 /** The one list of modules. */
 @Module({
-  imports: [PlatformModule, EventsModule, CommandsModule, SessionsModule, HostsModule, ClusterModule, StorageModule],
+  imports: [
+    PlatformModule,
+    EventsModule,
+    IdentityModule,
+    CommandsModule,
+    SessionsModule,
+    HostsModule,
+    ClusterModule,
+    StorageModule,
+  ],
 })
 export class EngineModule {}
 

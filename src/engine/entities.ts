@@ -5,24 +5,36 @@ import { Event } from './events/event.entity.js'
 import { Host } from './hosts/host.entity.js'
 import { Quarantined } from './hosts/quarantined.entity.js'
 import { Tombstone } from './hosts/tombstone.entity.js'
+import { ApiToken } from './identity/api-token.entity.js'
+import { Project } from './identity/project.entity.js'
+import { RoleBinding } from './identity/role-binding.entity.js'
+import { User } from './identity/user.entity.js'
+import { WebSession } from './identity/web-session.entity.js'
 import { IdempotencyKey } from './platform/idempotency-key.entity.js'
 import { Incarnation } from './platform/incarnation.entity.js'
 import { Schedule } from './platform/schedule.entity.js'
+import { SealingCheck } from './platform/sealing-check.entity.js'
 import { Setting } from './platform/setting.entity.js'
 import { StorageConnection } from './storage/storage-connection.entity.js'
 
 /** Every table that has an entity. */
 export const entities = [
+  ApiToken,
   Command,
   Event,
   Host,
   HostSequence,
   IdempotencyKey,
   Incarnation,
+  Project,
   Quarantined,
   Replica,
+  RoleBinding,
   Schedule,
+  SealingCheck,
   Setting,
   StorageConnection,
   Tombstone,
+  User,
+  WebSession,
 ]

@@ -14,6 +14,7 @@ import { dataSourceOptions } from './data-source.js'
 import { engineOn } from './engine.module.js'
 import { EventStreams } from './events/event-streams.js'
 import { JoinSecret } from './hosts/admission.js'
+import { writeBootstrapToken } from './identity/bootstrap-token.js'
 import { Database } from './platform/database.js'
 import { Drains } from './platform/drains.js'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './platform/embedded-postgres.js'
@@ -26,6 +27,8 @@ import { serveReader } from './platform/openapi-reader.js'
 import { Readiness } from './platform/readiness.js'
 import { ReplicaIdentity } from './platform/replica-identity.js'
 import { Schedules } from './platform/schedules.js'
+import { Sealer } from './platform/sealing.js'
+import { checkSealer, sealerFrom } from './platform/sealing-keys.js'
 import { Settings } from './platform/settings.js'
 import { UsersOf } from './platform/users-of.js'
 import { Addresses } from './sessions/addresses.js'
@@ -49,11 +52,13 @@ export async function startEngine(config: EngineConfig, logger: Logger): Promise
   const embedded = config.databaseUrl ? null : await startEmbeddedPostgres({ dataDir: config.dataDir, logger })
   const undo: (() => Promise<unknown>)[] = [async () => embedded?.stop()]
   try {
+    const sealer = await sealerFrom(config)
     const dataSource = await connect(config, embedded, logger)
     undo.unshift(() => dataSource.destroy())
     const done = await migrate(dataSource, 'up', { onWait: () => logger.info('another replica migrates: waiting') })
     if (done.length > 0) logger.info({ migrations: done }, 'the schema was migrated')
-    return await serve(config, logger, dataSource, undo)
+    await checkSealer(dataSource, sealer, logger)
+    return await serve(config, logger, dataSource, sealer, undo)
   } catch (error) {
     await undoAll(undo, logger)
     throw error
@@ -87,11 +92,12 @@ async function serve(
   config: EngineConfig,
   logger: Logger,
   dataSource: DataSource,
+  sealer: Sealer,
   undo: (() => Promise<unknown>)[],
 ): Promise<RunningEngine> {
   const transport = new SessionServer({ host: config.tcp.host, port: config.tcp.port })
   const app = await NestFactory.create<NestFastifyApplication>(
-    engineOn(partsOf(config, dataSource)),
+    engineOn(partsOf(config, dataSource, sealer)),
     createHttpAdapter(config),
     { logger: new NestLogger(logger), abortOnError: false, bufferLogs: false },
   )
@@ -112,6 +118,7 @@ async function serve(
   await app.get(Incarnations).adopt()
   await app.init()
   await app.get(Settings).reload()
+  if (config.bootstrapTokenFile) await writeBootstrapToken(app.get(Database), config.bootstrapTokenFile, logger)
   await listen(config.tcp, () => app.startAllMicroservices())
   const tcp = { host: config.tcp.host, port: transport.address.port }
   app.get(Addresses).announce(advertised(config, tcp).map(formatAddress))
@@ -133,7 +140,7 @@ async function serve(
   }
 }
 
-function partsOf(config: EngineConfig, dataSource: DataSource): Provider[] {
+function partsOf(config: EngineConfig, dataSource: DataSource, sealer: Sealer): Provider[] {
   const database = new Database(dataSource)
   const identity = new ReplicaIdentity(config.replicaName, version, formatAddress(config.tcp))
   const connection = { connectionString: (dataSource.options as { url?: string }).url }
@@ -141,6 +148,7 @@ function partsOf(config: EngineConfig, dataSource: DataSource): Provider[] {
   return [
     { provide: Database, useValue: database },
     { provide: ReplicaIdentity, useValue: identity },
+    { provide: Sealer, useValue: sealer },
     { provide: Notifications, useValue: notifications },
     { provide: JoinSecret, useValue: new JoinSecret(config.joinSecret) },
     Addresses,

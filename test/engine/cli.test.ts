@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -6,6 +7,7 @@ import { freePort } from '../support/address.js'
 import { createEmptyDatabase, type TestDatabase } from '../support/database.js'
 import { keelson, type SpawnSettings } from '../support/process.js'
 
+const SEALING_KEY = randomBytes(32).toString('base64')
 const SECRET = { KEELSON_JOIN_SECRET: 'correct horse battery' }
 
 describe('the command line', () => {
@@ -137,7 +139,13 @@ describe('the command line', () => {
       database = await createEmptyDatabase()
       http = await freePort()
       settings = {
-        env: { ...SECRET, DATABASE_URL: database.url, KEELSON_HTTP: `127.0.0.1:${http}`, KEELSON_TCP: '127.0.0.1:0' },
+        env: {
+          ...SECRET,
+          KEELSON_SEALING_KEYS: SEALING_KEY,
+          DATABASE_URL: database.url,
+          KEELSON_HTTP: `127.0.0.1:${http}`,
+          KEELSON_TCP: '127.0.0.1:0',
+        },
       }
     })
     afterEach(() => database?.drop())
@@ -152,6 +160,7 @@ describe('the command line', () => {
       expect(await engine.ended).toEqual({ code: 0, signal: null })
       expect(engine.stdout).toMatch(/"msg":"stopped"/)
       expect(engine.stdout).not.toContain(SECRET.KEELSON_JOIN_SECRET)
+      expect(engine.stdout).not.toContain(SEALING_KEY)
     })
 
     it('stops when the signal comes while it starts', async () => {
@@ -159,6 +168,27 @@ describe('the command line', () => {
       await engine.line(/./)
       engine.signal('SIGTERM')
       expect(await engine.ended).toEqual({ code: 0, signal: null })
+    })
+
+    it('ends with 78 before it touches a database whose secrets it could not open', async () => {
+      const { KEELSON_SEALING_KEYS: _, ...env } = settings.env ?? {}
+      const keyless = await run(['engine'], { env })
+      expect({ code: keyless.code, stderr: keyless.stderr }).toEqual({
+        code: 78,
+        stderr: expect.stringContaining('KEELSON_SEALING_KEY_FILE'),
+      })
+      const engine = keelson(['engine'], settings)
+      await engine.line(new RegExp(`127.0.0.1:${http}`))
+      engine.signal('SIGTERM')
+      await engine.ended
+      const other = randomBytes(32).toString('base64')
+      const { code, stderr } = await run(['engine'], { env: { ...settings.env, KEELSON_SEALING_KEYS: other } })
+      expect({ code, stderr }).toEqual({ code: 78, stderr: expect.stringMatching(/sealed with key [0-9a-f]{16}/) })
+      expect(stderr).not.toContain(other)
+      const both = keelson(['engine'], { env: { ...settings.env, KEELSON_SEALING_KEYS: `${other},${SEALING_KEY}` } })
+      await both.line(new RegExp(`127.0.0.1:${http}`))
+      both.signal('SIGTERM')
+      expect(await both.ended).toEqual({ code: 0, signal: null })
     })
 
     it('ends with 75 where its address is taken', async () => {

@@ -14,7 +14,10 @@ afterEach(async () => {
 })
 
 async function follow(lastEventId?: string, query = ''): Promise<SseReader> {
-  const reader = await SseReader.open(`${engine.url}/api/v1/events/stream${query}`, lastEventId)
+  const reader = await SseReader.open(`${engine.url}/api/v1/events/stream${query}`, {
+    token: engine.token,
+    lastEventId,
+  })
   readers.push(reader)
   await eventually(() => expect(reader.place).toBeDefined())
   return reader

@@ -18,7 +18,10 @@ afterAll(async () => {
 })
 
 async function follow(lastEventId?: string, query = ''): Promise<SseReader> {
-  const reader = await SseReader.open(`${engine.url}/api/v1/events/stream${query}`, lastEventId)
+  const reader = await SseReader.open(`${engine.url}/api/v1/events/stream${query}`, {
+    token: engine.token,
+    lastEventId,
+  })
   readers.push(reader)
   return reader
 }
@@ -142,7 +145,7 @@ describe('the event stream', () => {
   it('does not gather memory for a reader that does not read', async () => {
     const { port } = new URL(engine.url)
     const socket = connect(Number(port), '127.0.0.1').pause()
-    socket.write('GET /api/v1/events/stream HTTP/1.1\r\nhost: x\r\n\r\n')
+    socket.write(`GET /api/v1/events/stream HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${engine.token}\r\n\r\n`)
     await engine.query(
       `INSERT INTO events (incarnation, type, subject, payload)
        SELECT (SELECT max(number) FROM incarnations), 'hosts.host.updated', 'bulk', jsonb_build_object('x', repeat('y', 2000))

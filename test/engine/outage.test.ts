@@ -34,8 +34,8 @@ describe('while the database is away', () => {
       `INSERT INTO events (incarnation, type, subject) SELECT 1, 'hosts.host.updated', 'bulk' FROM generate_series(1, 6000)`,
     )
     const stream = `${engine.url}/api/v1/events/stream`
-    const near = await SseReader.open(stream)
-    const behind = await SseReader.open(stream, start.id)
+    const near = await SseReader.open(stream, { token: engine.token })
+    const behind = await SseReader.open(stream, { token: engine.token, lastEventId: start.id })
     await eventually(() => expect(behind.messages.length).toBeGreaterThan(0))
     await wire.cut()
     await eventually(async () => expect((await hosts()).status).toBe(503))

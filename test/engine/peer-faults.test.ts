@@ -56,19 +56,20 @@ it('nothing that a peer does wrong is an error of the engine', async () => {
   agent.vanish()
 
   const { hostname: host, port } = new URL(engine.url)
+  const credentials = `authorization: Bearer ${engine.token}\r\n`
   const toCallers = [
     'NONSENSE\r\n\r\n',
-    'POST /api/v1/hosts HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"na',
-    'POST /api/v1/hosts HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 4\r\n\r\n{"a"',
-    'GET /api/v1/events/stream HTTP/1.1\r\nhost: x\r\n\r\n',
-    'GET /api/v1/events?limit=500 HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(10),
+    `POST /api/v1/hosts HTTP/1.1\r\nhost: x\r\n${credentials}content-type: application/json\r\ncontent-length: 100\r\n\r\n{"na`,
+    `POST /api/v1/hosts HTTP/1.1\r\nhost: x\r\n${credentials}content-type: application/json\r\ncontent-length: 4\r\n\r\n{"a"`,
+    `GET /api/v1/events/stream HTTP/1.1\r\nhost: x\r\n${credentials}\r\n`,
+    `GET /api/v1/events?limit=500 HTTP/1.1\r\nhost: x\r\n${credentials}\r\n`.repeat(10),
     'GET /api/v1/hosts/%ff HTTP/1.1\r\nhost: x\r\n\r\n',
   ]
   for (const bytes of toCallers) {
     await say({ host, port: Number(port) }, bytes)
     await say({ host, port: Number(port) }, bytes, true)
   }
-  const reader = await SseReader.open(`${engine.url}/api/v1/events/stream`)
+  const reader = await SseReader.open(`${engine.url}/api/v1/events/stream`, { token: engine.token })
   reader.close()
 
   await eventually(async () => expect((await engine.http.get('/health/ready')).status).toBe(200))

@@ -39,11 +39,11 @@ describe('the retention of events', () => {
     expect((await engine.http.get(`/api/v1/events?cursor=${ids.get('gone')}`)).status).toBe(410)
 
     const stream = `${engine.url}/api/v1/events/stream`
-    const late = await SseReader.open(stream, ids.get('gone'))
+    const late = await SseReader.open(stream, { token: engine.token, lastEventId: ids.get('gone') })
     await eventually(() =>
       expect(late.messages).toMatchObject([{ event: 'reset', data: { reason: expect.stringMatching(/older/) } }]),
     )
-    const inTime = await SseReader.open(stream, ids.get('newest-old'))
+    const inTime = await SseReader.open(stream, { token: engine.token, lastEventId: ids.get('newest-old') })
     await eventually(() => expect(inTime.messages.map(({ data }) => data.payload.name)).toEqual(['young']))
     for (const reader of [late, inTime]) reader.close()
   })

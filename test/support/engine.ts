@@ -1,3 +1,6 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import pg from 'pg'
 import type { DestinationStream } from 'pino'
 import type { EngineConfig } from '../../src/engine/config.js'
@@ -7,11 +10,15 @@ import { createTestDatabase } from './database.js'
 import { type HttpClient, http } from './http.js'
 
 export const JOIN_SECRET = 'a secret for tests'
+export const SEALING_KEY = Buffer.alloc(32, 'sealed for tests').toString('base64')
 
 export interface TestEngine {
   readonly url: string
   readonly tcp: { host: string; port: number }
+  /** An administrator of the plane. */
   readonly http: HttpClient
+  /** Its token. */
+  readonly token: string
   readonly databaseUrl: string
   /** A look behind the scenes, for what the public interface does not show. */
   query<R extends pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<R[]>
@@ -28,6 +35,7 @@ export async function startTestEngine(
   output?: DestinationStream,
 ): Promise<TestEngine> {
   const database = await createTestDatabase()
+  const tokenFile = join(await mkdtemp(join(tmpdir(), 'keelson-token-')), 'token')
   const pool = new pg.Pool({ connectionString: overrides.databaseUrl ?? database.url, max: 2 })
   pool.on('error', () => undefined)
   const any = { host: '127.0.0.1', port: 0 }
@@ -38,6 +46,9 @@ export async function startTestEngine(
     databaseUrl: database.url,
     dataDir: '/nonexistent',
     joinSecret: JOIN_SECRET,
+    sealingKeys: SEALING_KEY,
+    sealingKeyFile: null,
+    bootstrapTokenFile: tokenFile,
     replicaName: 'test',
     logLevel: (process.env.TEST_LOG_LEVEL as EngineConfig['logLevel'] | undefined) ?? 'silent',
     logFormat: 'json',
@@ -50,6 +61,7 @@ export async function startTestEngine(
   const start = (at: EngineConfig) => startEngine(at, createLogger('engine', at, output))
   let running: Awaited<ReturnType<typeof start>> | null = await start(config)
   const url = running.httpUrl
+  const token = (await readFile(tokenFile, 'utf8')).trim()
   const [host = '', port = ''] = running.tcpAddress.split(':')
   const tcp = { host, port: Number(port) }
   const stopReplica = async () => {
@@ -59,7 +71,8 @@ export async function startTestEngine(
   return {
     url,
     tcp,
-    http: http(url),
+    http: http(url, { token }),
+    token,
     databaseUrl: database.url,
     query: async (sql, values) => (await pool.query(sql, values)).rows,
     stopReplica,
@@ -70,6 +83,7 @@ export async function startTestEngine(
       await stopReplica()
       await pool.end()
       await database.drop()
+      await rm(dirname(tokenFile), { recursive: true })
     },
   }
 }

@@ -15,6 +15,8 @@ export interface RequestOptions {
 }
 
 export interface ClientOptions {
+  /** Sent with each request that has no Authorization of its own. */
+  readonly token?: string
   /** Instead of the committed `openapi.json`. */
   readonly document?: OpenApiDocument
 }
@@ -35,16 +37,21 @@ export interface HttpClient {
 }
 
 /** A client that holds each reply it gets against the OpenAPI document: what is not declared fails the test. */
-export function http(baseUrl: string, { document }: ClientOptions = {}): HttpClient {
+export function http(baseUrl: string, { document, token }: ClientOptions = {}): HttpClient {
   const check = document ? new OpenApiCheck(document) : committed()
+  const authorization: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` }
+  const identified = (options: RequestOptions = {}) => ({
+    ...options,
+    headers: { ...authorization, ...options.headers },
+  })
   const send =
     (method: string): Send =>
     (path, body, options) =>
-      request(check, baseUrl, method, path, body, options)
+      request(check, baseUrl, method, path, body, identified(options))
   const fetchOnly =
     (method: string): Fetch =>
     (path, options) =>
-      request(check, baseUrl, method, path, undefined, options)
+      request(check, baseUrl, method, path, undefined, identified(options))
   return {
     get: fetchOnly('GET'),
     post: send('POST'),

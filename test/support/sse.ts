@@ -6,6 +6,11 @@ export interface SseMessage {
   readonly data: any
 }
 
+export interface SseOptions {
+  readonly token?: string
+  readonly lastEventId?: string
+}
+
 /** A reader of the live stream, which keeps what it was sent. */
 export class SseReader {
   readonly messages: SseMessage[] = []
@@ -16,11 +21,14 @@ export class SseReader {
 
   private constructor(readonly response: Response) {}
 
-  static async open(url: string, lastEventId?: string): Promise<SseReader> {
+  static async open(url: string, { token, lastEventId }: SseOptions = {}): Promise<SseReader> {
     const ending = new AbortController()
     const response = await fetch(url, {
       signal: ending.signal,
-      headers: lastEventId ? { 'last-event-id': lastEventId } : {},
+      headers: {
+        ...(token ? { authorization: `Bearer ${token}` } : {}),
+        ...(lastEventId ? { 'last-event-id': lastEventId } : {}),
+      },
     })
     const reader = new SseReader(response)
     reader.place = lastEventId

@@ -107,6 +107,7 @@ it.each(operations)(
       const headers: Record<string, string> = {
         host: plane.http,
         'content-type': 'application/json',
+        authorization: `Bearer ${plane.rest.token}`,
         'content-length': String(abuse.bytes.length),
         ...abuse.headers,
       }

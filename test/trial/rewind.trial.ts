@@ -148,7 +148,8 @@ describe.each(variants)('an earlier dump restored %s, while agents run', (varian
     return new Map(rows.map(({ id, epoch }) => [id, Number(epoch)]))
   }
 
-  const resume = (lastEventId?: string) => SseReader.open(`${plane.rest.baseUrl}/api/v1/events/stream`, lastEventId)
+  const resume = (lastEventId?: string) =>
+    SseReader.open(`${plane.rest.baseUrl}/api/v1/events/stream`, { token: plane.rest.token, lastEventId })
   const quarantined = (): Promise<Body[]> => plane.rest.all('/api/v1/quarantine?state=held')
 
   it('goes on with higher epochs, in a new incarnation that hosts are told of', async () => {

@@ -45,9 +45,10 @@ class DroppedReader {
 
   private async read(): Promise<void> {
     while (!this.stopped) {
-      const reader = await SseReader.open(`${plane.rest.baseUrl}/api/v1/events/stream`, this.ids.at(-1)).catch(
-        () => null,
-      )
+      const reader = await SseReader.open(`${plane.rest.baseUrl}/api/v1/events/stream`, {
+        token: plane.rest.token,
+        lastEventId: this.ids.at(-1),
+      }).catch(() => null)
       if (reader?.response.ok) await this.follow(reader)
       else await pause(50)
     }

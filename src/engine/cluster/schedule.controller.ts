@@ -24,6 +24,7 @@ export class ScheduleController {
   @Get()
   @Operation({
     id: 'schedules.list',
+    allow: { plane: 'viewer' },
     summary: 'List schedules with their last and next turn',
     reply: [200, PageOf(ScheduleView)],
   })

@@ -13,19 +13,31 @@ export class SettingController {
   ) {}
 
   @Get()
-  @Operation({ id: 'settings.list', summary: 'List settings', reply: [200, SettingList] })
+  @Operation({ id: 'settings.list', allow: { plane: 'viewer' }, summary: 'List settings', reply: [200, SettingList] })
   list(): SettingList {
     return { items: allSettings.map((key) => viewSetting(this.settings.show(key))) }
   }
 
   @Get(':key')
-  @Operation({ id: 'settings.get', summary: 'Show a setting', reply: [200, SettingView], etag: true })
+  @Operation({
+    id: 'settings.get',
+    allow: { plane: 'viewer' },
+    summary: 'Show a setting',
+    reply: [200, SettingView],
+    etag: true,
+  })
   get(@Param('key') key: string): SettingView {
     return viewSetting(this.settings.show(this.settings.require(key)))
   }
 
   @Put(':key')
-  @Operation({ id: 'settings.put', summary: 'Change a setting', reply: [200, SettingView], etag: true })
+  @Operation({
+    id: 'settings.put',
+    allow: { plane: 'admin' },
+    summary: 'Change a setting',
+    reply: [200, SettingView],
+    etag: true,
+  })
   async put(@Param('key') key: string, @Body() body: SettingPut, @IfMatchHeader() ifMatch: IfMatch | null) {
     return viewSetting(await this.changes.put(key, body.value, ifMatch))
   }

@@ -9,13 +9,18 @@ export class CommandController {
   constructor(private readonly commands: Commands) {}
 
   @Get()
-  @Operation({ id: 'commands.list', summary: 'List commands', reply: [200, PageOf(CommandView)] })
+  @Operation({
+    id: 'commands.list',
+    allow: { project: 'viewer' },
+    summary: 'List commands',
+    reply: [200, PageOf(CommandView)],
+  })
   async list(@Query() query: CommandQuery) {
     return viewPage(await this.commands.list(query), viewCommand)
   }
 
   @Get(':id')
-  @Operation({ id: 'commands.get', summary: 'Show a command', reply: [200, CommandView] })
+  @Operation({ id: 'commands.get', allow: { project: 'viewer' }, summary: 'Show a command', reply: [200, CommandView] })
   async get(@IdParam() id: string) {
     return viewCommand(await this.commands.require(id))
   }

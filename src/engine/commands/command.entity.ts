@@ -24,6 +24,8 @@ export class Command {
   @Column('boolean', { default: false }) permitted!: boolean
   @Column('boolean', { default: false }) late!: boolean
   @Column('text', { nullable: true }) requestId!: string | null
+  /** Null: the plane's own. */
+  @Column('uuid', { nullable: true }) projectId!: string | null
   @Column('jsonb', { nullable: true }) result!: object | null
   @Column('jsonb', { nullable: true }) fault!: Fault | null
   @Column('text', { nullable: true }) settleError!: string | null

@@ -17,6 +17,7 @@ export class EventController {
   @Get()
   @Operation({
     id: 'events.list',
+    allow: { project: 'viewer' },
     summary: 'List events, oldest first',
     description:
       'The list has one order. `next` is null at its end; the last event’s id is a cursor too, to ask again later.',
@@ -36,6 +37,7 @@ export class EventController {
   })
   @Operation({
     id: 'events.stream',
+    allow: { project: 'viewer' },
     summary: 'Follow events as they happen (server-sent events)',
     description:
       'Each message has the event’s id, its type as `event`, and the same JSON as the list as `data`. A reader that was cut off resumes with Last-Event-ID and misses nothing. A message `reset` says that the cursor was lost: read anew what you show.',

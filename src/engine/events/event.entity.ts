@@ -12,6 +12,8 @@ export class Event {
   @Column('text') type!: string
   @Column('text') subject!: string
   @Column('uuid', { nullable: true }) hostId!: string | null
+  /** Null: the plane's own. */
+  @Column('uuid', { nullable: true }) projectId!: string | null
   @Column('text', { nullable: true }) requestId!: string | null
   @Column('jsonb', { default: {} }) payload!: Record<string, unknown>
 }

@@ -11,7 +11,7 @@ export class HostController {
   constructor(private readonly hosts: Hosts) {}
 
   @Get()
-  @Operation({ id: 'hosts.list', summary: 'List hosts', reply: [200, PageOf(HostView)] })
+  @Operation({ id: 'hosts.list', allow: { plane: 'viewer' }, summary: 'List hosts', reply: [200, PageOf(HostView)] })
   async list(@Query() query: HostQuery) {
     return viewPage(await this.hosts.list(query), viewHost)
   }
@@ -19,6 +19,7 @@ export class HostController {
   @Post()
   @Operation({
     id: 'hosts.create',
+    allow: { plane: 'admin' },
     summary: 'Make a host known before its agent dials in',
     reply: [201, HostView],
     etag: true,
@@ -29,13 +30,25 @@ export class HostController {
   }
 
   @Get(':id')
-  @Operation({ id: 'hosts.get', summary: 'Show a host', reply: [200, HostView], etag: true })
+  @Operation({
+    id: 'hosts.get',
+    allow: { plane: 'viewer' },
+    summary: 'Show a host',
+    reply: [200, HostView],
+    etag: true,
+  })
   async get(@IdParam() id: string) {
     return viewHost(await this.hosts.require(id))
   }
 
   @Patch(':id')
-  @Operation({ id: 'hosts.update', summary: 'Change the labels of a host', reply: [200, HostView], etag: true })
+  @Operation({
+    id: 'hosts.update',
+    allow: { plane: 'operator' },
+    summary: 'Change the labels of a host',
+    reply: [200, HostView],
+    etag: true,
+  })
   async update(@IdParam() id: string, @Body() body: HostUpdate, @IfMatchHeader() ifMatch: IfMatch | null) {
     return viewHost(await this.hosts.update(id, body, ifMatch))
   }
@@ -43,6 +56,7 @@ export class HostController {
   @Delete(':id')
   @Operation({
     id: 'hosts.delete',
+    allow: { plane: 'admin' },
     summary: 'Remove a host whose agent has left',
     reply: [204],
     errors: ['conflict', 'in-use'],
@@ -54,6 +68,7 @@ export class HostController {
   @Post(':id/maintenance')
   @Operation({
     id: 'hosts.maintain',
+    allow: { plane: 'operator' },
     summary: 'Put a host into maintenance: it takes no new work, and is in maintenance once nothing is left to move',
     reply: [200, HostView],
     etag: true,
@@ -66,6 +81,7 @@ export class HostController {
   @Post(':id/activate')
   @Operation({
     id: 'hosts.activate',
+    allow: { plane: 'operator' },
     summary: 'Take a host out of maintenance',
     reply: [200, HostView],
     etag: true,

@@ -13,13 +13,23 @@ export class QuarantineController {
   constructor(private readonly quarantine: Quarantine) {}
 
   @Get()
-  @Operation({ id: 'quarantine.list', summary: 'List quarantined things', reply: [200, PageOf(QuarantinedView)] })
+  @Operation({
+    id: 'quarantine.list',
+    allow: { plane: 'viewer' },
+    summary: 'List quarantined things',
+    reply: [200, PageOf(QuarantinedView)],
+  })
   async list(@Query() query: QuarantineQuery) {
     return viewPage(await this.quarantine.list(query), viewQuarantined)
   }
 
   @Get(':id')
-  @Operation({ id: 'quarantine.get', summary: 'Show a quarantined thing', reply: [200, QuarantinedView] })
+  @Operation({
+    id: 'quarantine.get',
+    allow: { plane: 'viewer' },
+    summary: 'Show a quarantined thing',
+    reply: [200, QuarantinedView],
+  })
   async get(@IdParam() id: string) {
     return viewQuarantined(await this.quarantine.require(id))
   }
@@ -27,6 +37,7 @@ export class QuarantineController {
   @Post(':id/dismiss')
   @Operation({
     id: 'quarantine.dismiss',
+    allow: { plane: 'operator' },
     summary: 'Leave the thing as it is, and count it no more',
     reply: [200, QuarantinedView],
     errors: ['conflict'],
@@ -38,6 +49,7 @@ export class QuarantineController {
   @Post(':id/remove')
   @Operation({
     id: 'quarantine.remove',
+    allow: { plane: 'admin' },
     summary: 'Have its host remove the thing',
     reply: [200, QuarantinedView],
     errors: ['conflict'],

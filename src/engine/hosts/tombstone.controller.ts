@@ -13,13 +13,23 @@ export class TombstoneController {
   constructor(private readonly tombstones: Tombstones) {}
 
   @Get()
-  @Operation({ id: 'tombstones.list', summary: 'List tombstones', reply: [200, PageOf(TombstoneView)] })
+  @Operation({
+    id: 'tombstones.list',
+    allow: { plane: 'viewer' },
+    summary: 'List tombstones',
+    reply: [200, PageOf(TombstoneView)],
+  })
   async list(@Query() query: TombstoneQuery) {
     return viewPage(await this.tombstones.list(query), viewTombstone)
   }
 
   @Get(':id')
-  @Operation({ id: 'tombstones.get', summary: 'Show a tombstone', reply: [200, TombstoneView] })
+  @Operation({
+    id: 'tombstones.get',
+    allow: { plane: 'viewer' },
+    summary: 'Show a tombstone',
+    reply: [200, TombstoneView],
+  })
   async get(@IdParam() id: string) {
     return viewTombstone(await this.tombstones.require(id))
   }
@@ -27,6 +37,7 @@ export class TombstoneController {
   @Post(':id/forget')
   @Operation({
     id: 'tombstones.forget',
+    allow: { plane: 'admin' },
     summary: 'Give the name free without the confirmation of the host, which may never come back',
     reply: [200, TombstoneView],
     errors: ['conflict'],

@@ -22,6 +22,31 @@ export class NotFound extends DomainError {
   }
 }
 
+/** 401: nobody has signed in, or not with what is still good. */
+export class Unauthenticated extends DomainError {
+  constructor(message: string, type = 'unauthenticated') {
+    super(type, message)
+  }
+}
+
+/** 403: who it is is known, and they may not. */
+export class Forbidden extends DomainError {
+  constructor(message: string, type = 'forbidden') {
+    super(type, message)
+  }
+}
+
+/** 429 with Retry-After: too many, too soon. */
+export class TooMany extends DomainError {
+  constructor(
+    message: string,
+    readonly retryAfterSeconds: number,
+    type = 'too-many-requests',
+  ) {
+    super(type, message)
+  }
+}
+
 /** 409: the state of the thing does not allow it. `extra` may carry `users` or `allowed`. */
 export class Conflict extends DomainError {
   constructor(message: string, type = 'conflict', extra: Readonly<Record<string, unknown>> = {}) {

@@ -11,6 +11,7 @@ export class HealthController {
   @Get('live')
   @Operation({
     id: 'health.live',
+    allow: 'anyone',
     summary: 'Tell whether the process answers',
     description: 'A supervisor restarts what does not answer here. It asks nothing of the database.',
     reply: [200, HealthView],
@@ -22,6 +23,7 @@ export class HealthController {
   @Get('ready')
   @Operation({
     id: 'health.ready',
+    allow: 'anyone',
     summary: 'Tell whether requests should come here',
     description:
       'Not while the database is away, migrations are under way, or the engine drains: 503 names what is missing.',

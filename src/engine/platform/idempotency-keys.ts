@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
+import { callerOf } from './access.guard.js'
 import { type Database, prepared, type Tx } from './database.js'
 
-/** A request as its caller repeats it. */
+/** A request as its caller repeats it: another caller's key is another key. */
 export interface Call {
   readonly scope: string
   readonly key: string
@@ -19,7 +20,7 @@ export function callOf(request: FastifyRequest, key: string): Call {
   const path = request.url.split('?', 1)[0]?.replace(/\/$/, '') ?? ''
   const content = canonical([request.query, request.body ?? null])
   return {
-    scope: `${request.method} ${path}`,
+    scope: `${callerOf(request).userId ?? 'anyone'} ${request.method} ${path}`,
     key,
     fingerprint: createHash('sha256').update(content).digest('base64url'),
   }

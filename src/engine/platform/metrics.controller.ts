@@ -13,6 +13,7 @@ export class MetricsController {
   @Header('Content-Type', `${MEDIA_TYPE}; version=0.0.4; charset=utf-8`)
   @Operation({
     id: 'metrics.get',
+    allow: { plane: 'viewer' },
     summary: 'Show measurements, in the text format of Prometheus',
     reply: [200, MEDIA_TYPE],
     example: 'keelson_sessions 3\n',

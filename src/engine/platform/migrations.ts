@@ -2,12 +2,13 @@ import type { PoolClient } from 'pg'
 import { type DataSource, MigrationExecutor, type MigrationInterface, type QueryRunner } from 'typeorm'
 import { ExitError, exitCodes } from '../../config/exit.js'
 import { Foundation0001 } from '../migrations/0001-foundation.js'
+import { Identity0002 } from '../migrations/0002-identity.js'
 import { breakWhenSilent } from './silent-server.js'
 
 type MigrationClass = new () => MigrationInterface
 
 /** Every migration, in order. One that has landed is never edited. */
-export const migrations: MigrationClass[] = [Foundation0001].map(numberedForTypeOrm)
+export const migrations: MigrationClass[] = [Foundation0001, Identity0002].map(numberedForTypeOrm)
 
 export interface MigrationStatus {
   readonly applied: readonly string[]

@@ -1,6 +1,7 @@
 import type { OpenAPIObject } from '@nestjs/swagger'
+import type { Allow } from './caller.js'
 import { OPERATION, type OperationOptions, tagDescription } from './openapi.js'
-import { headers, parameters } from './openapi-components.js'
+import { headers, parameters, securitySchemes } from './openapi-components.js'
 import { type Method, methods, type Parameter, problemsByStatus } from './openapi-errors.js'
 import { exampleOf } from './openapi-examples.js'
 import { problemExamples, problemResponse, problemResponseName, problemSchema } from './openapi-problems.js'
@@ -49,6 +50,7 @@ export function completeDocument(raw: OpenAPIObject): OpenAPIObject {
     examples: problemExamples,
     responses: Object.fromEntries(sorted(responses)),
     schemas,
+    securitySchemes,
   }
   const document = { ...raw, tags: tagsOf(paths), security: [], paths, components } as unknown as OpenAPIObject
   return prune(document)
@@ -65,16 +67,18 @@ function complete(where: string, method: Method, raw: RawOperation, schemas: Sch
   const found: Json = { [status]: { ...success, headers: successHeaders(method, options) } }
   addExample(success.content, schemas, options.example)
   addExample(operation.requestBody?.content, schemas, options.requestExample)
-  for (const types of problemsByStatus(method, operation.parameters ?? [], options.errors ?? [])) {
+  for (const types of problemsByStatus(method, operation.parameters ?? [], options.errors ?? [], options.allow)) {
     const name = problemResponseName(types)
     shared[name] ??= problemResponse(types)
     found[problems[types[0] as ProblemType].status] = ref('responses', name)
   }
-  const { id: operationId, summary, description } = options
+  const { id: operationId, summary, allow } = options
+  const description = [options.description, needs(allow)].filter(Boolean).join(' ')
   return {
     operationId,
     summary,
     ...(description ? { description } : {}),
+    security: allow === 'anyone' ? [] : [{ token: [] }, { session: [] }],
     tags: operation.tags,
     parameters: [
       ...(operation.parameters ?? []),
@@ -84,6 +88,13 @@ function complete(where: string, method: Method, raw: RawOperation, schemas: Sch
     ...(operation.requestBody ? { requestBody: operation.requestBody } : {}),
     responses: found,
   }
+}
+
+/** In a caller's words. */
+function needs(allow: Allow): string {
+  if (typeof allow === 'string') return ''
+  if ('plane' in allow) return `Needs the role ${allow.plane} in the plane.`
+  return `Needs the role ${allow.project} in the project that it belongs to, or in the plane.`
 }
 
 function successHeaders(method: Method, { reply: [status], etag }: OperationOptions): Json {
@@ -122,6 +133,7 @@ function prune(document: OpenAPIObject): OpenAPIObject {
     dropped = false
     const text = JSON.stringify(document)
     for (const [kind, entries] of Object.entries(components)) {
+      if (kind === 'securitySchemes') continue
       const kept = sorted(entries).filter(([name]) => text.includes(`"#/components/${kind}/${name}"`))
       dropped ||= kept.length < Object.keys(entries).length
       components[kind] = Object.fromEntries(kept)

@@ -34,3 +34,9 @@ export const parameters = {
     schema: { type: 'string', pattern: '^[!-~]{1,255}$' },
   },
 }
+
+/** How callers say who they are. */
+export const securitySchemes = {
+  token: { type: 'http', scheme: 'bearer', description: 'An API token of a user or of a service.' },
+  session: { type: 'apiKey', in: 'cookie', name: 'keelson_session', description: 'What signing in sets.' },
+}

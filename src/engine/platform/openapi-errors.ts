@@ -1,3 +1,4 @@
+import type { Allow } from './caller.js'
 import type { Schema } from './openapi-schemas.js'
 import { type ProblemType, problems } from './problems.js'
 
@@ -24,14 +25,22 @@ const rules: readonly Rule[] = [
   { when: (method) => method === 'post', gives: ['idempotency-key-in-use', 'idempotency-key-reused'] },
 ]
 
+/** What a caller who may not is told. */
+function refusals(allow: Allow): ProblemType[] {
+  if (allow === 'anyone') return []
+  const signedIn: ProblemType[] = ['too-many-requests', 'unauthenticated', 'cross-site', 'password-change-required']
+  return allow === 'signed-in' ? signedIn : [...signedIn, 'forbidden']
+}
+
 /** The problems of an operation, those of one status together, in the order of their table. */
 export function problemsByStatus(
   method: Method,
   parameters: readonly Parameter[],
   declared: readonly ProblemType[],
+  allow: Allow,
 ): ProblemType[][] {
   const applying = rules.filter((rule) => rule.when(method, parameters)).flatMap((rule) => rule.gives)
-  const types = new Set([...applying, ...declared])
+  const types = new Set([...applying, ...refusals(allow), ...declared])
   const byStatus = new Map<number, ProblemType[]>()
   for (const type of Object.keys(problems) as ProblemType[]) {
     const { status } = problems[type]

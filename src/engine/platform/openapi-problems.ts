@@ -55,7 +55,7 @@ export function problemResponse(types: readonly ProblemType[]) {
     description: `${types.map((type) => `\`${type}\`: ${problems[type].title}`).join('; ')}.`,
     headers: {
       'X-Request-Id': { $ref: '#/components/headers/RequestId' },
-      ...(status === 503 ? { 'Retry-After': { $ref: '#/components/headers/RetryAfter' } } : {}),
+      ...(status === 503 || status === 429 ? { 'Retry-After': { $ref: '#/components/headers/RetryAfter' } } : {}),
     },
     content: {
       'application/problem+json': {

@@ -11,6 +11,7 @@ export class OpenApiController {
   @Get()
   @Operation({
     id: 'openapi.get',
+    allow: 'anyone',
     summary: 'Show this document',
     reply: [200, 'application/json'],
     example: { openapi: '3.1.0', info: { title: 'Keelson' }, paths: {} },

@@ -1,5 +1,6 @@
 import { applyDecorators, Controller, HttpCode, Param, type Type } from '@nestjs/common'
 import { ApiOperation, type ApiOperationOptions, ApiParam, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger'
+import type { Allow } from './caller.js'
 import type { ProblemType } from './problems.js'
 import { UuidPipe } from './validation.js'
 
@@ -9,6 +10,10 @@ export interface OperationOptions {
   readonly id: string
   readonly summary: string
   readonly description?: string
+  /** The one decision about who may call it. */
+  readonly allow: Allow
+  /** Also for somebody who has to choose a new password first. */
+  readonly whilePasswordIsDue?: true
   /** Status of success and what it carries: a view class, or a media type that is not JSON. */
   readonly reply: readonly [status: number, body?: Type | string]
   /** What goes wrong beside bad input, a missing thing named in the path, a failed If-Match and an outage. */

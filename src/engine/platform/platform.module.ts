@@ -1,5 +1,7 @@
 import { Global, Module } from '@nestjs/common'
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core'
+import { AccessGuard } from './access.guard.js'
+import { Access } from './access.js'
 import { HealthController } from './health.controller.js'
 import { IdempotencyInterceptor } from './idempotency.interceptor.js'
 import { InputGuard } from './input.guard.js'
@@ -18,13 +20,16 @@ import { InputPipe } from './validation.js'
   providers: [
     Metrics,
     Readiness,
+    Access,
     { provide: APP_FILTER, useClass: ProblemFilter },
+    // in this order: who may not call learns nothing of what the route takes
+    { provide: APP_GUARD, useClass: AccessGuard },
     { provide: APP_GUARD, useClass: InputGuard },
     { provide: APP_PIPE, useClass: InputPipe },
     // in this order: the stored reply is the one with its headers
     { provide: APP_INTERCEPTOR, useClass: IdempotencyInterceptor },
     { provide: APP_INTERCEPTOR, useClass: ReplyInterceptor },
   ],
-  exports: [Metrics, Readiness],
+  exports: [Access, Metrics, Readiness],
 })
 export class PlatformModule {}

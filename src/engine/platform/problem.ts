@@ -1,7 +1,17 @@
 import { HttpException } from '@nestjs/common'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { isDatabaseOutage } from './database-outage.js'
-import { Conflict, DomainError, Invalid, NotFound, PreconditionFailed, Unavailable } from './errors.js'
+import {
+  Conflict,
+  DomainError,
+  Forbidden,
+  Invalid,
+  NotFound,
+  PreconditionFailed,
+  TooMany,
+  Unauthenticated,
+  Unavailable,
+} from './errors.js'
 import { allowedMethods } from './http-routes.js'
 import { type ProblemType, problems, problemUrn } from './problems.js'
 
@@ -79,6 +89,9 @@ const hungUp = ({ raw }: FastifyRequest): boolean => raw.destroyed && !raw.compl
 
 /** The problem of a class of errors, for types of theirs that `problems` does not list. */
 const byClass = [
+  [Unauthenticated, 'unauthenticated'],
+  [Forbidden, 'forbidden'],
+  [TooMany, 'too-many-requests'],
   [NotFound, 'not-found'],
   [Conflict, 'conflict'],
   [PreconditionFailed, 'precondition-failed'],
@@ -93,8 +106,14 @@ function domain(error: DomainError): Told {
     base,
     detail: error.message,
     extra: error instanceof Invalid ? { ...error.extra, faults: error.faults } : error.extra,
-    headers: error instanceof Unavailable ? retryAfter(error.retryAfterSeconds) : {},
+    headers: headersOf(error),
   }
+}
+
+function headersOf(error: DomainError): Record<string, string> {
+  if (error instanceof Unavailable || error instanceof TooMany) return retryAfter(error.retryAfterSeconds)
+  if (error instanceof Unauthenticated) return { 'www-authenticate': 'Bearer realm="keelson"' }
+  return {}
 }
 
 function unrouted(request: FastifyRequest): Told {
@@ -107,6 +126,8 @@ function unrouted(request: FastifyRequest): Told {
 }
 
 const byStatus: Readonly<Partial<Record<number, ProblemType>>> = {
+  401: 'unauthenticated',
+  403: 'forbidden',
   404: 'not-found',
   405: 'method-not-allowed',
   408: 'request-timeout',
@@ -116,6 +137,7 @@ const byStatus: Readonly<Partial<Record<number, ProblemType>>> = {
   414: 'uri-too-long',
   415: 'unsupported-media-type',
   422: 'invalid',
+  429: 'too-many-requests',
   431: 'headers-too-large',
 }
 

@@ -5,6 +5,10 @@
 export const problems = {
   'bad-request': { status: 400, title: 'The request is malformed' },
   'malformed-body': { status: 400, title: 'The body is not well-formed JSON' },
+  unauthenticated: { status: 401, title: 'Sign in first' },
+  forbidden: { status: 403, title: 'You may not do that' },
+  'password-change-required': { status: 403, title: 'Choose a new password first' },
+  'cross-site': { status: 403, title: 'The request comes from another site' },
   'not-found': { status: 404, title: 'There is no such thing' },
   'route-not-found': { status: 404, title: 'There is nothing at this path' },
   'method-not-allowed': { status: 405, title: 'This path does not know that method' },
@@ -23,6 +27,7 @@ export const problems = {
   'unsupported-media-type': { status: 415, title: 'Bodies are JSON' },
   invalid: { status: 422, title: 'The request cannot be right' },
   'idempotency-key-reused': { status: 422, title: 'The key belongs to another request' },
+  'too-many-requests': { status: 429, title: 'Too many requests' },
   'headers-too-large': { status: 431, title: 'The headers are too large' },
   internal: { status: 500, title: 'The engine failed' },
   unavailable: { status: 503, title: 'It will work again by itself' },

@@ -29,6 +29,7 @@ export class StorageConnectionController {
   @Get()
   @Operation({
     id: 'storageConnections.list',
+    allow: { project: 'viewer' },
     summary: "List a host's storage connections",
     reply: [200, PageOf(StorageConnectionView)],
   })
@@ -40,6 +41,7 @@ export class StorageConnectionController {
   @ApiParam(CONNECTION)
   @Operation({
     id: 'storageConnections.get',
+    allow: { project: 'viewer' },
     summary: 'Show a storage connection',
     reply: [200, StorageConnectionView],
     etag: true,
@@ -57,6 +59,7 @@ export class StorageConnectionController {
   })
   @Operation({
     id: 'storageConnections.put',
+    allow: { project: 'operator' },
     summary: 'Have a host hold a storage connection and keep it up',
     description:
       'Answers once the id is registered. The same id with the same arguments is a success; other arguments need If-Match.',
@@ -79,6 +82,7 @@ export class StorageConnectionController {
   @ApiParam(CONNECTION)
   @Operation({
     id: 'storageConnections.delete',
+    allow: { project: 'operator' },
     summary: 'Have a host let go of a storage connection',
     reply: [202, StorageConnectionView],
   })
@@ -94,6 +98,7 @@ export class StorageConnectionController {
   @ApiParam(CONNECTION)
   @Operation({
     id: 'storageConnections.reset',
+    allow: { project: 'operator' },
     summary: 'Disconnect and connect the target once, now',
     reply: [202, StorageConnectionView],
     errors: ['pending', 'unsupported-by-host'],

@@ -1,16 +1,21 @@
 import { Column, Entity, ForeignKey, Index, PrimaryGeneratedColumn } from 'typeorm'
 import type { StorageOperatingStatus } from '../../wire/commands.js'
 import type { Fault } from '../../wire/session.js'
+import { DEFAULT_PROJECT } from '../identity/project.entity.js'
 import type { ProvisioningStatus } from '../platform/provisioning.js'
 
 /** A storage connection that a host keeps up by itself (S1, S2), by its id on that host (S8). */
 @Entity('storage_connections')
+@Index('ix_storage_connections_project_id', ['projectId'])
 @Index('uq_storage_connections_host_id_connection_id', ['hostId', 'connectionId'], { unique: true })
 export class StorageConnection {
   @PrimaryGeneratedColumn('uuid') id!: string
   @Column('uuid')
   @ForeignKey('Host', 'id', { name: 'fk_storage_connections_host_id' })
   hostId!: string
+  @Column('uuid', { default: DEFAULT_PROJECT })
+  @ForeignKey('Project', 'id', { name: 'fk_storage_connections_project_id' })
+  projectId!: string
   @Column('text') connectionId!: string
   @Column('text') uri!: string
   @Column('jsonb', { default: {} }) options!: Record<string, string>

@@ -4,6 +4,7 @@ import type { StorageConnection } from './storage-connection.entity.js'
 const COLUMNS: Readonly<Record<keyof StorageConnection, string>> = {
   id: 'id',
   hostId: 'host_id',
+  projectId: 'project_id',
   connectionId: 'connection_id',
   uri: 'uri',
   options: 'options',

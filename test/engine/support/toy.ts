@@ -6,6 +6,8 @@ import { Type } from 'class-transformer'
 import { IsArray, IsInt, IsObject, IsOptional, IsString, Length, Max, Min, ValidateNested } from 'class-validator'
 import { Column, DataSource, Entity, PrimaryColumn } from 'typeorm'
 import { dataSourceOptions } from '../../../src/engine/data-source.js'
+import { Access } from '../../../src/engine/platform/access.js'
+import { anonymous } from '../../../src/engine/platform/caller.js'
 import { Database } from '../../../src/engine/platform/database.js'
 import { Conflict, NotFound, Unavailable } from '../../../src/engine/platform/errors.js'
 import { type IfMatch, IfMatchHeader, requireMatch } from '../../../src/engine/platform/etag.js'
@@ -129,7 +131,7 @@ class ToyController {
   constructor(private readonly toys: Toys) {}
 
   @Get()
-  @Operation({ id: 'toys.list', summary: 'List toys', reply: [200, PageOf(ToyView)] })
+  @Operation({ id: 'toys.list', allow: 'anyone', summary: 'List toys', reply: [200, PageOf(ToyView)] })
   async list(@Query() query: ToyQuery) {
     return viewPage(await this.toys.list(query), viewToy)
   }
@@ -137,6 +139,7 @@ class ToyController {
   @Post()
   @Operation({
     id: 'toys.create',
+    allow: 'anyone',
     summary: 'Make a toy',
     reply: [201, ToyView],
     errors: ['in-use', 'unavailable'],
@@ -149,19 +152,19 @@ class ToyController {
   }
 
   @Get(':id')
-  @Operation({ id: 'toys.get', summary: 'Show a toy', reply: [200, ToyView], etag: true })
+  @Operation({ id: 'toys.get', allow: 'anyone', summary: 'Show a toy', reply: [200, ToyView], etag: true })
   async get(@IdParam() id: string) {
     return viewToy(await this.toys.get(id))
   }
 
   @Patch(':id')
-  @Operation({ id: 'toys.update', summary: 'Rename a toy', reply: [200, ToyView], etag: true })
+  @Operation({ id: 'toys.update', allow: 'anyone', summary: 'Rename a toy', reply: [200, ToyView], etag: true })
   async update(@IdParam() id: string, @Body() body: ToyUpdate, @IfMatchHeader() ifMatch: IfMatch | null) {
     return viewToy(await this.toys.rename(id, body.name, ifMatch))
   }
 
   @Delete(':id')
-  @Operation({ id: 'toys.remove', summary: 'Throw a toy away', reply: [204] })
+  @Operation({ id: 'toys.remove', allow: 'anyone', summary: 'Throw a toy away', reply: [204] })
   async remove(@IdParam() id: string) {
     await this.toys.remove(id)
   }
@@ -171,26 +174,26 @@ class ToyController {
 @Tag('Odd', 'What goes wrong.')
 class OddController {
   @Get('broken')
-  @Operation({ id: 'odd.broken', summary: 'Fail', reply: [204] })
+  @Operation({ id: 'odd.broken', allow: 'anyone', summary: 'Fail', reply: [204] })
   broken(): void {
     throw new Error('the secret is swordfish')
   }
 
   @Get('text/:name')
-  @Operation({ id: 'odd.text', summary: 'Say a name', reply: [200, 'text/plain'] })
+  @Operation({ id: 'odd.text', allow: 'anyone', summary: 'Say a name', reply: [200, 'text/plain'] })
   text(@Param('name') name: string): string {
     return name
   }
 
   @Get('request-id')
-  @Operation({ id: 'odd.requestId', summary: 'Say the request id', reply: [200, 'text/plain'] })
+  @Operation({ id: 'odd.requestId', allow: 'anyone', summary: 'Say the request id', reply: [200, 'text/plain'] })
   async requestId(): Promise<string> {
     await new Promise((resolve) => setImmediate(resolve))
     return String(currentRequestId())
   }
 
   @Post('request-id')
-  @Operation({ id: 'odd.requestIdOfBody', summary: 'Say the request id', reply: [200, 'text/plain'] })
+  @Operation({ id: 'odd.requestIdOfBody', allow: 'anyone', summary: 'Say the request id', reply: [200, 'text/plain'] })
   requestIdOfBody(@Body() _body: ToyUpdate): string {
     return String(currentRequestId())
   }
@@ -206,6 +209,8 @@ export interface ToyEngine {
   readonly readiness: Readiness
   stop(): Promise<void>
 }
+
+const NOBODY = '00000000-0000-4000-8000-000000000000'
 
 /** An engine of toys alone, on a database of its own. */
 export async function startToys(): Promise<ToyEngine> {
@@ -226,6 +231,7 @@ export async function startToys(): Promise<ToyEngine> {
     abortOnError: false,
   })
   serveReader(app)
+  app.get(Access).authenticatedBy(async () => ({ ...anonymous, userId: NOBODY, plane: 'admin' }))
   await app.listen(0, '127.0.0.1')
   const document = (await generateDocument(ToyModule)) as unknown as OpenApiDocument
   const baseUrl = await app.getUrl()

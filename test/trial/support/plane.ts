@@ -6,6 +6,7 @@ import type { Ground } from './ground.js'
 import { type Body, Rest } from './rest.js'
 
 export const JOIN_SECRET = 'a secret for trials'
+const SEALING_KEY = Buffer.alloc(32, 'sealed for trials').toString('base64')
 const START_MS = 60_000
 
 export interface PlaneSettings {
@@ -27,7 +28,7 @@ export class Plane {
     public databaseUrl: string | null,
     private readonly env: Readonly<Record<string, string>>,
   ) {
-    this.rest = new Rest(`http://${http}`)
+    this.rest = new Rest(`http://${http}`, this.tokenFile)
   }
 
   static async start(ground: Ground, { databaseUrl, tcpPort, env = {} }: PlaneSettings = {}): Promise<Plane> {
@@ -35,6 +36,10 @@ export class Plane {
     const plane = new Plane(ground, `127.0.0.1:${await freePort()}`, tcp, databaseUrl ?? null, env)
     await plane.start()
     return plane
+  }
+
+  private get tokenFile(): string {
+    return this.ground.path('administrator-token')
   }
 
   get tcpAddress(): string {
@@ -146,6 +151,8 @@ export class Plane {
       KEELSON_DATA_DIR: this.ground.path('engine'),
       KEELSON_REPLICA_NAME: 'trial',
       KEELSON_LOG_FORMAT: 'json',
+      KEELSON_SEALING_KEYS: SEALING_KEY,
+      KEELSON_BOOTSTRAP_TOKEN_FILE: this.tokenFile,
       ...(this.databaseUrl ? { DATABASE_URL: this.databaseUrl } : {}),
       ...this.env,
     }

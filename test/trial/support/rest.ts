@@ -1,3 +1,5 @@
+import { existsSync, readFileSync } from 'node:fs'
+
 /** Bodies are read loosely in trials. */
 // biome-ignore lint/suspicious/noExplicitAny: members of any body may be looked at
 export type Body = any
@@ -15,7 +17,15 @@ const PAGE = 500
 
 /** A client of an engine that comes and goes: no answer is an answer too. */
 export class Rest {
-  constructor(readonly baseUrl: string) {}
+  /** @param tokenFile holds the token that each request is sent with, once it is there */
+  constructor(
+    readonly baseUrl: string,
+    private readonly tokenFile: string,
+  ) {}
+
+  get token(): string | undefined {
+    return existsSync(this.tokenFile) ? readFileSync(this.tokenFile, 'utf8').trim() : undefined
+  }
 
   get(path: string): Promise<Reply> {
     return this.send('GET', path)
@@ -27,7 +37,11 @@ export class Rest {
       const reply = await fetch(`${this.baseUrl}${path}`, {
         method,
         signal: AbortSignal.timeout(PATIENCE_MS),
-        headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+        headers: {
+          ...this.authorization(),
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...headers,
+        },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       })
       const text = await reply.text()
@@ -35,6 +49,11 @@ export class Rest {
     } catch {
       return { status: 0, headers: new Headers(), body: undefined, tookMs: performance.now() - startedMs }
     }
+  }
+
+  private authorization(): Record<string, string> {
+    const { token } = this
+    return token ? { authorization: `Bearer ${token}` } : {}
   }
 
   /** Every item of a list, page by page. */
