@@ -29,7 +29,8 @@ describe('running a program', () => {
   })
 
   it('tells of a program that is not there', async () => {
-    const result = await run('no-such-program-of-ours', [], limits)
+    // a path that the user of the tests may look through, all of it
+    const result = await run('no-such-program-of-ours', [], { ...limits, env: { PATH: '/usr/bin:/bin' } })
     expect(result).toMatchObject({ outcome: 'not-started', error: { code: 'ENOENT' } })
   })
 
