@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import type { FastifyRequest } from 'fastify'
+import { scrub } from '../../log/redaction.js'
 import type { AuditedCall, Outcome } from '../platform/audited-call.js'
 
 /** A row to be written. What a call carried in its body or query is never part of it. */
@@ -79,6 +80,9 @@ function addressOf(request: FastifyRequest): string {
   return isIP(ip) ? ip : (request.socket.remoteAddress ?? 'unknown')
 }
 
-/** As Postgres and JSON both can hold it, half surrogate pairs made whole, and no longer than a row should be. */
+/**
+ * As Postgres and JSON both can hold it, half surrogate pairs made whole, and no longer than a row should be; a token that
+ * somebody wrote into a path is not kept for a year.
+ */
 const plain = (text: string, length: number): string =>
-  Buffer.from(text.replaceAll('\0', '').slice(0, length)).toString()
+  Buffer.from(scrub(text).replaceAll('\0', '').slice(0, length)).toString()

@@ -32,10 +32,17 @@ const aliased = Object.entries(CONTENT)
   .map(([property, column]) => `${column} AS "${property}"`)
   .join(', ')
 
-/** @param ageMs how long ago each was decided */
+/** A draft, and how long ago its outcome was decided. */
+type Decided = AuditDraft & { readonly ageMs: number }
+
+/**
+ * @param when `changed`: only where the transaction has written something before
+ * @returns the ids of the rows
+ */
 export async function insertUnchained(
   tx: Tx,
-  drafts: readonly (AuditDraft & { readonly ageMs: number })[],
+  drafts: readonly Decided[],
+  when: 'always' | 'changed' = 'always',
 ): Promise<number[]> {
   const rows = await prepared<{ id: number }>(
     tx,
@@ -47,8 +54,9 @@ export async function insertUnchained(
      FROM jsonb_to_recordset($1::jsonb) AS d("ageMs" float8, "requestId" text, "userId" uuid, "userName" text,
        "tokenId" uuid, address text, operation text, method text, path text, subjects text[], "projectId" uuid,
        status integer, problem text, corrects bigint)
+     WHERE $2 = 'always' OR pg_current_xact_id_if_assigned() IS NOT NULL
      RETURNING id`,
-    [JSON.stringify(drafts)],
+    [JSON.stringify(drafts), when],
   )
   return rows.map(({ id }) => id)
 }
