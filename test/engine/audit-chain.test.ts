@@ -180,7 +180,8 @@ describe('retention', () => {
   let engine: TestEngine
   beforeEach(async () => {
     engine = await startTestEngine()
-    await engine.query(numbered(1, 25_000, `now() - interval '400 days'`))
+    // one batch, and a little of another
+    await engine.query(numbered(1, 10_500, `now() - interval '400 days'`))
     await engine.query(numbered(1, 10))
     await eventually(() => chained(engine), { timeoutMs: 20_000 })
   })
@@ -193,20 +194,20 @@ describe('retention', () => {
     const { body: first } = await engine.http.get('/api/v1/audit/verify?limit=100')
     const head = await headOf(engine)
     await engine.query(`UPDATE schedules SET next_run_at = now() WHERE name = 'audit.retention'`)
-    await eventually(async () => expect(await count()).toBe(13), { timeoutMs: 20_000 })
+    await eventually(async () => expect(await count()).toBe(12), { timeoutMs: 20_000 })
     await chained(engine)
-    expect(await verified(engine, { head })).toMatchObject({ intact: true, checked: 13, head: 'matches' })
+    expect(await verified(engine, { head })).toMatchObject({ intact: true, checked: 12, head: 'matches' })
     expect(await verified(engine, { head: first.to })).toMatchObject({ intact: true, head: 'passed' })
     // who had begun before goes on with what is left
     expect((await engine.http.get(`/api/v1/audit/verify?from=${first.next}`)).body).toMatchObject({ intact: true })
     const { body } = await engine.http.get('/api/v1/audit?operation=audit.retention')
-    expect(body.items).toMatchObject([{ userName: 'keelson' }, { userName: 'keelson' }, { userName: 'keelson' }])
+    expect(body.items).toMatchObject([{ userName: 'keelson' }, { userName: 'keelson' }])
   }, 60_000)
 
   it('is told from rows that somebody else removed from the beginning', async () => {
-    await engine.query('INSERT INTO audit_anchors (seq, hash) SELECT seq, hash FROM audit_entries WHERE seq = 24990')
-    await engine.query('DELETE FROM audit_entries WHERE seq <= 24990')
-    expect((await verified(engine)).fault).toMatchObject({ kind: 'anchor', seq: 24_991 })
+    await engine.query('INSERT INTO audit_anchors (seq, hash) SELECT seq, hash FROM audit_entries WHERE seq = 10490')
+    await engine.query('DELETE FROM audit_entries WHERE seq <= 10490')
+    expect((await verified(engine)).fault).toMatchObject({ kind: 'anchor', seq: 10_491 })
   })
 })
 

@@ -5,6 +5,8 @@ import { AuditContent } from './audit-content.js'
 @Entity('audit_entries')
 @Index('ix_audit_entries_at', ['at'])
 @Index('ix_audit_entries_user_id_seq', ['userId', 'seq'])
+@Index('ix_audit_entries_user_name_seq', ['userName', 'seq'])
+@Index('ix_audit_entries_request_id', ['requestId'])
 @Index('ix_audit_entries_operation_seq', ['operation', 'seq'])
 @Index('ix_audit_entries_project_id_seq', ['projectId', 'seq'])
 @Index('ix_audit_entries_subjects', ['subjects'], { type: 'gin' })

@@ -47,6 +47,8 @@ const up = [
    )`,
   `CREATE INDEX ix_audit_entries_at ON audit_entries (at)`,
   `CREATE INDEX ix_audit_entries_user_id_seq ON audit_entries (user_id, seq)`,
+  `CREATE INDEX ix_audit_entries_user_name_seq ON audit_entries (user_name, seq)`,
+  `CREATE INDEX ix_audit_entries_request_id ON audit_entries (request_id)`,
   `CREATE INDEX ix_audit_entries_operation_seq ON audit_entries (operation, seq)`,
   `CREATE INDEX ix_audit_entries_project_id_seq ON audit_entries (project_id, seq)`,
   `CREATE INDEX ix_audit_entries_subjects ON audit_entries USING gin (subjects)`,
