@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander'
 import { agentCommand } from './cli/agent.js'
 import { configCommand } from './cli/config.js'
 import { engineCommand } from './cli/engine.js'
+import { keysCommand } from './cli/keys.js'
 import { migrateCommand } from './cli/migrate.js'
 import { openapiCommand } from './cli/openapi.js'
 import { simulateCommand } from './cli/simulate.js'
@@ -21,7 +22,15 @@ const keelson = new Command('keelson')
   .version(version, '-V, --version')
   .showSuggestionAfterError()
   .exitOverride()
-for (const add of [engineCommand, agentCommand, simulateCommand, migrateCommand, openapiCommand, configCommand])
+for (const add of [
+  engineCommand,
+  agentCommand,
+  simulateCommand,
+  migrateCommand,
+  keysCommand,
+  openapiCommand,
+  configCommand,
+])
   add(keelson)
 keelson
   .command('version')

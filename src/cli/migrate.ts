@@ -1,6 +1,8 @@
 import { Argument, type Command } from 'commander'
+import type { DataSource } from 'typeorm'
 import { loadKeys } from '../config/load.js'
 import { createLogger, type Logger } from '../log/logger.js'
+import { withDatabase } from './database.js'
 import { type Options, requestOf, withKeys } from './flags.js'
 
 const names = ['databaseUrl', 'dataDir', 'logLevel', 'logFormat'] as const
@@ -15,43 +17,20 @@ export function migrateCommand(parent: Command): void {
   withKeys(command, 'engine', names).action(async (verb: Verb, options: Options) => {
     const config = loadKeys('engine', names, requestOf(options))
     const logger = createLogger('migrate', config)
-    await withDatabase(config, logger, (url) => carryOut(verb, url, logger))
+    await withDatabase(config, logger, (dataSource) => carryOut(verb, dataSource, logger))
   })
 }
 
-/** The given database, or the embedded one for as long as it takes. */
-async function withDatabase(
-  { databaseUrl, dataDir }: { databaseUrl: string | null; dataDir: string },
-  logger: Logger,
-  work: (url: string) => Promise<void>,
-): Promise<void> {
-  if (databaseUrl !== null) return work(databaseUrl)
-  const { startEmbeddedPostgres } = await import('../engine/platform/embedded-postgres.js')
-  const postgres = await startEmbeddedPostgres({ dataDir, logger })
-  try {
-    await work(postgres.url)
-  } finally {
-    await postgres.stop()
-  }
-}
-
-async function carryOut(verb: Verb, url: string, logger: Logger): Promise<void> {
-  const { DataSource } = await import('typeorm')
-  const { dataSourceOptions } = await import('../engine/data-source.js')
+async function carryOut(verb: Verb, dataSource: DataSource, logger: Logger): Promise<void> {
   const { migrate, migrationStatus } = await import('../engine/platform/migrations.js')
-  const dataSource = await new DataSource(dataSourceOptions(url, { poolSize: 2 })).initialize()
-  try {
-    if (verb === 'status') {
-      const { applied, pending, unknown } = await migrationStatus(dataSource)
-      print('applied', applied)
-      print('pending', pending)
-      print('unknown to this build', unknown)
-    } else {
-      const onWait = (): void => logger.info('another process is migrating: waiting for it')
-      print(verb === 'up' ? 'applied' : 'taken back', await migrate(dataSource, verb, { onWait }))
-    }
-  } finally {
-    await dataSource.destroy()
+  if (verb === 'status') {
+    const { applied, pending, unknown } = await migrationStatus(dataSource)
+    print('applied', applied)
+    print('pending', pending)
+    print('unknown to this build', unknown)
+  } else {
+    const onWait = (): void => logger.info('another process is migrating: waiting for it')
+    print(verb === 'up' ? 'applied' : 'taken back', await migrate(dataSource, verb, { onWait }))
   }
 }
 

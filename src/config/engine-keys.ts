@@ -3,7 +3,7 @@ import { stateDirectory } from './directories.js'
 import { joinSecretKeys, type SecretFromFile } from './join-secret.js'
 import type { Keys } from './key.js'
 import { loggingKeys } from './logging-keys.js'
-import { address, addresses, databaseUrl, integer, matching, optionalText, text } from './parsers.js'
+import { address, addresses, databaseUrl, integer, matching, networks, optionalText, text } from './parsers.js'
 
 export const engineKeys: Keys<SecretFromFile<EngineConfig>> = {
   http: {
@@ -76,6 +76,13 @@ export const engineKeys: Keys<SecretFromFile<EngineConfig>> = {
     env: 'KEELSON_REPLICA_NAME',
     meaning: 'Name of this replica among those on one database',
     fallback: ({ hostname }) => hostname,
+  },
+  trustedProxies: {
+    ...networks,
+    env: 'KEELSON_TRUSTED_PROXIES',
+    meaning: "Proxies that are believed in X-Forwarded-For; of anybody else the connection's own address counts",
+    fallback: () => [],
+    fallbackText: '(none)',
   },
   httpBodyLimitBytes: {
     ...integer(1_024, 64 * 1_048_576),

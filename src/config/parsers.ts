@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { type Address, formatAddress, parseAddress } from './address.js'
 import type { Key } from './key.js'
 
@@ -24,6 +25,22 @@ export const addresses: Kind<readonly Address[]> = {
     return parsed.every((item) => item !== undefined) ? parsed : undefined
   },
   show: (value) => value.map(formatAddress).join(','),
+}
+
+/** Addresses, or networks with the length of their prefix. */
+export const networks: Kind<readonly string[]> = {
+  expects: 'an address or a network (10.0.0.0/8), several separated by commas',
+  parse: (value) => {
+    const parts = value.split(',').map((part) => part.trim())
+    return parts.every(isNetwork) ? parts : undefined
+  },
+  show: (value) => value.join(','),
+}
+
+function isNetwork(text: string): boolean {
+  const [, address = '', prefix] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? []
+  const family = isIP(address)
+  return family !== 0 && (prefix === undefined || (Number(prefix) >= 1 && Number(prefix) <= (family === 4 ? 32 : 128)))
 }
 
 export function oneOf<const T extends string>(choices: readonly T[]): Kind<T> {

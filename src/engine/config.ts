@@ -21,6 +21,8 @@ export interface EngineConfig {
   readonly logLevel: LogLevel
   readonly logFormat: LogFormat
   readonly poolSize: number
+  /** Addresses and networks of the proxies whose X-Forwarded-For is believed. */
+  readonly trustedProxies: readonly string[]
   readonly httpBodyLimitBytes: number
   readonly requestTimeoutMs: number
   readonly drainTimeoutMs: number

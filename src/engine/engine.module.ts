@@ -3,6 +3,7 @@ import { ClusterModule } from './cluster/cluster.module.js'
 import { CommandsModule } from './commands/commands.module.js'
 import { EventsModule } from './events/events.module.js'
 import { HostsModule } from './hosts/hosts.module.js'
+import { AuditModule } from './identity/audit.module.js'
 import { IdentityModule } from './identity/identity.module.js'
 import { PlatformModule } from './platform/platform.module.js'
 import { SessionsModule } from './sessions/sessions.module.js'
@@ -14,6 +15,7 @@ import { StorageModule } from './storage/storage.module.js'
     PlatformModule,
     EventsModule,
     IdentityModule,
+    AuditModule,
     CommandsModule,
     SessionsModule,
     HostsModule,

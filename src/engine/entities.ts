@@ -6,6 +6,9 @@ import { Host } from './hosts/host.entity.js'
 import { Quarantined } from './hosts/quarantined.entity.js'
 import { Tombstone } from './hosts/tombstone.entity.js'
 import { ApiToken } from './identity/api-token.entity.js'
+import { AuditAnchor } from './identity/audit-anchor.entity.js'
+import { AuditEntry } from './identity/audit-entry.entity.js'
+import { UnchainedAuditEntry } from './identity/audit-unchained.entity.js'
 import { Project } from './identity/project.entity.js'
 import { RoleBinding } from './identity/role-binding.entity.js'
 import { User } from './identity/user.entity.js'
@@ -20,6 +23,8 @@ import { StorageConnection } from './storage/storage-connection.entity.js'
 /** Every table that has an entity. */
 export const entities = [
   ApiToken,
+  AuditAnchor,
+  AuditEntry,
   Command,
   Event,
   Host,
@@ -35,6 +40,7 @@ export const entities = [
   Setting,
   StorageConnection,
   Tombstone,
+  UnchainedAuditEntry,
   User,
   WebSession,
 ]

@@ -14,6 +14,7 @@ import { dataSourceOptions } from './data-source.js'
 import { engineOn } from './engine.module.js'
 import { EventStreams } from './events/event-streams.js'
 import { JoinSecret } from './hosts/admission.js'
+import { AuditHeads } from './identity/audit-heads.js'
 import { writeBootstrapToken } from './identity/bootstrap-token.js'
 import { Database } from './platform/database.js'
 import { Drains } from './platform/drains.js'
@@ -115,6 +116,7 @@ async function serve(
   app.get(Readiness).register('draining', () => {
     if (draining.now) throw new Error('this replica is stopping')
   })
+  app.get(AuditHeads).toldTo((head) => logger.info(head, 'the head of the audit log'))
   await app.get(Incarnations).adopt()
   await app.init()
   await app.get(Settings).reload()

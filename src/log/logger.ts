@@ -2,7 +2,7 @@ import { type DestinationStream, destination, type LoggerOptions, type Logger as
 import { isColorSupported, build as prettyStream } from 'pino-pretty'
 import { currentContext } from './context.js'
 import type { LogFormat, LogLevel } from './levels.js'
-import { redaction } from './redaction.js'
+import { redaction, scrub } from './redaction.js'
 
 export type Logger = PinoLogger
 
@@ -20,6 +20,7 @@ export function createLogger(program: string, settings: LogSettings, output?: De
     name: program,
     level: settings.logLevel,
     redact: redaction,
+    hooks: { streamWrite: scrub },
     mixin: () => ({ ...currentContext() }),
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (level) => ({ level }) },

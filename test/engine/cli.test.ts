@@ -33,7 +33,7 @@ describe('the command line', () => {
   it('names every command in its help, and every key in theirs', async () => {
     const { code, stdout } = await run(['--help'])
     expect(code).toBe(0)
-    for (const command of ['engine', 'agent', 'simulate', 'migrate', 'openapi', 'config', 'version']) {
+    for (const command of ['engine', 'agent', 'simulate', 'migrate', 'keys', 'openapi', 'config', 'version']) {
       expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'))
     }
     expect((await run(['engine', '--help'])).stdout).toMatch(
@@ -49,6 +49,8 @@ describe('the command line', () => {
     [['agent', 'bogus']],
     [['migrate', 'sideways']],
     [['config', 'bogus']],
+    [['keys']],
+    [['keys', 'bogus']],
     [['simulate', '--hosts']],
   ])('ends with 64 for a usage that it does not know: %j', async (args) => {
     const { code, stderr } = await run(args)
@@ -115,6 +117,42 @@ describe('the command line', () => {
       expect((await run(['migrate', 'up'], settings)).stdout).toMatch(/^applied: none$/m)
       expect((await run(['migrate', 'status'], settings)).stdout).toMatch(/^pending: none$/m)
       expect((await run(['migrate', 'down'], settings)).stdout).toMatch(/^taken back: \w+\d{13}$/m)
+    })
+
+    it('makes keys, tells which are in use, and forgets those that are not needed', async () => {
+      const [older, newer] = [
+        (await run(['keys', 'generate'])).stdout.trim(),
+        (await run(['keys', 'generate'])).stdout.trim(),
+      ]
+      expect([older, newer].map((key) => Buffer.from(key, 'base64').length)).toEqual([32, 32])
+      const file = join(directory, 'keys')
+      const settings = { env: { DATABASE_URL: database.url, KEELSON_SEALING_KEY_FILE: file } }
+      writeFileSync(file, older)
+      expect(await run(['keys', 'status'], settings)).toMatchObject({
+        code: 78,
+        stderr: expect.stringMatching(/migrate/),
+      })
+      await run(['migrate'], settings)
+      expect(await run(['keys', 'rotate'], settings)).toMatchObject({
+        code: 0,
+        stdout: expect.stringMatching(/^sealed anew with [0-9a-f]{16}: 0\nno other key is in use\n$/m),
+      })
+      const [oldId = ''] = /^[0-9a-f]{16}/.exec((await run(['keys', 'status'], settings)).stdout) ?? []
+      writeFileSync(file, `${newer}\n${older}\n`)
+      const rotated = await run(['keys', 'rotate'], settings)
+      expect(rotated.stdout).toContain(`no longer needed, once no engine seals with it: ${oldId}`)
+      writeFileSync(file, newer)
+      const { code, stdout } = await run(['keys', 'status'], settings)
+      expect({ code, stdout }).toEqual({
+        code: 0,
+        stdout: expect.stringMatching(/^[0-9a-f]{16} {2}current: nothing\n$/),
+      })
+      writeFileSync(file, older)
+      expect((await run(['keys', 'rotate'], settings)).code).toBe(78)
+      for (const text of [rotated.stdout, rotated.stderr, stdout]) {
+        expect(text).not.toContain(older)
+        expect(text).not.toContain(newer)
+      }
     })
 
     it('ends with 69 where no database answers', async () => {

@@ -55,6 +55,7 @@ describe('the configuration', () => {
       bootstrapTokenFile: null,
       replicaName: 'node7',
       poolSize: 20,
+      trustedProxies: [],
       httpBodyLimitBytes: 1_048_576,
       requestTimeoutMs: 30_000,
       drainTimeoutMs: 15_000,

@@ -32,6 +32,46 @@ describe('the log', () => {
     expect(JSON.stringify(line)).toContain('(redacted)')
   })
 
+  const [id, secret] = ['0123456789abcdef'.repeat(2), 'x9y9'.repeat(10).padEnd(43, 'z')]
+  it.each([
+    ['an API token in words', `GET /?token=kst_${id}_${secret} was refused`],
+    ['a join token', `kjt_${id}_${secret}.x9y9`],
+    ['a sealed text', `cannot open sealed:1:0123456789abcdef:${secret}`],
+    ['a header in words', `Authorization: Bearer ${secret}`],
+    ['a password in an address', 'connect to postgres://kim:x9y9@db:5432/k failed'],
+    ['a password in a query', 'postgres://db/k?user=kim&password=x9y9&ssl=1'],
+    ['an object that is quoted', `the body was ${JSON.stringify({ name: 'kim', newPassword: 'x9y9' })}`],
+  ])('never shows a secret: %s, in a message, a field or an error', (_, text) => {
+    const lines = written((logger) => {
+      logger.info(text)
+      logger.info({ deep: { in: { some: [{ field: text }] } } }, 'said')
+      logger.error({ err: new Error(text, { cause: new Error(text) }) }, text)
+    })
+    expect(lines).toHaveLength(3)
+    expect(JSON.stringify(lines)).not.toContain('x9y9')
+    expect(JSON.stringify(lines)).toContain('(redacted)')
+  })
+
+  it('never shows a secret by its name, however deep, as text or as anything else', () => {
+    const [line] = written((logger) =>
+      logger.info(
+        { a: { b: { c: [{ clientSecret: 'x9y9', 'set-cookie': 'a "x9y9"' }] } }, headers: { 'set-cookie': ['x9y9'] } },
+        'with secrets',
+      ),
+    )
+    expect(JSON.stringify(line)).not.toContain('x9y9')
+  })
+
+  it('leaves alone what only looks a little like a secret', () => {
+    const said = {
+      tokenId: id,
+      path: '/api/v1/session/password',
+      address: 'http://[::1]:8080/a@b',
+      msg: 'a bearer of news',
+    }
+    expect(written((logger) => logger.info(said, said.msg))[0]).toMatchObject(said)
+  })
+
   it('names the request and the command that each line was written for, however deep and late', async () => {
     const lines: unknown[] = []
     const logger = createLogger(

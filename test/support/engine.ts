@@ -53,6 +53,7 @@ export async function startTestEngine(
     logLevel: (process.env.TEST_LOG_LEVEL as EngineConfig['logLevel'] | undefined) ?? 'silent',
     logFormat: 'json',
     poolSize: 10,
+    trustedProxies: [],
     httpBodyLimitBytes: 1_048_576,
     requestTimeoutMs: 30_000,
     drainTimeoutMs: 5_000,

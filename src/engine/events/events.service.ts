@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common'
 import { currentContext } from '../../log/context.js'
+import { currentCall } from '../platform/audited-call.js'
 import { Database, prepared, type Tx } from '../platform/database.js'
 import { Notifications } from '../platform/notifications.js'
 import type { EventType } from './event-types.js'
@@ -42,6 +43,7 @@ export const appendFrom = (parameter: string): string =>
 
 export function encodeEvents(drafts: readonly EventDraft[]): string {
   const requestId = currentContext().requestId ?? null
+  for (const { subject } of drafts) currentCall()?.about(subject)
   return JSON.stringify(
     drafts.map((d) => ({
       type: d.type,

@@ -1,6 +1,7 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common'
 import type { FastifyRequest } from 'fastify'
 import { Access } from './access.js'
+import { auditedCallOf } from './audited-call.js'
 import { type Allow, anonymous, type Caller, includes, mayInPlane } from './caller.js'
 import { Forbidden, Unauthenticated } from './errors.js'
 import { OPERATION, type OperationOptions } from './openapi.js'
@@ -20,9 +21,13 @@ export class AccessGuard implements CanActivate {
     const request = context.switchToHttp().getRequest<FastifyRequest>()
     const operation: OperationOptions | undefined = Reflect.getMetadata(OPERATION, context.getHandler())
     if (!operation) throw new Forbidden('nobody may call this')
+    const call = auditedCallOf(request)
+    if (call) call.operation = operation.id
     const caller = await this.authenticate(request, operation.allow)
     callers.set(request.raw, caller)
+    call?.by(caller)
     requireAllowed(caller, operation)
+    call?.promises(operation.reply[0])
     return true
   }
 

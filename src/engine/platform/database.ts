@@ -8,6 +8,9 @@ export type Tx = EntityManager
 /** What must happen after the commit and never before it: a wake-up, a notification. */
 type AfterCommit = () => void
 
+/** Called with each transaction when its work is done, to write what belongs to it. */
+type Witness = (tx: Tx) => Promise<void>
+
 /** SQLSTATEs after which the same transaction may succeed: serialization failure, deadlock. */
 const RETRYABLE = new Set(['40001', '40P01'])
 const MAX_ATTEMPTS = 4
@@ -19,12 +22,34 @@ const MAX_ATTEMPTS = 4
 export class Database {
   private readonly current = new AsyncLocalStorage<Tx>()
   private readonly hooks = new WeakMap<Tx, AfterCommit[]>()
+  private witness: Witness = async () => undefined
 
   constructor(readonly dataSource: DataSource) {}
+
+  /** Its word is the last of every transaction: written with it or not at all. */
+  witnessedBy(witness: Witness): void {
+    this.witness = witness
+  }
 
   async transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
     const open = this.current.getStore()
     if (open) return work(open)
+    return this.untilItHolds(async (tx) => {
+      const result = await work(tx)
+      await this.witness(tx)
+      return result
+    })
+  }
+
+  /**
+   * A transaction of its own that stands whatever becomes of the request, for what must be kept of a call that is
+   * refused: a failed login counts. It is not the call's change, and nobody witnesses it.
+   */
+  async aside<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.current.exit(() => this.untilItHolds(work))
+  }
+
+  private async untilItHolds<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.once(work)

@@ -4,6 +4,7 @@ import { FastifyAdapter } from '@nestjs/platform-fastify'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { runWith } from '../../log/context.js'
 import type { EngineConfig } from '../config.js'
+import { beginCall, finishCall } from './audited-call.js'
 import { rememberRoutes } from './http-routes.js'
 import { parseJsonBody } from './json-body.js'
 import { READER_PATH } from './openapi-reader.js'
@@ -11,7 +12,8 @@ import { PROBLEM_MEDIA_TYPE, problemReply, sendProblem } from './problem.js'
 import { type ProblemType, problems, problemUrn } from './problems.js'
 import { requestIdOf } from './request-id.js'
 
-export type HttpLimits = Pick<EngineConfig, 'httpBodyLimitBytes' | 'requestTimeoutMs' | 'drainTimeoutMs'>
+export type HttpLimits = Pick<EngineConfig, 'httpBodyLimitBytes' | 'requestTimeoutMs' | 'drainTimeoutMs'> &
+  Partial<Pick<EngineConfig, 'trustedProxies'>>
 
 const HEADERS_TIMEOUT_MS = 10_000
 const KEEP_ALIVE_TIMEOUT_MS = 72_000
@@ -40,6 +42,8 @@ export function createHttpAdapter(limits: HttpLimits): FastifyAdapter {
   const adapter = new JsonAdapter({
     routerOptions: { ignoreTrailingSlash: true, caseSensitive: true, maxParamLength: MAX_PARAMETER_LENGTH },
     bodyLimit: limits.httpBodyLimitBytes,
+    // of anybody else, X-Forwarded-For is what they like to say
+    trustProxy: limits.trustedProxies?.length ? [...limits.trustedProxies] : false,
     requestTimeout: limits.requestTimeoutMs,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     // requests on connections that are still open while draining are served; new ones are not accepted
@@ -54,7 +58,9 @@ export function createHttpAdapter(limits: HttpLimits): FastifyAdapter {
     clientErrorHandler: answerBrokenRequest,
     frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
       stamp(request, reply)
-      sendProblem(reply, problemReply(error, request))
+      // before any hook
+      beginCall(request, () => sendProblem(reply, problemReply(error, request)))
+      finishCall(request, reply.statusCode)
     },
   })
   adapter.drainTimeoutMs = limits.drainTimeoutMs
@@ -75,9 +81,10 @@ export function createHttpAdapter(limits: HttpLimits): FastifyAdapter {
   server.addHook('onRequest', (request, reply, done) => {
     stamp(request, reply)
     const fault = faultOfUrl(request)
-    runWith({ requestId: request.id }, () => done(fault))
+    runWith({ requestId: request.id }, () => beginCall(request, () => done(fault)))
   })
   server.addHook('onSend', (request, reply, payload, done) => {
+    finishCall(request, reply.statusCode)
     // Fastify would close on what is still being sent: the reset that follows takes the reply from its reader
     const length = Number(request.headers['content-length'])
     if (reply.statusCode === 413 && length <= MAX_DISCARDED_BYTES) reply.removeHeader('connection')

@@ -8,10 +8,12 @@ import {
 } from '@nestjs/common'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { from, lastValueFrom, type Observable } from 'rxjs'
+import { currentCall } from './audited-call.js'
 import { Database, type Tx } from './database.js'
 import { Conflict, Invalid } from './errors.js'
 import { type Call, callOf, claimKey, findReply, type StoredReply, storeReply } from './idempotency-keys.js'
 import { problemReply, StoredProblem } from './problem.js'
+import { problemTypeOf } from './problems.js'
 import { BadInput } from './validation.js'
 
 const WAIT_MS = 10_000
@@ -66,13 +68,19 @@ export class IdempotencyInterceptor implements NestInterceptor {
     reply: FastifyReply,
     next: CallHandler,
   ): Promise<Outcome> {
+    const audited = currentCall()
+    audited?.looks()
     if (!(await claimKey(tx, call))) return 'taken'
     const stored = await findReply(tx, call)
-    if (!stored) return { body: await this.run(tx, call, request, reply, next) }
-    if (stored.fingerprint !== call.fingerprint) {
+    if (stored && stored.fingerprint !== call.fingerprint) {
       throw new Invalid('the Idempotency-Key was used with another query or body', [], 'idempotency-key-reused')
     }
-    return { body: replay(stored, reply) }
+    if (stored) {
+      audited?.repeats()
+      return { body: replay(stored, reply) }
+    }
+    audited?.acts()
+    return { body: await this.run(tx, call, request, reply, next) }
   }
 
   /** A refusal undoes the handler's work alone: the refusal itself is kept. */
@@ -96,6 +104,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
     } catch (error) {
       const { status, headers, body } = problemReply(error, request)
       if (error instanceof BadInput || !storable.has(status)) throw error
+      currentCall()?.refuses({ status, problem: problemTypeOf(body) })
       await storeReply(tx, call, { status, headers, body: JSON.stringify(body) })
       return new StoredProblem(status, headers, body)
     }

@@ -1,5 +1,6 @@
 import { HttpException } from '@nestjs/common'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { auditedCallOf } from './audited-call.js'
 import { isDatabaseOutage } from './database-outage.js'
 import {
   Conflict,
@@ -13,7 +14,7 @@ import {
   Unavailable,
 } from './errors.js'
 import { allowedMethods } from './http-routes.js'
-import { type ProblemType, problems, problemUrn } from './problems.js'
+import { type ProblemType, problems, problemTypeOf, problemUrn } from './problems.js'
 
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json'
 
@@ -49,6 +50,8 @@ export function sendProblem(
   reply: FastifyReply,
   { status, headers, body }: Omit<ProblemReply, 'body'> & { body: unknown },
 ): void {
+  const call = auditedCallOf(reply.request)
+  if (call) call.problem = problemTypeOf(body)
   reply.code(status).headers(headers).type(PROBLEM_MEDIA_TYPE).send(JSON.stringify(body))
 }
 

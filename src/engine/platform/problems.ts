@@ -37,4 +37,12 @@ export const problems = {
 
 export type ProblemType = keyof typeof problems
 
-export const problemUrn = (type: string): string => `urn:keelson:problem:${type}`
+const URN = 'urn:keelson:problem:'
+
+export const problemUrn = (type: string): string => `${URN}${type}`
+
+/** The type that a problem document tells; null when it is none of ours. */
+export function problemTypeOf(body: unknown): string | null {
+  const type = (body as { type?: unknown } | null)?.type
+  return typeof type === 'string' && type.startsWith(URN) ? type.slice(URN.length) : null
+}

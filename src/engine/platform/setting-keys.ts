@@ -43,6 +43,12 @@ export const settingKeys = {
     max: 3_650 * DAY,
     meaning: 'How long events are kept.',
   }),
+  'audit.retentionMs': spec({
+    default: 365 * DAY,
+    min: DAY,
+    max: 3_650 * DAY,
+    meaning: 'How long rows of the audit log are kept.',
+  }),
   'hosts.returnGraceMs': spec({
     default: 15_000,
     min: 0,

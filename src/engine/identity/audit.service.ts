@@ -1,0 +1,93 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common'
+import { HttpAdapterHost } from '@nestjs/core'
+import type { FastifyAdapter } from '@nestjs/platform-fastify'
+import { Access } from '../platform/access.js'
+import { type AuditedCall, auditCalls, currentCall, type Outcome } from '../platform/audited-call.js'
+import { anonymous, type Caller } from '../platform/caller.js'
+import { Database, type Tx } from '../platform/database.js'
+import { currentRequestId } from '../platform/request-id.js'
+import { insertUnchained } from './audit.queries.js'
+import { AuditBacklog } from './audit-backlog.js'
+import { type AuditDraft, draftOf } from './audit-drafts.js'
+import { AuditWriter } from './audit-writer.js'
+
+/** Something that is no REST call, and that the audit log should have. */
+export interface AuditRecord {
+  /** `<noun>.<verb>`, as operations are called. */
+  readonly operation: string
+  readonly who: Pick<Caller, 'userId' | 'name' | 'tokenId'>
+  /** Where it came from, `local` on the engine's own machine. */
+  readonly address: string
+  readonly subjects?: readonly string[]
+  readonly projectId?: string | null
+  readonly outcome: Outcome
+}
+
+/**
+ * One row per call that may change something. What it changes and its row are of one transaction; what was refused is
+ * written when its reply is decided. Rows have no order yet: the writer chains them.
+ */
+@Injectable()
+export class Audit implements OnModuleInit {
+  constructor(
+    private readonly database: Database,
+    private readonly access: Access,
+    private readonly adapterHost: HttpAdapterHost<FastifyAdapter>,
+    private readonly backlog: AuditBacklog,
+    private readonly writer: AuditWriter,
+  ) {}
+
+  onModuleInit(): void {
+    this.database.witnessedBy((tx) => this.witness(tx))
+    auditCalls(this.adapterHost.httpAdapter.getInstance(), (call, outcome) => this.decided(call, outcome))
+  }
+
+  /** For what is no REST call: written with the transaction, or not at all. */
+  async record(tx: Tx, { who, outcome, ...record }: AuditRecord): Promise<void> {
+    const draft: AuditDraft = {
+      requestId: currentRequestId(),
+      userId: who.userId,
+      userName: who.name,
+      tokenId: who.tokenId,
+      address: record.address,
+      operation: record.operation,
+      method: '',
+      path: '',
+      subjects: record.subjects ?? [],
+      projectId: record.projectId ?? null,
+      ...outcome,
+      corrects: null,
+    }
+    await insertUnchained(tx, [{ ...draft, ageMs: 0 }])
+    this.database.afterCommit(tx, () => this.writer.ring())
+  }
+
+  /** The last statement of the transaction in which a call makes its change; one that only read is none. */
+  private async witness(tx: Tx): Promise<void> {
+    const call = currentCall()
+    const outcome = call?.due
+    if (!call || !outcome) return
+    const [id] = await insertUnchained(tx, [{ ...draftOf(call, outcome), ageMs: 0 }], 'changed')
+    if (id === undefined) return
+    this.database.afterCommit(tx, () => {
+      call.written = { id, outcome }
+      this.writer.ring()
+    })
+  }
+
+  /** A change that was answered otherwise than its row says gets a second row, which names the first. */
+  private decided(call: AuditedCall, outcome: Outcome): void {
+    const { written } = call
+    if (call.isRepeat) return
+    if (!written) void this.keepRefused(call, outcome)
+    else if (written.outcome.status !== outcome.status || written.outcome.problem !== outcome.problem) {
+      this.backlog.keep(draftOf(call, outcome, written.id))
+    }
+  }
+
+  /** What is refused before its route is reached was asked by somebody, too. */
+  private async keepRefused(call: AuditedCall, outcome: Outcome): Promise<void> {
+    if (!call.who) call.by(await this.access.callerOf(call.request).catch(() => anonymous))
+    this.backlog.keep(draftOf(call, outcome))
+  }
+}

@@ -1,0 +1,165 @@
+import { randomBytes } from 'node:crypto'
+import { DataSource } from 'typeorm'
+import { dataSourceOptions } from '../../src/engine/data-source.js'
+import { countSealed, resealAll } from '../../src/engine/platform/resealing.js'
+import { sealedColumns } from '../../src/engine/platform/sealed-columns.js'
+import { Sealer, sealingKeyOf } from '../../src/engine/platform/sealing.js'
+import { checkSealer } from '../../src/engine/platform/sealing-keys.js'
+import { createTestDatabase, type TestDatabase } from '../support/database.js'
+import { sourcesBelow } from '../support/sources.js'
+
+const [older, newer, foreign] = [1, 2, 3].map(() => sealingKeyOf(randomBytes(32)))
+const before = new Sealer(older!)
+const both = new Sealer(newer!, [older!])
+const column = { table: 'toys', column: 'sealed_wish', id: ['child', 'number'] }
+const quiet = { info: () => undefined }
+
+let database: TestDatabase
+let dataSource: DataSource
+beforeEach(async () => {
+  database = await createTestDatabase()
+  dataSource = await new DataSource(dataSourceOptions(database.url, { poolSize: 8 })).initialize()
+  await dataSource.query(
+    'CREATE TABLE toys (child text, number integer, sealed_wish text, PRIMARY KEY (child, number))',
+  )
+  await checkSealer(dataSource, before, quiet)
+})
+afterEach(async () => {
+  await dataSource.destroy()
+  await database.drop()
+})
+
+const place = (child: string, number: number) => `toys.sealed_wish/${child}/${number}`
+
+async function fill(count: number, sealer = before): Promise<void> {
+  for (let number = 0; number < count; number++) {
+    const sealed = sealer.seal(`wish ${number}`, place('kim', number))
+    await dataSource.query(`INSERT INTO toys VALUES ('kim', $1, $2)`, [number, sealed])
+  }
+}
+
+async function wishes(sealer: Sealer): Promise<string[]> {
+  const rows: { number: number; sealed_wish: string }[] = await dataSource.query('SELECT * FROM toys ORDER BY number')
+  return rows.map((row) => sealer.openText(row.sealed_wish, place('kim', row.number)))
+}
+
+const reseal = (sealer: Sealer, batch = 10) => resealAll(dataSource, sealer, { columns: [column], batch })
+const checks = async (): Promise<string[]> =>
+  (await dataSource.query('SELECT key_id FROM sealing_checks')).map((row: { key_id: string }) => row.key_id)
+
+describe('a rotation', () => {
+  it('seals everything with the current key, says which keys nothing needs, and forgets them', async () => {
+    await fill(35)
+    await dataSource.query(`INSERT INTO toys VALUES ('robin', 1, NULL)`)
+    await checkSealer(dataSource, both, quiet)
+    expect((await checks()).sort()).toEqual([older!.id, newer!.id].sort())
+    expect(await reseal(both)).toEqual({ resealed: 35, broken: [], unneeded: [older!.id] })
+    await dataSource.query(`DELETE FROM toys WHERE child = 'robin'`)
+    expect(await wishes(new Sealer(newer!))).toEqual(Array.from({ length: 35 }, (_, n) => `wish ${n}`))
+    expect(await checks()).toEqual([newer!.id])
+    await checkSealer(dataSource, new Sealer(newer!), quiet)
+  })
+
+  it('finds nothing to do the second time', async () => {
+    await fill(3)
+    await reseal(both)
+    const texts = await dataSource.query('SELECT * FROM toys')
+    expect(await reseal(both)).toEqual({ resealed: 0, broken: [], unneeded: [older!.id] })
+    expect(await dataSource.query('SELECT * FROM toys')).toEqual(texts)
+  })
+
+  it('goes on where it was stopped', async () => {
+    await fill(30)
+    await checkSealer(dataSource, both, quiet)
+    const [{ number } = { number: 0 }]: { number: number }[] = await dataSource.query(
+      `SELECT number FROM toys ORDER BY ARRAY[child, number::text] OFFSET 25 LIMIT 1`,
+    )
+    // the third batch fails, as it would in a crash
+    await dataSource.query(`CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      IF NEW.number = ${number} THEN RAISE EXCEPTION 'stop'; END IF; RETURN NEW; END $$`)
+    await dataSource.query('CREATE TRIGGER stop BEFORE UPDATE ON toys FOR EACH ROW EXECUTE FUNCTION stop()')
+    await expect(reseal(both)).rejects.toThrow('stop')
+    expect(await wishes(both)).toHaveLength(30)
+    expect((await checks()).length).toBe(2)
+    await dataSource.query('DROP FUNCTION stop CASCADE')
+    expect(await reseal(both)).toEqual({ resealed: 10, broken: [], unneeded: [older!.id] })
+    expect(await wishes(new Sealer(newer!))).toHaveLength(30)
+  })
+
+  it('is of one process at a time', async () => {
+    await fill(40)
+    const turns = await Promise.allSettled([reseal(both, 1), reseal(both, 1), reseal(both, 1)])
+    const refused = turns.filter((turn) => turn.status === 'rejected').map(({ reason }) => reason)
+    expect(turns.some(({ status }) => status === 'fulfilled')).toBe(true)
+    expect(refused.length).toBeGreaterThan(0)
+    for (const reason of refused) expect(reason).toMatchObject({ exitCode: 75 })
+    expect(await wishes(new Sealer(newer!))).toHaveLength(40)
+  })
+
+  it('loses nothing that an engine writes meanwhile', async () => {
+    await fill(40)
+    const turn = reseal(both, 1)
+    for (let number = 0; number < 40; number += 3) {
+      const sealed = both.seal(`other ${number}`, place('kim', number))
+      await dataSource.query(`UPDATE toys SET sealed_wish = $1 WHERE number = $2`, [sealed, number])
+    }
+    await turn
+    const found = await wishes(new Sealer(newer!))
+    expect(found).toEqual(Array.from({ length: 40 }, (_, n) => (n % 3 === 0 ? `other ${n}` : `wish ${n}`)))
+  })
+
+  it('leaves alone what no key opens, names it, and keeps the key that others need', async () => {
+    await fill(3)
+    await dataSource.query(`UPDATE toys SET sealed_wish = $1 WHERE number = 1`, [
+      new Sealer(foreign!).seal('lost', place('kim', 1)),
+    ])
+    // moved there from another row
+    await dataSource.query(`UPDATE toys SET sealed_wish = $1 WHERE number = 2`, [before.seal('moved', place('kim', 9))])
+    expect(await reseal(both)).toEqual({ resealed: 1, broken: [place('kim', 1), place('kim', 2)], unneeded: [] })
+    expect(await checks()).toEqual([older!.id])
+    expect(await countSealed(dataSource.manager, [column])).toEqual(
+      expect.arrayContaining([
+        { table: 'toys', column: 'sealed_wish', keyId: foreign!.id, count: 1 },
+        { table: 'toys', column: 'sealed_wish', keyId: older!.id, count: 1 },
+        { table: 'toys', column: 'sealed_wish', keyId: newer!.id, count: 1 },
+      ]),
+    )
+  })
+})
+
+describe('the table of sealed columns', () => {
+  const listed = [...sealedColumns.map(({ table, column: name }) => `${table}.${name}`), 'sealing_checks.sealed']
+
+  it('has each column that the migrations call sealed', async () => {
+    const rows: { name: string }[] = await dataSource.query(
+      `SELECT table_name || '.' || column_name AS name FROM information_schema.columns
+       WHERE table_schema = 'public' AND table_name <> 'toys' AND column_name ~ '(^|_)sealed(_|$)'`,
+    )
+    expect(rows.map(({ name }) => name).filter((name) => !listed.includes(name))).toEqual([])
+  })
+
+  it('names only columns that there are, and ids that are keys', async () => {
+    for (const { table, column: name, id } of sealedColumns) {
+      const [row] = await dataSource.query(
+        `SELECT (SELECT data_type FROM information_schema.columns WHERE table_name = $1 AND column_name = $2) AS type,
+           EXISTS (SELECT FROM pg_index WHERE indrelid = $1::regclass AND indisunique AND (
+             SELECT array_agg(attname::text ORDER BY attname) FROM pg_attribute WHERE attrelid = indrelid AND attnum = ANY(indkey)
+           ) = (SELECT array_agg(n ORDER BY n) FROM unnest($3::text[]) n)) AS key`,
+        [table, name, id],
+      )
+      expect({ table, name, ...row }).toEqual({ table, name, type: 'text', key: true })
+    }
+  })
+
+  it('has each place that something is sealed for', () => {
+    const sealing = sourcesBelow('src').filter(({ text }) => /[sS]ealer\.seal\(/.test(text))
+    const places = sealing.map(({ path, text }) => ({
+      path,
+      // written out where it is sealed: `hosts.sealed_key/${id}`
+      places: [...text.matchAll(/[`'"]([a-z_]+\.[a-z_]+)\//g)].map(([, found]) => found!),
+      fromTable: text.includes('sealedPlace('),
+    }))
+    expect(places.filter((file) => file.places.length === 0 && !file.fromTable)).toEqual([])
+    expect(places.flatMap((file) => file.places).filter((found) => !listed.includes(found))).toEqual([])
+  })
+})

@@ -1,0 +1,96 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import pg from 'pg'
+import { hashOf, writeCredential } from '../../../src/engine/identity/secrets.js'
+
+/** Where a plane is made ready, and what of it is there. */
+export interface Planting {
+  /** Of the database that the plane will have; its user may do everything. */
+  readonly databaseUrl: string
+  /** Environment of the engine and its agent. */
+  readonly env: Record<string, string>
+  /** Where the engine writes an administrator's token. */
+  readonly tokenFile: string
+}
+
+export interface SecretField {
+  /** A key of the configuration, or `<operation>.<property>` of the API. */
+  readonly name: string
+  /** Plants a canary before the engine starts, or once it serves. @returns the text that must be found nowhere */
+  readonly before?: (at: Planting) => string | Promise<string>
+  readonly after?: (at: Planting) => string | Promise<string>
+}
+
+const canary = (name: string): string => `canary-${name}-${randomBytes(12).toString('hex')}`
+
+/**
+ * Every secret that the plane is told or tells, by configuration or by its API. A key of the configuration that is marked
+ * secret, and a property of a body that is named like one, has to be here (`canary.test.ts`).
+ */
+export const secretFields: readonly SecretField[] = [
+  {
+    name: 'joinSecret',
+    before: ({ env }) => {
+      env.KEELSON_JOIN_SECRET = canary('join')
+      return env.KEELSON_JOIN_SECRET
+    },
+  },
+  {
+    name: 'sealingKeys',
+    before: ({ env }) => {
+      const key = randomBytes(32).toString('base64')
+      env.KEELSON_SEALING_KEYS = key
+      return key
+    },
+  },
+  {
+    name: 'databaseUrl',
+    before: async ({ databaseUrl, env }) => {
+      const [role, password] = [`canary_${randomBytes(6).toString('hex')}`, canary('database')]
+      await asOwner(databaseUrl, `CREATE ROLE ${role} LOGIN SUPERUSER PASSWORD '${password}'`)
+      const url = new URL(databaseUrl)
+      Object.assign(url, { username: role, password })
+      env.DATABASE_URL = url.href
+      return password
+    },
+  },
+  {
+    name: 'bootstrapTokenFile',
+    after: async ({ tokenFile }) => secretOf((await readFile(tokenFile, 'utf8')).trim()),
+  },
+  {
+    name: 'an API token',
+    after: async ({ databaseUrl }) => {
+      const [id, secret] = [randomUUID(), randomBytes(32)]
+      const sql = `INSERT INTO api_tokens (id, user_id, name, secret_hash) SELECT $1, id, 'canary', $2 FROM users LIMIT 1`
+      await asOwner(databaseUrl, sql, [id, hashOf(secret)])
+      return secretOf(writeCredential('kst', { id, secret }))
+    },
+  },
+]
+
+/** What of a token must stay unknown: its id may be told. */
+export const secretOf = (token: string): string => token.split('_').slice(2).join('_')
+
+/** A secret in the spellings in which it might be found. */
+export function spellingsOf(secret: string): string[] {
+  const asText = Buffer.from(secret)
+  // a token's and a key's text is their bytes in base64
+  const asBytes = /^[\w+/-]{43}=?$/.test(secret) ? [Buffer.from(secret, 'base64url')] : []
+  const all = [asText, ...asBytes].flatMap((bytes) => [
+    bytes.toString('base64').replace(/=+$/, ''),
+    bytes.toString('base64url'),
+    bytes.toString('hex'),
+  ])
+  return [...new Set([secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1), ...all])]
+}
+
+export async function asOwner(databaseUrl: string, sql: string, values: unknown[] = []): Promise<pg.QueryResultRow[]> {
+  const client = new pg.Client({ connectionString: databaseUrl })
+  await client.connect()
+  try {
+    return (await client.query(sql, values)).rows
+  } finally {
+    await client.end()
+  }
+}
