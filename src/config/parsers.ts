@@ -1,5 +1,6 @@
 import { type Address, formatAddress, parseAddress } from './address.js'
 import type { Key } from './key.js'
+import { parseNetwork } from './network.js'
 
 /** How a kind of value is read, named and shown; a table of keys adds the name, the meaning and the default. */
 type Kind<T> = Pick<Key<T>, 'expects' | 'parse' | 'show'>
@@ -24,6 +25,32 @@ export const addresses: Kind<readonly Address[]> = {
     return parsed.every((item) => item !== undefined) ? parsed : undefined
   },
   show: (value) => value.map(formatAddress).join(','),
+}
+
+/** Ranges of addresses, as they are written. */
+export const networks: Kind<readonly string[]> = {
+  expects: 'an address or a CIDR range (10.0.0.0/8), several separated by commas',
+  parse: (value) => {
+    const parsed = value.split(',').map((item) => parseNetwork(item)?.text)
+    return parsed.every((item) => item !== undefined) ? parsed : undefined
+  },
+  show: (value) => value.join(',') || '(none)',
+}
+
+/** What a browser calls the origin of a page. */
+export const origins: Kind<readonly string[]> = {
+  expects: 'http:// or https:// addresses without a path, several separated by commas',
+  parse: (value) => {
+    const parsed = value.split(',').map(originOf)
+    return parsed.every((item) => item !== undefined) ? parsed : undefined
+  },
+  show: (value) => value.join(',') || '(none)',
+}
+
+function originOf(text: string): string | undefined {
+  if (!URL.canParse(text)) return undefined
+  const { protocol, origin, href } = new URL(text)
+  return ['http:', 'https:'].includes(protocol) && href === `${origin}/` ? origin : undefined
 }
 
 export function oneOf<const T extends string>(choices: readonly T[]): Kind<T> {

@@ -5,6 +5,10 @@ import type { LogFormat, LogLevel } from '../log/levels.js'
 export interface EngineConfig {
   readonly http: Address
   readonly tcp: Address
+  /** Origins of pages that count as the plane's own, beside the one of the Host header. */
+  readonly publicUrls: readonly string[]
+  /** CIDR ranges. */
+  readonly trustedProxies: readonly string[]
   /** Null: an embedded Postgres in `dataDir`. */
   readonly databaseUrl: string | null
   readonly dataDir: string

@@ -24,6 +24,7 @@ import { Incarnations } from './platform/incarnations.js'
 import { migrate } from './platform/migrations.js'
 import { Notifications } from './platform/notifications.js'
 import { serveReader } from './platform/openapi-reader.js'
+import { Origins } from './platform/origin.js'
 import { Readiness } from './platform/readiness.js'
 import { ReplicaIdentity } from './platform/replica-identity.js'
 import { Schedules } from './platform/schedules.js'
@@ -149,6 +150,7 @@ function partsOf(config: EngineConfig, dataSource: DataSource, sealer: Sealer): 
     { provide: Database, useValue: database },
     { provide: ReplicaIdentity, useValue: identity },
     { provide: Sealer, useValue: sealer },
+    { provide: Origins, useValue: new Origins(config.publicUrls) },
     { provide: Notifications, useValue: notifications },
     { provide: JoinSecret, useValue: new JoinSecret(config.joinSecret) },
     Addresses,

@@ -47,6 +47,8 @@ describe('the configuration', () => {
       http: { host: '127.0.0.1', port: 8080 },
       tcp: { host: '127.0.0.1', port: 8081 },
       advertise: [{ host: '127.0.0.1', port: 8081 }],
+      publicUrls: [],
+      trustedProxies: [],
       databaseUrl: null,
       dataDir: '/home/kim/.local/state/keelson',
       joinSecret: SECRET,

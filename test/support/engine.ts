@@ -43,6 +43,8 @@ export async function startTestEngine(
     http: any,
     tcp: any,
     advertise: [any],
+    publicUrls: [],
+    trustedProxies: [],
     databaseUrl: database.url,
     dataDir: '/nonexistent',
     joinSecret: JOIN_SECRET,
