@@ -99,7 +99,7 @@ async function serve(
   const transport = new SessionServer({ host: config.tcp.host, port: config.tcp.port })
   const app = await NestFactory.create<NestFastifyApplication>(
     engineOn(partsOf(config, dataSource, sealer)),
-    createHttpAdapter(config),
+    createHttpAdapter({ ...config, hsts: false }),
     { logger: new NestLogger(logger), abortOnError: false, bufferLogs: false },
   )
   undo.unshift(() => app.close())

@@ -225,7 +225,13 @@ export async function startToys(): Promise<ToyEngine> {
   class DatabaseModule {}
   @Module({ imports: [DatabaseModule, PlatformModule], controllers: [ToyController, OddController], providers: [Toys] })
   class ToyModule {}
-  const adapter = createHttpAdapter({ httpBodyLimitBytes: 1024 * 1024, requestTimeoutMs: 5_000, drainTimeoutMs: 300 })
+  const adapter = createHttpAdapter({
+    httpBodyLimitBytes: 1024 * 1024,
+    requestTimeoutMs: 5_000,
+    drainTimeoutMs: 300,
+    trustedProxies: [],
+    hsts: false,
+  })
   const app = await NestFactory.create<NestFastifyApplication>(ToyModule, adapter, {
     logger: false,
     abortOnError: false,

@@ -1,0 +1,34 @@
+import type { Server } from 'node:http'
+import type { Socket } from 'node:net'
+import { parseIp } from '../../config/network.js'
+import { networkOf } from './client-address.js'
+
+const MAX_CONNECTIONS = 10_000
+/** Of one address: nobody takes up the room of all. */
+const MAX_CONNECTIONS_EACH = 2_000
+
+export interface ConnectionLimits {
+  readonly isTrustedProxy: (address: string) => boolean
+}
+
+/** Bounds the connections of a server, all of them and those of one address; proxies speak for many. */
+export function limitConnections(server: Server, { isTrustedProxy }: ConnectionLimits): void {
+  const open = new Map<string, number>()
+  server.maxConnections = MAX_CONNECTIONS
+  server.on('connection', (socket: Socket) => {
+    const address = parseIp((socket.remoteAddress ?? '').replace(/%.*$/, ''))?.toString()
+    if (address === undefined || isTrustedProxy(address)) return
+    const network = networkOf(address)
+    const count = (open.get(network) ?? 0) + 1
+    if (count > MAX_CONNECTIONS_EACH) {
+      socket.destroy()
+      return
+    }
+    open.set(network, count)
+    socket.once('close', () => {
+      const left = (open.get(network) ?? 1) - 1
+      if (left > 0) open.set(network, left)
+      else open.delete(network)
+    })
+  })
+}
