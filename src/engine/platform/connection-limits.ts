@@ -1,6 +1,6 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
-import { parseIp } from '../../config/network.js'
+import { type IpAddress, parseIp } from '../../config/network.js'
 import { networkOf } from './client-address.js'
 
 const MAX_CONNECTIONS = 10_000
@@ -8,7 +8,7 @@ const MAX_CONNECTIONS = 10_000
 const MAX_CONNECTIONS_EACH = 2_000
 
 export interface ConnectionLimits {
-  readonly isTrustedProxy: (address: string) => boolean
+  readonly isTrustedProxy: (address: IpAddress) => boolean
 }
 
 /** Bounds the connections of a server, all of them and those of one address; proxies speak for many. */
@@ -16,9 +16,9 @@ export function limitConnections(server: Server, { isTrustedProxy }: ConnectionL
   const open = new Map<string, number>()
   server.maxConnections = MAX_CONNECTIONS
   server.on('connection', (socket: Socket) => {
-    const address = parseIp((socket.remoteAddress ?? '').replace(/%.*$/, ''))?.toString()
+    const address = parseIp((socket.remoteAddress ?? '').replace(/%.*$/, ''))
     if (address === undefined || isTrustedProxy(address)) return
-    const network = networkOf(address)
+    const network = networkOf(address.toString())
     const count = (open.get(network) ?? 0) + 1
     if (count > MAX_CONNECTIONS_EACH) {
       socket.destroy()

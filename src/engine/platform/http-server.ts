@@ -1,6 +1,6 @@
 import { FastifyAdapter } from '@nestjs/platform-fastify'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { parseIp, parseNetwork } from '../../config/network.js'
+import { parseNetwork } from '../../config/network.js'
 import { runWith } from '../../log/context.js'
 import type { EngineConfig } from '../config.js'
 import { brokenRequestHandler } from './broken-requests.js'
@@ -9,7 +9,7 @@ import { rememberRoutes } from './http-routes.js'
 import { parseJsonBody } from './json-body.js'
 import { problemReply, sendProblem } from './problem.js'
 import { requestIdOf } from './request-id.js'
-import { faultOf, MAX_HEADERS, Malformed } from './request-shape.js'
+import { faultOf, hasBodyWithoutEnd, MAX_HEADERS, Malformed } from './request-shape.js'
 import { addSecurityHeaders, plainSecurityHeaders } from './security-headers.js'
 
 export interface HttpOptions
@@ -23,8 +23,6 @@ const KEEP_ALIVE_TIMEOUT_MS = 72_000
 const CHECK_CONNECTIONS_MS = 1_000
 const MAX_HEADER_BYTES = 16 * 1024
 const MAX_PARAMETER_LENGTH = 512
-/** Of a body that is too large: read and dropped, so that its sender hears why. */
-const MAX_DISCARDED_BYTES = 64 * 1024 * 1024
 
 class JsonAdapter extends FastifyAdapter {
   drainTimeoutMs = 0
@@ -68,9 +66,10 @@ export function createHttpAdapter(options: HttpOptions): FastifyAdapter {
   const server = adapter.getInstance()
   const proxies = options.trustedProxies.flatMap((text) => parseNetwork(text) ?? [])
   limitConnections(server.server, {
-    isTrustedProxy: (address) => proxies.some((network) => network.contains(parseIp(address)!)),
+    isTrustedProxy: (address) => proxies.some((network) => network.contains(address)),
   })
   server.server.maxHeadersCount = MAX_HEADERS + 1
+  askBeforeBodies(server)
   rememberRoutes(server)
   readJsonAlone(server)
   server.addHook('onRequest', (request, reply, done) => {
@@ -88,11 +87,21 @@ export function createHttpAdapter(options: HttpOptions): FastifyAdapter {
   })
   server.addHook('onSend', (request, reply, payload, done) => {
     // Fastify would close on what is still being sent: the reset that follows takes the reply from its reader
-    const length = Number(request.headers['content-length'])
-    if (reply.statusCode === 413 && length <= MAX_DISCARDED_BYTES) reply.removeHeader('connection')
+    if (reply.statusCode === 413 && !hasBodyWithoutEnd(request)) reply.removeHeader('connection')
     done(null, payload)
   })
   return adapter
+}
+
+/** `Expect: 100-continue` is answered when the body is wanted: who is refused keeps it. */
+function askBeforeBodies(server: FastifyInstance): void {
+  for (const event of ['checkContinue', 'checkExpectation']) {
+    server.server.on(event, (request, response) => server.server.emit('request', request, response))
+  }
+  server.addHook('preParsing', (request, reply, _payload, done) => {
+    if (request.headers.expect !== undefined) reply.raw.writeContinue()
+    done()
+  })
 }
 
 function readJsonAlone(server: FastifyInstance): void {

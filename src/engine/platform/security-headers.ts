@@ -5,6 +5,13 @@ import { READER_PATH } from './openapi-reader.js'
 
 const YEAR_SECONDS = 31_536_000
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Options of helmet's for this route; its plugin reads them. */
+    helmet?: object
+  }
+}
+
 type Policy = Readonly<Record<string, readonly string[]>>
 
 /** Replies are for programs: a browser that shows one as a page runs, loads and frames nothing. */

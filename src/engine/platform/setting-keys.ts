@@ -62,6 +62,55 @@ export const settingKeys = {
     max: 10_000,
     meaning: 'With more quarantined things than this, nothing is removed from any host by itself.',
   }),
+  'limits.callsPerMinute': spec({
+    default: 6_000,
+    min: 60,
+    max: 10_000_000,
+    meaning: 'Calls that a token, or a user who signed in, may make in a minute, at each replica.',
+  }),
+  'limits.anonymousCallsPerMinute': spec({
+    default: 600,
+    min: 10,
+    max: 10_000_000,
+    meaning: 'Calls that an address may make in a minute without signing in, at each replica.',
+  }),
+  'limits.failuresPerMinute': spec({
+    default: 300,
+    min: 10,
+    max: 10_000_000,
+    meaning:
+      'Calls with credentials that are not good that an address may make in a minute, at each replica; then only credentials that were good before are looked at.',
+  }),
+  'limits.signInFailures': spec({
+    default: 20,
+    min: 1,
+    max: 10_000,
+    meaning: 'Attempts to sign in that may fail from an address, at all replicas together, before it is locked out.',
+  }),
+  'limits.enrolmentFailures': spec({
+    default: 20,
+    min: 1,
+    max: 10_000,
+    meaning: 'Enrolments that may fail from an address, at all replicas together, before it is locked out.',
+  }),
+  'limits.failureWindowMs': spec({
+    default: 15 * 60_000,
+    min: 1_000,
+    max: DAY,
+    meaning: 'How long failed attempts to sign in and to enrol are counted together.',
+  }),
+  'limits.lockoutMs': spec({
+    default: 60_000,
+    min: 1_000,
+    max: DAY,
+    meaning: 'How long the first lockout lasts; each one after it twice as long. At most limits.lockoutMaxMs.',
+  }),
+  'limits.lockoutMaxMs': spec({
+    default: 60 * 60_000,
+    min: 1_000,
+    max: 7 * DAY,
+    meaning: 'How long a lockout lasts at the most, and how long lockouts are remembered.',
+  }),
   'storage.probeIntervalMs': spec({
     default: 10_000,
     min: 200,
@@ -76,4 +125,5 @@ export type SettingKey = keyof typeof settingKeys
 /** Settings that bound one another: `key` is at least `times` the value of `of`. */
 export const settingRatios: readonly { readonly key: SettingKey; readonly times: number; readonly of: SettingKey }[] = [
   { key: 'sessions.silenceMs', times: 3, of: 'sessions.heartbeatMs' },
+  { key: 'limits.lockoutMaxMs', times: 1, of: 'limits.lockoutMs' },
 ]

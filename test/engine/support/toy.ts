@@ -21,6 +21,8 @@ import { PlatformModule } from '../../../src/engine/platform/platform.module.js'
 import { Readiness } from '../../../src/engine/platform/readiness.js'
 import { created } from '../../../src/engine/platform/reply.js'
 import { currentRequestId } from '../../../src/engine/platform/request-id.js'
+import { type SettingKey, settingKeys } from '../../../src/engine/platform/setting-keys.js'
+import { Settings } from '../../../src/engine/platform/settings.js'
 import { createTestDatabase } from '../../support/database.js'
 import { type HttpClient, http } from '../../support/http.js'
 import type { OpenApiDocument } from '../../support/openapi-check.js'
@@ -221,7 +223,13 @@ export async function startToys(): Promise<ToyEngine> {
   await dataSource.query(table)
   const database = new Database(dataSource)
   @Global()
-  @Module({ providers: [{ provide: Database, useValue: database }], exports: [Database] })
+  @Module({
+    providers: [
+      { provide: Database, useValue: database },
+      { provide: Settings, useValue: { get: (key: SettingKey) => settingKeys[key].default } },
+    ],
+    exports: [Database, Settings],
+  })
   class DatabaseModule {}
   @Module({ imports: [DatabaseModule, PlatformModule], controllers: [ToyController, OddController], providers: [Toys] })
   class ToyModule {}
@@ -237,7 +245,7 @@ export async function startToys(): Promise<ToyEngine> {
     abortOnError: false,
   })
   serveReader(app)
-  app.get(Access).authenticatedBy(async () => ({ ...anonymous, userId: NOBODY, plane: 'admin' }))
+  app.get(Access).authenticatedBy(async () => ({ ...anonymous, userId: NOBODY, plane: 'admin', unlimited: true }))
   await app.listen(0, '127.0.0.1')
   const document = (await generateDocument(ToyModule)) as unknown as OpenApiDocument
   const baseUrl = await app.getUrl()
