@@ -35,7 +35,7 @@ export class BoundedCounters implements ThrottlerStorage {
     const nowMs = this.nowMs()
     const window = this.current(key, nowMs) ?? this.begin(key, nowMs, lengthMs)
     window.hits++
-    const left = Math.max(1, Math.ceil((window.endsAtMs - nowMs) / 1_000))
+    const left = secondsOf(window.endsAtMs - nowMs)
     return { totalHits: window.hits, timeToExpire: left, isBlocked: window.hits > limit, timeToBlockExpire: left }
   }
 
@@ -43,7 +43,7 @@ export class BoundedCounters implements ThrottlerStorage {
   fullFor(key: string, limit: number): number | null {
     const nowMs = this.nowMs()
     const window = this.current(key, nowMs)
-    return window && window.hits >= limit ? Math.ceil((window.endsAtMs - nowMs) / 1_000) : null
+    return window && window.hits >= limit ? secondsOf(window.endsAtMs - nowMs) : null
   }
 
   private current(key: string, nowMs: number): Window | null {
@@ -63,3 +63,6 @@ export class BoundedCounters implements ThrottlerStorage {
     return window
   }
 }
+
+/** Up, and not by what a clock of fractions adds. */
+const secondsOf = (ms: number): number => Math.max(1, Math.ceil(Math.round(ms) / 1_000))

@@ -10,10 +10,12 @@ import { InputGuard } from './input.guard.js'
 import { MetricsController } from './metrics.controller.js'
 import { Metrics } from './metrics.js'
 import { OpenApiController } from './openapi.controller.js'
+import { Outbound } from './outbound.js'
 import { ProblemFilter } from './problem.filter.js'
 import { Readiness } from './readiness.js'
 import { ReplyInterceptor } from './reply.interceptor.js'
 import { RequestGate } from './request-gate.js'
+import { Settings } from './settings.js'
 import { SharedLimits } from './shared-limits.js'
 import { InputPipe } from './validation.js'
 
@@ -29,6 +31,7 @@ import { InputPipe } from './validation.js'
     FailureLimits,
     RequestGate,
     SharedLimits,
+    { provide: Outbound, inject: [Settings], useFactory: (settings: Settings) => new Outbound(settings) },
     { provide: APP_FILTER, useClass: ProblemFilter },
     // in this order: who may not call learns nothing of what the route takes
     { provide: APP_GUARD, useClass: AccessGuard },
@@ -38,6 +41,6 @@ import { InputPipe } from './validation.js'
     { provide: APP_INTERCEPTOR, useClass: IdempotencyInterceptor },
     { provide: APP_INTERCEPTOR, useClass: ReplyInterceptor },
   ],
-  exports: [Access, Metrics, Readiness, SharedLimits],
+  exports: [Access, Metrics, Outbound, Readiness, SharedLimits],
 })
 export class PlatformModule {}

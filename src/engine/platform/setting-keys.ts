@@ -1,3 +1,5 @@
+import { parseNetwork } from '../../config/network.js'
+
 interface SettingSpec {
   readonly default: number
   readonly min: number
@@ -121,6 +123,35 @@ export const settingKeys = {
 } as const
 
 export type SettingKey = keyof typeof settingKeys
+
+interface ListSettingSpec {
+  readonly default: readonly string[]
+  readonly meaning: string
+  readonly expects: string
+  /** The entry as it is kept; undefined where it is none. */
+  readonly parse: (entry: string) => string | undefined
+}
+
+const list = (spec: ListSettingSpec): ListSettingSpec => spec
+
+export const MAX_ENTRIES = 64
+
+/** Settings that are lists of texts, of up to `MAX_ENTRIES` entries. */
+export const listSettingKeys = {
+  'outbound.networks': list({
+    default: ['public'],
+    meaning:
+      'Where the engine may call for webhooks and images that users name: `public` for all public addresses, and ranges (10.0.0.0/8) beside them. Nothing else is called, loopback and link-local addresses among it.',
+    expects: 'public, or an address or a CIDR range (10.0.0.0/8)',
+    parse: (entry) => (entry === 'public' ? entry : parseNetwork(entry)?.text),
+  }),
+} as const
+
+export type ListSettingKey = keyof typeof listSettingKeys
+export type AnySettingKey = SettingKey | ListSettingKey
+export type SettingContent = number | readonly string[]
+
+export const isListSetting = (key: string): key is ListSettingKey => Object.hasOwn(listSettingKeys, key)
 
 /** Settings that bound one another: `key` is at least `times` the value of `of`. */
 export const settingRatios: readonly { readonly key: SettingKey; readonly times: number; readonly of: SettingKey }[] = [

@@ -9,7 +9,7 @@ import { dataSourceOptions } from '../../../src/engine/data-source.js'
 import { Access } from '../../../src/engine/platform/access.js'
 import { anonymous } from '../../../src/engine/platform/caller.js'
 import { Database } from '../../../src/engine/platform/database.js'
-import { Conflict, NotFound, Unavailable } from '../../../src/engine/platform/errors.js'
+import { Conflict, NotFound, Unauthenticated, Unavailable } from '../../../src/engine/platform/errors.js'
 import { type IfMatch, IfMatchHeader, requireMatch } from '../../../src/engine/platform/etag.js'
 import { createHttpAdapter } from '../../../src/engine/platform/http-server.js'
 import type { Listing } from '../../../src/engine/platform/listing.js'
@@ -192,6 +192,20 @@ class OddController {
   async requestId(): Promise<string> {
     await new Promise((resolve) => setImmediate(resolve))
     return String(currentRequestId())
+  }
+
+  @Post('sign-in')
+  @Operation({
+    id: 'odd.signIn',
+    allow: 'anyone',
+    limit: 'sign-in',
+    summary: 'Know the password',
+    reply: [204],
+    errors: ['unauthenticated'],
+  })
+  signIn(@Body() { name }: ToyUpdate): void {
+    if (name === 'broken') throw new Error('the engine failed')
+    if (name !== 'right') throw new Unauthenticated('that is not it')
   }
 
   @Post('request-id')
