@@ -1,10 +1,10 @@
 /** Tests run the TypeScript sources as native ES modules; `scripts/test.mjs` sets NODE_OPTIONS for that. */
 export default {
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/test/support/environment.mjs',
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/hosts/', '<rootDir>/test/trial/'],
   extensionsToTreatAsEsm: ['.ts'],
-  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1', '^@nestjs/throttler$': '<rootDir>/test/support/throttler.ts' },
   transform: {
     '^.+\\.ts$': '@swc/jest',
     // ESM-only packages that CommonJS ones require: jest's require needs them as CommonJS

@@ -9,7 +9,7 @@ import { exitCodes } from '../dist/src/config/exit.js'
 import { flagOf } from '../dist/src/config/key.js'
 import { keysOf, programNames } from '../dist/src/config/programs.js'
 import { eventTypes } from '../dist/src/engine/events/event-types.js'
-import { settingKeys } from '../dist/src/engine/platform/setting-keys.js'
+import { listSettingKeys, settingKeys } from '../dist/src/engine/platform/setting-keys.js'
 import { commandKinds } from '../dist/src/wire/commands.js'
 
 const file = fileURLToPath(new URL('../docs/reference.md', import.meta.url))
@@ -56,6 +56,17 @@ ${table(
     min,
     max,
     agents ? `${meaning} Told to agents when they open a session.` : meaning,
+  ]),
+)}
+Settings that are lists:
+
+${table(
+  ['key', 'default', 'entries', 'meaning'],
+  Object.entries(listSettingKeys).map(([key, { default: standard, expects, meaning }]) => [
+    code(key),
+    standard.join(', ') || '(none)',
+    expects,
+    meaning,
   ]),
 )}
 ## Commands

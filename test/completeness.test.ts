@@ -6,7 +6,7 @@ import { type CommandState, commandStates, transitions } from '../src/engine/com
 import { eventTypes } from '../src/engine/events/event-types.js'
 import { type HostStatus, hostStatuses, hostTransitions } from '../src/engine/hosts/hosts.states.js'
 import { claimableFrom, isPending, provisioningStatuses, settledTo } from '../src/engine/platform/provisioning.js'
-import { settingKeys } from '../src/engine/platform/setting-keys.js'
+import { listSettingKeys, settingKeys } from '../src/engine/platform/setting-keys.js'
 import { type CommandKind, commandKinds } from '../src/wire/commands.js'
 import { parseWire } from '../src/wire/validate.js'
 import { type SourceFile, sourcesBelow } from './support/sources.js'
@@ -95,7 +95,7 @@ describe('what an operator meets is written down', () => {
     },
   )
 
-  it.each(Object.keys(settingKeys))('setting %s is obeyed by somebody', (key) => {
+  it.each(Object.keys({ ...settingKeys, ...listSettingKeys }))('setting %s is obeyed by somebody', (key) => {
     expect(naming(key, 'src/engine/platform/setting-keys.ts')).not.toEqual([])
     expect(reference).toContain(`\`${key}\``)
   })

@@ -3,7 +3,7 @@ import { stateDirectory } from './directories.js'
 import { joinSecretKeys, type SecretFromFile } from './join-secret.js'
 import type { Keys } from './key.js'
 import { loggingKeys } from './logging-keys.js'
-import { address, addresses, databaseUrl, integer, matching, networks, optionalText, text } from './parsers.js'
+import { address, addresses, databaseUrl, integer, matching, networks, optionalText, origins, text } from './parsers.js'
 
 export const engineKeys: Keys<SecretFromFile<EngineConfig>> = {
   http: {
@@ -24,6 +24,18 @@ export const engineKeys: Keys<SecretFromFile<EngineConfig>> = {
     meaning: "This replica's addresses as agents are told them",
     fallback: () => [],
     fallbackText: 'the address of tcp',
+  },
+  publicUrls: {
+    ...origins,
+    env: 'KEELSON_PUBLIC_URLS',
+    meaning: 'Addresses at which browsers reach REST, where a proxy makes them others than its Host header says',
+    fallback: () => [],
+  },
+  trustedProxies: {
+    ...networks,
+    env: 'KEELSON_TRUSTED_PROXIES',
+    meaning: 'Proxies whose X-Forwarded-For is believed; of anybody else the address is the one of the connection',
+    fallback: () => [],
   },
   databaseUrl: {
     ...databaseUrl,
@@ -76,13 +88,6 @@ export const engineKeys: Keys<SecretFromFile<EngineConfig>> = {
     env: 'KEELSON_REPLICA_NAME',
     meaning: 'Name of this replica among those on one database',
     fallback: ({ hostname }) => hostname,
-  },
-  trustedProxies: {
-    ...networks,
-    env: 'KEELSON_TRUSTED_PROXIES',
-    meaning: "Proxies that are believed in X-Forwarded-For; of anybody else the connection's own address counts",
-    fallback: () => [],
-    fallbackText: '(none)',
   },
   httpBodyLimitBytes: {
     ...integer(1_024, 64 * 1_048_576),

@@ -1,6 +1,6 @@
-import { isIP } from 'node:net'
 import { type Address, formatAddress, parseAddress } from './address.js'
 import type { Key } from './key.js'
+import { parseNetwork } from './network.js'
 
 /** How a kind of value is read, named and shown; a table of keys adds the name, the meaning and the default. */
 type Kind<T> = Pick<Key<T>, 'expects' | 'parse' | 'show'>
@@ -27,20 +27,30 @@ export const addresses: Kind<readonly Address[]> = {
   show: (value) => value.map(formatAddress).join(','),
 }
 
-/** Addresses, or networks with the length of their prefix. */
+/** Ranges of addresses, as they are written. */
 export const networks: Kind<readonly string[]> = {
-  expects: 'an address or a network (10.0.0.0/8), several separated by commas',
+  expects: 'an address or a CIDR range (10.0.0.0/8), several separated by commas',
   parse: (value) => {
-    const parts = value.split(',').map((part) => part.trim())
-    return parts.every(isNetwork) ? parts : undefined
+    const parsed = value.split(',').map((item) => parseNetwork(item)?.text)
+    return parsed.every((item) => item !== undefined) ? parsed : undefined
   },
-  show: (value) => value.join(','),
+  show: (value) => value.join(',') || '(none)',
 }
 
-function isNetwork(text: string): boolean {
-  const [, address = '', prefix] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? []
-  const family = isIP(address)
-  return family !== 0 && (prefix === undefined || (Number(prefix) >= 1 && Number(prefix) <= (family === 4 ? 32 : 128)))
+/** What a browser calls the origin of a page. */
+export const origins: Kind<readonly string[]> = {
+  expects: 'http:// or https:// addresses without a path, several separated by commas',
+  parse: (value) => {
+    const parsed = value.split(',').map(originOf)
+    return parsed.every((item) => item !== undefined) ? parsed : undefined
+  },
+  show: (value) => value.join(',') || '(none)',
+}
+
+function originOf(text: string): string | undefined {
+  if (!URL.canParse(text)) return undefined
+  const { protocol, origin, href } = new URL(text)
+  return ['http:', 'https:'].includes(protocol) && href === `${origin}/` ? origin : undefined
 }
 
 export function oneOf<const T extends string>(choices: readonly T[]): Kind<T> {

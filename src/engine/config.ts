@@ -5,6 +5,10 @@ import type { LogFormat, LogLevel } from '../log/levels.js'
 export interface EngineConfig {
   readonly http: Address
   readonly tcp: Address
+  /** Origins of pages that count as the plane's own, beside the one of the Host header. */
+  readonly publicUrls: readonly string[]
+  /** CIDR ranges. */
+  readonly trustedProxies: readonly string[]
   /** Null: an embedded Postgres in `dataDir`. */
   readonly databaseUrl: string | null
   readonly dataDir: string
@@ -21,8 +25,6 @@ export interface EngineConfig {
   readonly logLevel: LogLevel
   readonly logFormat: LogFormat
   readonly poolSize: number
-  /** Addresses and networks of the proxies whose X-Forwarded-For is believed. */
-  readonly trustedProxies: readonly string[]
   readonly httpBodyLimitBytes: number
   readonly requestTimeoutMs: number
   readonly drainTimeoutMs: number

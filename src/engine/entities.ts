@@ -15,6 +15,7 @@ import { User } from './identity/user.entity.js'
 import { WebSession } from './identity/web-session.entity.js'
 import { IdempotencyKey } from './platform/idempotency-key.entity.js'
 import { Incarnation } from './platform/incarnation.entity.js'
+import { LimitCounter } from './platform/limit-counter.entity.js'
 import { Schedule } from './platform/schedule.entity.js'
 import { SealingCheck } from './platform/sealing-check.entity.js'
 import { Setting } from './platform/setting.entity.js'
@@ -31,6 +32,7 @@ export const entities = [
   HostSequence,
   IdempotencyKey,
   Incarnation,
+  LimitCounter,
   Project,
   Quarantined,
   Replica,

@@ -25,6 +25,7 @@ import { Incarnations } from './platform/incarnations.js'
 import { migrate } from './platform/migrations.js'
 import { Notifications } from './platform/notifications.js'
 import { serveReader } from './platform/openapi-reader.js'
+import { Origins } from './platform/origin.js'
 import { Readiness } from './platform/readiness.js'
 import { ReplicaIdentity } from './platform/replica-identity.js'
 import { Schedules } from './platform/schedules.js'
@@ -99,7 +100,7 @@ async function serve(
   const transport = new SessionServer({ host: config.tcp.host, port: config.tcp.port })
   const app = await NestFactory.create<NestFastifyApplication>(
     engineOn(partsOf(config, dataSource, sealer)),
-    createHttpAdapter(config),
+    createHttpAdapter({ ...config, hsts: false }),
     { logger: new NestLogger(logger), abortOnError: false, bufferLogs: false },
   )
   undo.unshift(() => app.close())
@@ -151,6 +152,7 @@ function partsOf(config: EngineConfig, dataSource: DataSource, sealer: Sealer): 
     { provide: Database, useValue: database },
     { provide: ReplicaIdentity, useValue: identity },
     { provide: Sealer, useValue: sealer },
+    { provide: Origins, useValue: new Origins(config.publicUrls) },
     { provide: Notifications, useValue: notifications },
     { provide: JoinSecret, useValue: new JoinSecret(config.joinSecret) },
     Addresses,

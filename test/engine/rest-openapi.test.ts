@@ -34,10 +34,22 @@ const responses = (id: string): string[] =>
 describe('the document', () => {
   it('declares the errors that follow from the shape of a route', () => {
     expect(responses('health.live')).toEqual(['200', '400', '422', '500', '503'])
-    expect(responses('toys.list')).toEqual(['200', '400', '422', '500', '503'])
-    expect(responses('toys.get')).toEqual(['200', '400', '404', '414', '422', '500', '503'])
-    expect(responses('toys.create')).toEqual(['201', '400', '409', '413', '415', '422', '500', '503'])
-    expect(responses('toys.update')).toEqual(['200', '400', '404', '412', '413', '414', '415', '422', '500', '503'])
+    expect(responses('toys.list')).toEqual(['200', '400', '422', '429', '500', '503'])
+    expect(responses('toys.get')).toEqual(['200', '400', '404', '414', '422', '429', '500', '503'])
+    expect(responses('toys.create')).toEqual(['201', '400', '409', '413', '415', '422', '429', '500', '503'])
+    expect(responses('toys.update')).toEqual([
+      '200',
+      '400',
+      '404',
+      '412',
+      '413',
+      '414',
+      '415',
+      '422',
+      '429',
+      '500',
+      '503',
+    ])
   })
 
   it('is the same each time', async () => {

@@ -12,6 +12,7 @@ export class HealthController {
   @Operation({
     id: 'health.live',
     allow: 'anyone',
+    limit: 'none',
     summary: 'Tell whether the process answers',
     description: 'A supervisor restarts what does not answer here. It asks nothing of the database.',
     reply: [200, HealthView],
@@ -24,6 +25,7 @@ export class HealthController {
   @Operation({
     id: 'health.ready',
     allow: 'anyone',
+    limit: 'none',
     summary: 'Tell whether requests should come here',
     description:
       'Not while the database is away, migrations are under way, or the engine drains: 503 names what is missing.',

@@ -1,28 +1,29 @@
-import { STATUS_CODES } from 'node:http'
-import type { Socket } from 'node:net'
 import { FastifyAdapter } from '@nestjs/platform-fastify'
-import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { parseNetwork } from '../../config/network.js'
 import { runWith } from '../../log/context.js'
 import type { EngineConfig } from '../config.js'
 import { beginCall, finishCall } from './audited-call.js'
+import { brokenRequestHandler } from './broken-requests.js'
+import { limitConnections } from './connection-limits.js'
 import { rememberRoutes } from './http-routes.js'
 import { parseJsonBody } from './json-body.js'
-import { READER_PATH } from './openapi-reader.js'
-import { PROBLEM_MEDIA_TYPE, problemReply, sendProblem } from './problem.js'
-import { type ProblemType, problems, problemUrn } from './problems.js'
+import { problemReply, sendProblem } from './problem.js'
 import { requestIdOf } from './request-id.js'
+import { faultOf, hasBodyWithoutEnd, MAX_HEADERS, Malformed } from './request-shape.js'
+import { addSecurityHeaders, plainSecurityHeaders } from './security-headers.js'
 
-export type HttpLimits = Pick<EngineConfig, 'httpBodyLimitBytes' | 'requestTimeoutMs' | 'drainTimeoutMs'> &
-  Partial<Pick<EngineConfig, 'trustedProxies'>>
+export interface HttpOptions
+  extends Pick<EngineConfig, 'httpBodyLimitBytes' | 'requestTimeoutMs' | 'drainTimeoutMs' | 'trustedProxies'> {
+  /** Browsers are told to ask by TLS alone: for certificates that they can check. */
+  readonly hsts: boolean
+}
 
 const HEADERS_TIMEOUT_MS = 10_000
 const KEEP_ALIVE_TIMEOUT_MS = 72_000
 const CHECK_CONNECTIONS_MS = 1_000
 const MAX_HEADER_BYTES = 16 * 1024
 const MAX_PARAMETER_LENGTH = 512
-const MAX_CONNECTIONS = 10_000
-/** Of a body that is too large: read and dropped, so that its sender hears why. */
-const MAX_DISCARDED_BYTES = 64 * 1024 * 1024
 
 class JsonAdapter extends FastifyAdapter {
   drainTimeoutMs = 0
@@ -38,35 +39,76 @@ class JsonAdapter extends FastifyAdapter {
 }
 
 /** The HTTP side with its limits, before any route: what is refused here is a problem document as well. */
-export function createHttpAdapter(limits: HttpLimits): FastifyAdapter {
+export function createHttpAdapter(options: HttpOptions): FastifyAdapter {
+  const plainHeaders = plainSecurityHeaders(options)
   const adapter = new JsonAdapter({
     routerOptions: { ignoreTrailingSlash: true, caseSensitive: true, maxParamLength: MAX_PARAMETER_LENGTH },
-    bodyLimit: limits.httpBodyLimitBytes,
-    // of anybody else, X-Forwarded-For is what they like to say
-    trustProxy: limits.trustedProxies?.length ? [...limits.trustedProxies] : false,
-    requestTimeout: limits.requestTimeoutMs,
+    bodyLimit: options.httpBodyLimitBytes,
+    requestTimeout: options.requestTimeoutMs,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    trustProxy: options.trustedProxies.length > 0 && [...options.trustedProxies],
     // requests on connections that are still open while draining are served; new ones are not accepted
     return503OnClosing: false,
     http: {
-      headersTimeout: Math.min(HEADERS_TIMEOUT_MS, limits.requestTimeoutMs),
+      headersTimeout: Math.min(HEADERS_TIMEOUT_MS, options.requestTimeoutMs),
       connectionsCheckingInterval: CHECK_CONNECTIONS_MS,
       maxHeaderSize: MAX_HEADER_BYTES,
+      insecureHTTPParser: false,
     },
     requestIdHeader: false,
     genReqId: requestIdOf,
-    clientErrorHandler: answerBrokenRequest,
+    clientErrorHandler: brokenRequestHandler(plainHeaders),
     frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
-      stamp(request, reply)
+      reply.headers({ ...plainHeaders, 'x-request-id': request.id })
       // before any hook
       beginCall(request, () => sendProblem(reply, problemReply(error, request)))
       finishCall(request, reply.statusCode)
     },
   })
-  adapter.drainTimeoutMs = limits.drainTimeoutMs
+  adapter.drainTimeoutMs = options.drainTimeoutMs
   const server = adapter.getInstance()
-  server.server.maxConnections = MAX_CONNECTIONS
+  const proxies = options.trustedProxies.flatMap((text) => parseNetwork(text) ?? [])
+  limitConnections(server.server, {
+    isTrustedProxy: (address) => proxies.some((network) => network.contains(address)),
+  })
+  server.server.maxHeadersCount = MAX_HEADERS + 1
+  askBeforeBodies(server)
   rememberRoutes(server)
+  readJsonAlone(server)
+  server.addHook('onRequest', (request, reply, done) => {
+    reply.raw.setHeader('x-request-id', request.id)
+    runWith({ requestId: request.id }, () => beginCall(request, done))
+  })
+  addSecurityHeaders(server, options)
+  server.after(() => {
+    server.addHook('onRequest', (request, reply, done) => {
+      const fault = faultOf(request)
+      // what comes after a head that can be read in two ways is nobody's request
+      if (fault) reply.header('connection', 'close')
+      done(fault ?? undefined)
+    })
+  })
+  server.addHook('onSend', (request, reply, payload, done) => {
+    finishCall(request, reply.statusCode)
+    // Fastify would close on what is still being sent: the reset that follows takes the reply from its reader
+    if (reply.statusCode === 413 && !hasBodyWithoutEnd(request)) reply.removeHeader('connection')
+    done(null, payload)
+  })
+  return adapter
+}
+
+/** `Expect: 100-continue` is answered when the body is wanted: who is refused keeps it. */
+function askBeforeBodies(server: FastifyInstance): void {
+  for (const event of ['checkContinue', 'checkExpectation']) {
+    server.server.on(event, (request, response) => server.server.emit('request', request, response))
+  }
+  server.addHook('preParsing', (request, reply, _payload, done) => {
+    if (request.headers.expect !== undefined) reply.raw.writeContinue()
+    done()
+  })
+}
+
+function readJsonAlone(server: FastifyInstance): void {
   server.removeAllContentTypeParsers()
   server.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
     // done, and not a throw: Fastify answers and closes, as there may be more to come
@@ -78,91 +120,14 @@ export function createHttpAdapter(limits: HttpLimits): FastifyAdapter {
       done(error as Error)
     }
   })
-  server.addHook('onRequest', (request, reply, done) => {
-    stamp(request, reply)
-    const fault = faultOfUrl(request)
-    runWith({ requestId: request.id }, () => beginCall(request, () => done(fault)))
-  })
-  server.addHook('onSend', (request, reply, payload, done) => {
-    finishCall(request, reply.statusCode)
-    // Fastify would close on what is still being sent: the reset that follows takes the reply from its reader
-    const length = Number(request.headers['content-length'])
-    if (reply.statusCode === 413 && length <= MAX_DISCARDED_BYTES) reply.removeHeader('connection')
-    done(null, payload)
-  })
-  return adapter
-}
-
-const securityHeaders: Readonly<Record<string, string>> = {
-  'cache-control': 'no-store',
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-  'referrer-policy': 'no-referrer',
-  'x-content-type-options': 'nosniff',
-  'x-frame-options': 'DENY',
-}
-
-/** The one page here: its own scripts, and styles that it sets by itself. */
-const readerPolicy =
-  "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
-
-/** On the raw reply, so that streams have them too; what a route sets itself wins. */
-function stamp(request: FastifyRequest, reply: FastifyReply): void {
-  reply.raw.setHeader('x-request-id', request.id)
-  for (const [name, value] of Object.entries(securityHeaders)) reply.raw.setHeader(name, value)
-  if (request.url.startsWith(READER_PATH)) reply.raw.setHeader('content-security-policy', readerPolicy)
-}
-
-/** Fastify takes a query that cannot be decoded as it is, and NUL is a character to it. */
-function faultOfUrl(request: FastifyRequest): Error | undefined {
-  let decoded: string
-  try {
-    decoded = decodeURIComponent(request.url)
-  } catch {
-    return new MalformedUrl('the address is not percent-encoded UTF-8')
-  }
-  if (decoded.includes('\0')) return new MalformedUrl('the address has a NUL character')
-  if (Object.hasOwn(request.query as object, '__proto__')) return new MalformedUrl('the address has a key __proto__')
-  return undefined
-}
-
-/** Named as Fastify's own errors are, for the filter. */
-class MalformedUrl extends Error {
-  readonly statusCode = 400
-  override readonly name = 'FastifyError'
-}
-
-class UnsupportedMedia extends Error {
-  readonly statusCode = 415
-  override readonly name = 'FastifyError'
 }
 
 function refuseOtherCharsets(contentType: string | undefined): void {
   const charset = /;\s*charset\s*=\s*"?([^";\s]+)/i.exec(contentType ?? '')?.[1]
-  if (charset && charset.toLowerCase() !== 'utf-8') throw new UnsupportedMedia(`the charset ${charset} is not utf-8`)
+  if (charset && charset.toLowerCase() !== 'utf-8') throw new Malformed(`the charset ${charset} is not utf-8`, 415)
 }
 
 function refuseEncodings(encoding: string | undefined): void {
   if (encoding && encoding.toLowerCase() !== 'identity')
-    throw new UnsupportedMedia(`the encoding ${encoding} is not read`)
-}
-
-const brokenRequests: Readonly<Record<string, ProblemType>> = {
-  ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
-  HPE_HEADER_OVERFLOW: 'headers-too-large',
-}
-
-/** What Node's parser refuses has no request and no reply yet, only a socket. */
-function answerBrokenRequest(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || socket.destroyed) return
-  const type = brokenRequests[error.code ?? ''] ?? 'bad-request'
-  const { status, title } = problems[type]
-  const body = JSON.stringify({ type: problemUrn(type), title, status, detail: 'the request is not well-formed HTTP' })
-  const head = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
-    `Content-Type: ${PROBLEM_MEDIA_TYPE}`,
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    'Connection: close',
-  ]
-  if (socket.writable) socket.write(`${head.join('\r\n')}\r\n\r\n${body}`)
-  socket.destroySoon()
+    throw new Malformed(`the encoding ${encoding} is not read`, 415)
 }

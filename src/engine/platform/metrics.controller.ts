@@ -14,6 +14,7 @@ export class MetricsController {
   @Operation({
     id: 'metrics.get',
     allow: { plane: 'viewer' },
+    limit: 'none',
     summary: 'Show measurements, in the text format of Prometheus',
     reply: [200, MEDIA_TYPE],
     example: 'keelson_sessions 3\n',

@@ -4,12 +4,15 @@ import { ExitError, exitCodes } from '../../config/exit.js'
 import { Foundation0001 } from '../migrations/0001-foundation.js'
 import { Identity0002 } from '../migrations/0002-identity.js'
 import { Audit0006 } from '../migrations/0006-audit.js'
+import { Limits0007 } from '../migrations/0007-limits.js'
 import { breakWhenSilent } from './silent-server.js'
 
 type MigrationClass = new () => MigrationInterface
 
 /** Every migration, in order. One that has landed is never edited. */
-export const migrations: MigrationClass[] = [Foundation0001, Identity0002, Audit0006].map(numberedForTypeOrm)
+export const migrations: MigrationClass[] = [Foundation0001, Identity0002, Audit0006, Limits0007].map(
+  numberedForTypeOrm,
+)
 
 export interface MigrationStatus {
   readonly applied: readonly string[]

@@ -14,6 +14,17 @@ export const headers = {
     description: 'The reply of an earlier request of the same key.',
     schema: { type: 'string', enum: ['true'] },
   },
+  RateLimit: {
+    description:
+      'How many calls are left until the count begins anew, and in how many seconds that is, as in draft-ietf-httpapi-ratelimit-headers-11. Not for tokens that are not limited.',
+    schema: { type: 'string' },
+    example: '"calls";r=5999;t=60',
+  },
+  RateLimitPolicy: {
+    description: 'How many calls may be made in how many seconds.',
+    schema: { type: 'string' },
+    example: '"calls";q=6000;w=60',
+  },
   RetryAfter: { description: 'Seconds.', schema: { type: 'integer', minimum: 0 } },
 }
 

@@ -1,4 +1,4 @@
-import type { Allow } from './caller.js'
+import type { OperationOptions } from './openapi.js'
 import type { Schema } from './openapi-schemas.js'
 import { type ProblemType, problems } from './problems.js'
 
@@ -25,9 +25,11 @@ const rules: readonly Rule[] = [
   { when: (method) => method === 'post', gives: ['idempotency-key-in-use', 'idempotency-key-reused'] },
 ]
 
+type Decision = Pick<OperationOptions, 'allow' | 'limit'>
+
 /** What a caller who may not is told. */
-function refusals(allow: Allow): ProblemType[] {
-  if (allow === 'anyone') return []
+function refusals({ allow, limit }: Decision): ProblemType[] {
+  if (allow === 'anyone') return limit === 'none' ? [] : ['too-many-requests']
   const signedIn: ProblemType[] = ['too-many-requests', 'unauthenticated', 'cross-site', 'password-change-required']
   return allow === 'signed-in' ? signedIn : [...signedIn, 'forbidden']
 }
@@ -37,10 +39,10 @@ export function problemsByStatus(
   method: Method,
   parameters: readonly Parameter[],
   declared: readonly ProblemType[],
-  allow: Allow,
+  decision: Decision,
 ): ProblemType[][] {
   const applying = rules.filter((rule) => rule.when(method, parameters)).flatMap((rule) => rule.gives)
-  const types = new Set([...applying, ...refusals(allow), ...declared])
+  const types = new Set([...applying, ...refusals(decision), ...declared])
   const byStatus = new Map<number, ProblemType[]>()
   for (const type of Object.keys(problems) as ProblemType[]) {
     const { status } = problems[type]

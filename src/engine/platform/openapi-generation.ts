@@ -11,7 +11,13 @@ export async function generateDocument(module: Type): Promise<OpenAPIObject> {
   const controllers = controllersOf(module)
   @Module({ controllers, providers: [...new Set(controllers.flatMap(dependenciesOf))].map(placeholder) })
   class DocumentModule {}
-  const adapter = createHttpAdapter({ httpBodyLimitBytes: 1024 * 1024, requestTimeoutMs: 30_000, drainTimeoutMs: 0 })
+  const adapter = createHttpAdapter({
+    httpBodyLimitBytes: 1024 * 1024,
+    requestTimeoutMs: 30_000,
+    drainTimeoutMs: 0,
+    trustedProxies: [],
+    hsts: false,
+  })
   const app = await NestFactory.create(DocumentModule, adapter, {
     preview: true,
     logger: ['error'],

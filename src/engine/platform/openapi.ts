@@ -1,7 +1,9 @@
 import { applyDecorators, Controller, HttpCode, Param, type Type } from '@nestjs/common'
+import { RouteConfig } from '@nestjs/platform-fastify'
 import { ApiOperation, type ApiOperationOptions, ApiParam, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger'
 import type { Allow } from './caller.js'
 import type { ProblemType } from './problems.js'
+import type { SharedLimit } from './shared-limits.js'
 import { UuidPipe } from './validation.js'
 
 /** What a route is to its callers. Errors that follow from its shape are not repeated: `openapi-document.ts` adds them. */
@@ -12,6 +14,8 @@ export interface OperationOptions {
   readonly description?: string
   /** The one decision about who may call it. */
   readonly allow: Allow
+  /** Instead of how often anybody may call: never too often, or as failures are counted by all replicas. */
+  readonly limit?: 'none' | SharedLimit
   /** Also for somebody who has to choose a new password first. */
   readonly whilePasswordIsDue?: true
   /** Status of success and what it carries: a view class, or a media type that is not JSON. */
@@ -43,6 +47,8 @@ export function Operation(options: OperationOptions): MethodDecorator {
       ...(mediaType ? { schema: { type: mediaType === 'application/json' ? 'object' : 'string' } } : { type: body }),
     }),
     HttpCode(status),
+    // for the gate, which is asked before there is a handler
+    RouteConfig({ operation: options }),
     (_target: object, _key: string | symbol, descriptor: PropertyDescriptor) =>
       Reflect.defineMetadata(OPERATION, options, descriptor.value),
   )

@@ -2,15 +2,21 @@ import { Global, Module } from '@nestjs/common'
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core'
 import { AccessGuard } from './access.guard.js'
 import { Access } from './access.js'
+import { CallLimits } from './call-limits.js'
+import { FailureLimits } from './failure-limits.js'
 import { HealthController } from './health.controller.js'
 import { IdempotencyInterceptor } from './idempotency.interceptor.js'
 import { InputGuard } from './input.guard.js'
 import { MetricsController } from './metrics.controller.js'
 import { Metrics } from './metrics.js'
 import { OpenApiController } from './openapi.controller.js'
+import { Outbound } from './outbound.js'
 import { ProblemFilter } from './problem.filter.js'
 import { Readiness } from './readiness.js'
 import { ReplyInterceptor } from './reply.interceptor.js'
+import { RequestGate } from './request-gate.js'
+import { Settings } from './settings.js'
+import { SharedLimits } from './shared-limits.js'
 import { InputPipe } from './validation.js'
 
 /** What every REST controller stands on. `Database` comes from a global module beside it. */
@@ -21,6 +27,11 @@ import { InputPipe } from './validation.js'
     Metrics,
     Readiness,
     Access,
+    CallLimits,
+    FailureLimits,
+    RequestGate,
+    SharedLimits,
+    { provide: Outbound, inject: [Settings], useFactory: (settings: Settings) => new Outbound(settings) },
     { provide: APP_FILTER, useClass: ProblemFilter },
     // in this order: who may not call learns nothing of what the route takes
     { provide: APP_GUARD, useClass: AccessGuard },
@@ -30,6 +41,6 @@ import { InputPipe } from './validation.js'
     { provide: APP_INTERCEPTOR, useClass: IdempotencyInterceptor },
     { provide: APP_INTERCEPTOR, useClass: ReplyInterceptor },
   ],
-  exports: [Access, Metrics, Readiness],
+  exports: [Access, Metrics, Outbound, Readiness, SharedLimits],
 })
 export class PlatformModule {}

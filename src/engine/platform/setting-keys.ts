@@ -1,3 +1,5 @@
+import { parseNetwork } from '../../config/network.js'
+
 interface SettingSpec {
   readonly default: number
   readonly min: number
@@ -68,6 +70,55 @@ export const settingKeys = {
     max: 10_000,
     meaning: 'With more quarantined things than this, nothing is removed from any host by itself.',
   }),
+  'limits.callsPerMinute': spec({
+    default: 6_000,
+    min: 60,
+    max: 10_000_000,
+    meaning: 'Calls that a token, or a user who signed in, may make in a minute, at each replica.',
+  }),
+  'limits.anonymousCallsPerMinute': spec({
+    default: 600,
+    min: 10,
+    max: 10_000_000,
+    meaning: 'Calls that an address may make in a minute without signing in, at each replica.',
+  }),
+  'limits.failuresPerMinute': spec({
+    default: 300,
+    min: 10,
+    max: 10_000_000,
+    meaning:
+      'Calls with credentials that are not good that an address may make in a minute, at each replica; then only credentials that were good before are looked at.',
+  }),
+  'limits.signInFailures': spec({
+    default: 20,
+    min: 1,
+    max: 10_000,
+    meaning: 'Attempts to sign in that may fail from an address, at all replicas together, before it is locked out.',
+  }),
+  'limits.enrolmentFailures': spec({
+    default: 20,
+    min: 1,
+    max: 10_000,
+    meaning: 'Enrolments that may fail from an address, at all replicas together, before it is locked out.',
+  }),
+  'limits.failureWindowMs': spec({
+    default: 15 * 60_000,
+    min: 1_000,
+    max: DAY,
+    meaning: 'How long failed attempts to sign in and to enrol are counted together.',
+  }),
+  'limits.lockoutMs': spec({
+    default: 60_000,
+    min: 1_000,
+    max: DAY,
+    meaning: 'How long the first lockout lasts; each one after it twice as long. At most limits.lockoutMaxMs.',
+  }),
+  'limits.lockoutMaxMs': spec({
+    default: 60 * 60_000,
+    min: 1_000,
+    max: 7 * DAY,
+    meaning: 'How long a lockout lasts at the most, and how long lockouts are remembered.',
+  }),
   'storage.probeIntervalMs': spec({
     default: 10_000,
     min: 200,
@@ -79,7 +130,37 @@ export const settingKeys = {
 
 export type SettingKey = keyof typeof settingKeys
 
+interface ListSettingSpec {
+  readonly default: readonly string[]
+  readonly meaning: string
+  readonly expects: string
+  /** The entry as it is kept; undefined where it is none. */
+  readonly parse: (entry: string) => string | undefined
+}
+
+const list = (spec: ListSettingSpec): ListSettingSpec => spec
+
+export const MAX_ENTRIES = 64
+
+/** Settings that are lists of texts, of up to `MAX_ENTRIES` entries. */
+export const listSettingKeys = {
+  'outbound.networks': list({
+    default: ['public'],
+    meaning:
+      'Where the engine may call for webhooks and images that users name: `public` for all public addresses, and ranges (10.0.0.0/8) beside them. Nothing else is called, loopback and link-local addresses among it.',
+    expects: 'public, or an address or a CIDR range (10.0.0.0/8)',
+    parse: (entry) => (entry === 'public' ? entry : parseNetwork(entry)?.text),
+  }),
+} as const
+
+export type ListSettingKey = keyof typeof listSettingKeys
+export type AnySettingKey = SettingKey | ListSettingKey
+export type SettingContent = number | readonly string[]
+
+export const isListSetting = (key: string): key is ListSettingKey => Object.hasOwn(listSettingKeys, key)
+
 /** Settings that bound one another: `key` is at least `times` the value of `of`. */
 export const settingRatios: readonly { readonly key: SettingKey; readonly times: number; readonly of: SettingKey }[] = [
   { key: 'sessions.silenceMs', times: 3, of: 'sessions.heartbeatMs' },
+  { key: 'limits.lockoutMaxMs', times: 1, of: 'limits.lockoutMs' },
 ]

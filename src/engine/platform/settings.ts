@@ -2,14 +2,24 @@ import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common'
 import { Database, type Tx } from './database.js'
 import { Invalid, NotFound } from './errors.js'
 import { Notifications } from './notifications.js'
-import { type SettingKey, settingKeys, settingRatios } from './setting-keys.js'
+import {
+  type AnySettingKey,
+  isListSetting,
+  type ListSettingKey,
+  listSettingKeys,
+  MAX_ENTRIES,
+  type SettingContent,
+  type SettingKey,
+  settingKeys,
+  settingRatios,
+} from './setting-keys.js'
 
 const SETTINGS_CHANNEL = 'keelson_settings'
 const RELOAD_MS = 5_000
 
 export interface SettingValue {
-  readonly key: SettingKey
-  readonly value: number
+  readonly key: AnySettingKey
+  readonly value: SettingContent
   readonly generation: number
 }
 
@@ -20,7 +30,7 @@ export interface SettingValue {
 @Injectable()
 export class Settings implements OnApplicationShutdown {
   private readonly log = new Logger(Settings.name)
-  private values = new Map<SettingKey, SettingValue>()
+  private values = new Map<AnySettingKey, SettingValue>()
   private readonly timer: NodeJS.Timeout
 
   constructor(
@@ -33,11 +43,18 @@ export class Settings implements OnApplicationShutdown {
   }
 
   get(key: SettingKey): number {
-    return this.values.get(key)?.value ?? settingKeys[key].default
+    const value = this.values.get(key)?.value
+    return typeof value === 'number' ? value : settingKeys[key].default
   }
 
-  show(key: SettingKey): SettingValue {
-    return this.values.get(key) ?? { key, value: settingKeys[key].default, generation: 0 }
+  list(key: ListSettingKey): readonly string[] {
+    const value = this.values.get(key)?.value
+    return typeof value === 'object' ? value : listSettingKeys[key].default
+  }
+
+  show(key: AnySettingKey): SettingValue {
+    const value = isListSetting(key) ? listSettingKeys[key].default : settingKeys[key].default
+    return this.values.get(key) ?? { key, value, generation: 0 }
   }
 
   forAgents(): Record<string, number> {
@@ -46,21 +63,24 @@ export class Settings implements OnApplicationShutdown {
   }
 
   /** The key if there is such a setting. @throws NotFound */
-  require(key: string): SettingKey {
+  require(key: string): AnySettingKey {
+    if (isListSetting(key)) return key
     if (!Object.hasOwn(settingKeys, key)) throw new NotFound(`setting ${key}`)
     return key as SettingKey // own keys of the table are its key type
   }
 
   /** @param check is called with the generation under a row lock, to compare an If-Match */
-  async set(tx: Tx, key: SettingKey, value: number, check: (generation: number) => void): Promise<SettingValue> {
-    const { min, max } = settingKeys[key]
-    if (!Number.isInteger(value) || value < min || value > max) {
-      throw refused(key, `must be an integer from ${min} to ${max}`)
-    }
+  async set(
+    tx: Tx,
+    key: AnySettingKey,
+    given: SettingContent,
+    check: (generation: number) => void,
+  ): Promise<SettingValue> {
+    const value = isListSetting(key) ? requireList(key, given) : requireNumber(key, given)
     await tx.query('LOCK TABLE settings IN SHARE ROW EXCLUSIVE MODE')
     const [old] = await tx.query('SELECT generation FROM settings WHERE key = $1', [key])
     check(old?.generation ?? 0)
-    await this.requireRatios(tx, key, value)
+    if (typeof value === 'number') await this.requireRatios(tx, key, value)
     const generation: number = (old?.generation ?? 0) + 1
     await tx.query(
       `INSERT INTO settings (key, value, generation) VALUES ($1, $2, $3)
@@ -75,7 +95,7 @@ export class Settings implements OnApplicationShutdown {
   }
 
   /** Against what the others are in the database, not in this replica's copy. @throws Invalid */
-  private async requireRatios(tx: Tx, key: SettingKey, value: number): Promise<void> {
+  private async requireRatios(tx: Tx, key: AnySettingKey, value: number): Promise<void> {
     const other = async (of: SettingKey): Promise<number> => {
       const [row] = await tx.query('SELECT value FROM settings WHERE key = $1', [of])
       return row?.value ?? settingKeys[of].default
@@ -99,7 +119,9 @@ export class Settings implements OnApplicationShutdown {
         'SELECT key, value, generation FROM settings',
       )
       const known = rows.filter(
-        (row): row is SettingValue => Object.hasOwn(settingKeys, row.key) && typeof row.value === 'number',
+        (row): row is SettingValue =>
+          (Object.hasOwn(settingKeys, row.key) && typeof row.value === 'number') ||
+          (isListSetting(row.key) && Array.isArray(row.value)),
       )
       this.values = new Map(known.map((row) => [row.key, row]))
     } catch (error) {
@@ -112,5 +134,21 @@ export class Settings implements OnApplicationShutdown {
   }
 }
 
-const refused = (key: SettingKey, message: string): Invalid =>
+function requireNumber(key: SettingKey, value: SettingContent): number {
+  const { min, max } = settingKeys[key]
+  if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value
+  throw refused(key, `must be an integer from ${min} to ${max}`)
+}
+
+/** Each entry as it is kept, and once. */
+function requireList(key: ListSettingKey, value: SettingContent): readonly string[] {
+  const { parse, expects } = listSettingKeys[key]
+  const entries = typeof value === 'number' ? [undefined] : value.map(parse)
+  if (entries.length > MAX_ENTRIES || entries.includes(undefined)) {
+    throw refused(key, `must be a list of up to ${MAX_ENTRIES} entries, each of them ${expects}`)
+  }
+  return [...new Set(entries.filter((entry) => entry !== undefined))]
+}
+
+const refused = (key: AnySettingKey, message: string): Invalid =>
   new Invalid(`${key} is out of bounds`, [{ field: 'value', message }])

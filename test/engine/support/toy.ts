@@ -9,7 +9,7 @@ import { dataSourceOptions } from '../../../src/engine/data-source.js'
 import { Access } from '../../../src/engine/platform/access.js'
 import { anonymous } from '../../../src/engine/platform/caller.js'
 import { Database } from '../../../src/engine/platform/database.js'
-import { Conflict, NotFound, Unavailable } from '../../../src/engine/platform/errors.js'
+import { Conflict, NotFound, Unauthenticated, Unavailable } from '../../../src/engine/platform/errors.js'
 import { type IfMatch, IfMatchHeader, requireMatch } from '../../../src/engine/platform/etag.js'
 import { createHttpAdapter } from '../../../src/engine/platform/http-server.js'
 import type { Listing } from '../../../src/engine/platform/listing.js'
@@ -21,6 +21,8 @@ import { PlatformModule } from '../../../src/engine/platform/platform.module.js'
 import { Readiness } from '../../../src/engine/platform/readiness.js'
 import { created } from '../../../src/engine/platform/reply.js'
 import { currentRequestId } from '../../../src/engine/platform/request-id.js'
+import { type SettingKey, settingKeys } from '../../../src/engine/platform/setting-keys.js'
+import { Settings } from '../../../src/engine/platform/settings.js'
 import { createTestDatabase } from '../../support/database.js'
 import { type HttpClient, http } from '../../support/http.js'
 import type { OpenApiDocument } from '../../support/openapi-check.js'
@@ -192,6 +194,20 @@ class OddController {
     return String(currentRequestId())
   }
 
+  @Post('sign-in')
+  @Operation({
+    id: 'odd.signIn',
+    allow: 'anyone',
+    limit: 'sign-in',
+    summary: 'Know the password',
+    reply: [204],
+    errors: ['unauthenticated'],
+  })
+  signIn(@Body() { name }: ToyUpdate): void {
+    if (name === 'broken') throw new Error('the engine failed')
+    if (name !== 'right') throw new Unauthenticated('that is not it')
+  }
+
   @Post('request-id')
   @Operation({ id: 'odd.requestIdOfBody', allow: 'anyone', summary: 'Say the request id', reply: [200, 'text/plain'] })
   requestIdOfBody(@Body() _body: ToyUpdate): string {
@@ -221,17 +237,29 @@ export async function startToys(): Promise<ToyEngine> {
   await dataSource.query(table)
   const database = new Database(dataSource)
   @Global()
-  @Module({ providers: [{ provide: Database, useValue: database }], exports: [Database] })
+  @Module({
+    providers: [
+      { provide: Database, useValue: database },
+      { provide: Settings, useValue: { get: (key: SettingKey) => settingKeys[key].default } },
+    ],
+    exports: [Database, Settings],
+  })
   class DatabaseModule {}
   @Module({ imports: [DatabaseModule, PlatformModule], controllers: [ToyController, OddController], providers: [Toys] })
   class ToyModule {}
-  const adapter = createHttpAdapter({ httpBodyLimitBytes: 1024 * 1024, requestTimeoutMs: 5_000, drainTimeoutMs: 300 })
+  const adapter = createHttpAdapter({
+    httpBodyLimitBytes: 1024 * 1024,
+    requestTimeoutMs: 5_000,
+    drainTimeoutMs: 300,
+    trustedProxies: [],
+    hsts: false,
+  })
   const app = await NestFactory.create<NestFastifyApplication>(ToyModule, adapter, {
     logger: false,
     abortOnError: false,
   })
   serveReader(app)
-  app.get(Access).authenticatedBy(async () => ({ ...anonymous, userId: NOBODY, plane: 'admin' }))
+  app.get(Access).authenticatedBy(async () => ({ ...anonymous, userId: NOBODY, plane: 'admin', unlimited: true }))
   await app.listen(0, '127.0.0.1')
   const document = (await generateDocument(ToyModule)) as unknown as OpenApiDocument
   const baseUrl = await app.getUrl()

@@ -1,0 +1,63 @@
+import { type ExecutionContext, Injectable } from '@nestjs/common'
+import { Reflector } from '@nestjs/core'
+import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js'
+import { ThrottlerGuard, type ThrottlerRequest } from '@nestjs/throttler'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { BoundedCounters } from './bounded-counters.js'
+import type { Caller } from './caller.js'
+import { addressOf, networkOf } from './client-address.js'
+import { TooMany } from './errors.js'
+import { Settings } from './settings.js'
+
+const WINDOW_MS = 60_000
+
+/**
+ * How many calls a minute somebody may make, counted by this replica alone: by token or user where there is one, else by
+ * address. It is asked before there is a body, so by the gate and not as a guard of Nest's.
+ */
+@Injectable()
+export class CallLimits extends ThrottlerGuard {
+  constructor(
+    private readonly settings: Settings,
+    reflector: Reflector,
+  ) {
+    // the limit follows the settings, and who is counted follows the caller
+    const calls = { name: 'calls', ttl: WINDOW_MS, limit: (context: ExecutionContext) => this.limitOf(context) }
+    super([calls], new BoundedCounters(), reflector)
+  }
+
+  /** @throws TooMany */
+  async count(request: FastifyRequest, reply: FastifyReply, caller: Caller): Promise<void> {
+    if (caller.unlimited) return
+    await this.canActivate(new ExecutionContextHost([request, reply, caller], CallLimits, this.count))
+  }
+
+  protected override async handleRequest({ context, limit, ttl, throttler }: ThrottlerRequest): Promise<boolean> {
+    const [request, reply, caller] = argumentsOf(context)
+    const { name = '' } = throttler
+    const { totalHits, timeToExpire } = await this.storageService.increment(
+      subjectOf(request, caller),
+      ttl,
+      limit,
+      ttl,
+      name,
+    )
+    // as in draft-ietf-httpapi-ratelimit-headers-11
+    reply.header('ratelimit-policy', `"${name}";q=${limit};w=${ttl / 1_000}`)
+    reply.header('ratelimit', `"${name}";r=${Math.max(0, limit - totalHits)};t=${timeToExpire}`)
+    if (totalHits > limit) throw new TooMany(`no more than ${limit} calls a minute`, timeToExpire)
+    return true
+  }
+
+  private limitOf(context: ExecutionContext): number {
+    const [, , caller] = argumentsOf(context)
+    return this.settings.get(caller.userId === null ? 'limits.anonymousCallsPerMinute' : 'limits.callsPerMinute')
+  }
+}
+
+const argumentsOf = (context: ExecutionContext) => context.getArgs<[FastifyRequest, FastifyReply, Caller]>()
+
+function subjectOf(request: FastifyRequest, { tokenId, userId }: Caller): string {
+  if (tokenId !== null) return `token:${tokenId}`
+  return userId === null ? `address:${networkOf(addressOf(request))}` : `user:${userId}`
+}

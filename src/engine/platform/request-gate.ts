@@ -1,0 +1,99 @@
+import { Injectable, Logger, type OnModuleInit } from '@nestjs/common'
+import { HttpAdapterHost } from '@nestjs/core'
+import type { FastifyAdapter } from '@nestjs/platform-fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { rememberCaller, requireAllowed } from './access.guard.js'
+import { Access } from './access.js'
+import { auditedCallOf } from './audited-call.js'
+import { CallLimits } from './call-limits.js'
+import { anonymous, type Caller } from './caller.js'
+import { addressOf, networkOf } from './client-address.js'
+import { TooMany, Unauthenticated } from './errors.js'
+import { FailureLimits } from './failure-limits.js'
+import type { OperationOptions } from './openapi.js'
+import { hasBodyWithoutEnd } from './request-shape.js'
+import { type SharedLimit, SharedLimits } from './shared-limits.js'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Of every route but those of the document's reader. */
+    operation?: OperationOptions
+  }
+}
+
+/**
+ * Who calls, whether they may, and whether they have called too often: decided when the head of a request is there, so that
+ * nobody who is refused has a body read. The decision is the one of `@Operation`; `AccessGuard` sees that it was made.
+ */
+@Injectable()
+export class RequestGate implements OnModuleInit {
+  private readonly log = new Logger(RequestGate.name)
+  /** The limit that a request's attempt was counted against. */
+  private readonly attempts = new WeakMap<object, SharedLimit>()
+
+  constructor(
+    private readonly adapterHost: HttpAdapterHost<FastifyAdapter>,
+    private readonly access: Access,
+    private readonly calls: CallLimits,
+    private readonly failures: FailureLimits,
+    private readonly shared: SharedLimits,
+  ) {}
+
+  onModuleInit(): void {
+    const server = this.adapterHost.httpAdapter?.getInstance()
+    server?.addHook('onRequest', async (request, reply) => {
+      if (request.is404) return
+      await this.admit(request, reply).catch((error: unknown) => {
+        if (hasBodyWithoutEnd(request)) reply.header('connection', 'close')
+        throw error
+      })
+    })
+    server?.addHook('onResponse', async (request, reply) => this.conclude(request, reply))
+  }
+
+  private async admit(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const { operation } = request.routeOptions.config
+    const call = auditedCallOf(request)
+    if (call) call.operation = operation?.id ?? null
+    const caller = await this.authenticate(request, operation)
+    rememberCaller(request, caller)
+    call?.by(caller)
+    if (operation?.limit !== 'none') await this.calls.count(request, reply, caller)
+    if (!operation) return
+    requireAllowed(caller, operation)
+    if (operation.limit === undefined || operation.limit === 'none') return
+    await this.shared.attempt(operation.limit, subjectOf(request))
+    this.attempts.set(request.raw, operation.limit)
+  }
+
+  /** Where anyone may call, stale credentials are no obstacle: signing in is such a route. */
+  private async authenticate(request: FastifyRequest, operation: OperationOptions | undefined): Promise<Caller> {
+    if (!operation) return anonymous
+    const { authorization, cookie } = request.headers
+    const credentials = authorization ?? cookie
+    if (credentials === undefined) return this.access.callerOf(request)
+    const network = networkOf(addressOf(request))
+    try {
+      this.failures.requireRoom(network, credentials)
+      const caller = await this.access.callerOf(request)
+      if (caller.userId !== null) this.failures.succeeded(credentials)
+      return caller
+    } catch (error) {
+      if (error instanceof Unauthenticated) this.failures.failed(network, credentials)
+      const ofCredentials = error instanceof Unauthenticated || error instanceof TooMany
+      if (operation.allow === 'anyone' && ofCredentials) return anonymous
+      throw error
+    }
+  }
+
+  /** What the caller did wrong was an attempt; what was good, or our own fault, was none. */
+  private async conclude(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const limit = this.attempts.get(request.raw)
+    if (limit === undefined || (reply.statusCode >= 400 && reply.statusCode < 500)) return
+    await this.shared
+      .takeBack(limit, subjectOf(request))
+      .catch((err: unknown) => this.log.warn({ err }, 'an attempt that was good stays counted'))
+  }
+}
+
+const subjectOf = (request: FastifyRequest): string => `address:${networkOf(addressOf(request))}`

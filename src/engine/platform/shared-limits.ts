@@ -1,0 +1,76 @@
+import { Injectable } from '@nestjs/common'
+import { Database } from './database.js'
+import { TooMany } from './errors.js'
+import type { SettingKey } from './setting-keys.js'
+import { Settings } from './settings.js'
+
+/** What all replicas count together, and how many attempts may fail before the first lockout. */
+export const sharedLimits = {
+  'sign-in': 'limits.signInFailures',
+  enrolment: 'limits.enrolmentFailures',
+} as const satisfies Record<string, SettingKey>
+
+export type SharedLimit = keyof typeof sharedLimits
+
+const LOCKED = 'c.locked_until > now()'
+const OVER = 'c.window_ends_at <= now()'
+const EXCEEDED = `(NOT ${OVER} AND c.attempts >= $2)`
+const WINDOW = `interval '1 millisecond' * $3`
+/** Twice as long with each lockout that is remembered. */
+const LOCKOUT = `interval '1 millisecond' * least($4 * power(2, least(c.lockouts, 20)), $5)`
+/** Lockouts are remembered for as long as the longest. */
+const MEMORY = `interval '1 millisecond' * $5`
+
+/** One row, locked for one statement: whatever comes at once is counted one after the other. Tidies up as it goes. */
+const ATTEMPT = `
+  WITH swept AS (DELETE FROM limit_counters WHERE key IN (
+    SELECT key FROM limit_counters WHERE expires_at < now() AND key <> $1
+    ORDER BY expires_at LIMIT 20 FOR UPDATE SKIP LOCKED))
+  INSERT INTO limit_counters AS c (key, attempts, window_ends_at, expires_at)
+  VALUES ($1, 1, now() + ${WINDOW}, now() + ${WINDOW})
+  ON CONFLICT (key) DO UPDATE SET
+    attempts = CASE WHEN ${LOCKED} THEN c.attempts WHEN ${EXCEEDED} THEN 0 WHEN ${OVER} THEN 1 ELSE c.attempts + 1 END,
+    lockouts = CASE WHEN ${LOCKED} THEN c.lockouts WHEN ${EXCEEDED} THEN c.lockouts + 1
+      WHEN c.expires_at <= now() THEN 0 ELSE c.lockouts END,
+    locked_until = CASE WHEN NOT ${LOCKED} AND ${EXCEEDED} THEN now() + ${LOCKOUT} ELSE c.locked_until END,
+    window_ends_at = CASE WHEN ${LOCKED} THEN c.window_ends_at WHEN ${EXCEEDED} THEN now() + ${LOCKOUT} + ${WINDOW}
+      WHEN ${OVER} THEN now() + ${WINDOW} ELSE c.window_ends_at END,
+    expires_at = CASE WHEN ${LOCKED} THEN c.expires_at WHEN ${EXCEEDED} THEN now() + ${LOCKOUT} + ${WINDOW} + ${MEMORY}
+      ELSE greatest(c.expires_at, now() + ${WINDOW}) END
+  RETURNING ceil(extract(epoch FROM c.locked_until - now()))::integer AS seconds`
+
+const TAKE_BACK = `UPDATE limit_counters SET attempts = attempts - 1 WHERE key = $1 AND attempts > 0`
+
+/**
+ * Attempts at what is worth guessing, in the database: another replica, or a restart, is no way around them. An attempt is
+ * counted before it is made and taken back when it was good, so that a thousand at once are a thousand. A good one forgives
+ * no other: otherwise whoever has an account could guess the rest of the time.
+ */
+@Injectable()
+export class SharedLimits {
+  constructor(
+    private readonly database: Database,
+    private readonly settings: Settings,
+  ) {}
+
+  /** @param subject who is counted: an address, a user. @throws TooMany */
+  async attempt(limit: SharedLimit, subject: string): Promise<void> {
+    const { settings } = this
+    // past any transaction: a refusal that rolls one back must not undo the count
+    const [row]: { seconds: number }[] = await this.database.dataSource.query(ATTEMPT, [
+      keyOf(limit, subject),
+      settings.get(sharedLimits[limit]),
+      settings.get('limits.failureWindowMs'),
+      settings.get('limits.lockoutMs'),
+      settings.get('limits.lockoutMaxMs'),
+    ])
+    if (row && row.seconds > 0) throw new TooMany('too many attempts have failed', row.seconds)
+  }
+
+  /** It was no failure. */
+  async takeBack(limit: SharedLimit, subject: string): Promise<void> {
+    await this.database.dataSource.query(TAKE_BACK, [keyOf(limit, subject)])
+  }
+}
+
+const keyOf = (limit: SharedLimit, subject: string): string => `${limit}:${subject}`
