@@ -1,7 +1,7 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common'
 import type { FastifyRequest } from 'fastify'
-import { Access } from './access.js'
-import { type Allow, anonymous, type Caller, includes, mayInPlane } from './caller.js'
+import { Access, requireAllowed } from './access.js'
+import { type Allow, anonymous, type Caller } from './caller.js'
 import { Forbidden, Unauthenticated } from './errors.js'
 import { OPERATION, type OperationOptions } from './openapi.js'
 
@@ -22,7 +22,7 @@ export class AccessGuard implements CanActivate {
     if (!operation) throw new Forbidden('nobody may call this')
     const caller = await this.authenticate(request, operation.allow)
     callers.set(request.raw, caller)
-    requireAllowed(caller, operation)
+    requireAllowed(caller, operation.allow, operation.whilePasswordIsDue)
     return true
   }
 
@@ -35,20 +35,4 @@ export class AccessGuard implements CanActivate {
       throw error
     }
   }
-}
-
-function requireAllowed(caller: Caller, { allow, whilePasswordIsDue }: OperationOptions): void {
-  if (allow === 'anyone') return
-  if (caller.userId === null) throw new Unauthenticated('this needs an API token, or a session')
-  if (caller.mustChangePassword && !whilePasswordIsDue) {
-    throw new Forbidden('choose a new password: PUT /api/v1/session/password', 'password-change-required')
-  }
-  if (allow === 'signed-in') return
-  if ('plane' in allow) {
-    if (!mayInPlane(caller, allow.plane)) throw new Forbidden(`${allow.plane} of the plane is needed`)
-    return
-  }
-  const { project } = allow
-  const somewhere = mayInPlane(caller, project) || [...caller.projects.values()].some((role) => includes(role, project))
-  if (!somewhere) throw new Forbidden(`${project} of a project is needed`)
 }
