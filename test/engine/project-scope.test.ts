@@ -43,8 +43,8 @@ async function managed(by: TestCaller, id: string): Promise<string> {
   return reply.body.commandId
 }
 
-async function follow(by: { token: string }, query = ''): Promise<SseReader> {
-  const reader = await SseReader.open(`${engine.url}/api/v1/events/stream${query}`, { token: by.token })
+async function follow({ token }: { token: string }, lastEventId?: string): Promise<SseReader> {
+  const reader = await SseReader.open(`${engine.url}/api/v1/events/stream`, { token, lastEventId })
   readers.push(reader)
   return reader
 }
@@ -119,6 +119,21 @@ describe("another project's connection", () => {
     expect((await operator.http.get(path('secret'))).body).toMatchObject({ generation: 1, projectId: ours })
   })
 
+  it('leaves nothing behind under its id, not even what was seen of it last', async () => {
+    await managed(operator, 'passed-on')
+    await operator.http.delete(path('passed-on'))
+    await agent.report(await agent.command())
+    await stranger.http.put(path('passed-on'), body)
+    const fault = { type: 'mount-failed', message: 'a secret of ours' }
+    await agent.observe([{ subject: 'storage-connection/passed-on', generation: 1, status: 'DOWN', fault }])
+    expect((await stranger.http.get(path('passed-on'))).body).toMatchObject({
+      projectId: theirs,
+      operatingStatus: 'UNKNOWN',
+      lastError: null,
+    })
+    await agent.report(await agent.command())
+  })
+
   it('is waited for by nobody else: a lock on it does not show', async () => {
     const client = await lockRow('secret')
     const reply = await stranger.http.delete(path('secret'))
@@ -132,7 +147,7 @@ describe("another project's connection", () => {
       (await by.http.get(`${list}${query}`)).body.items.map((c: { connectionId: string }) => c.connectionId)
     expect(await ids(operator)).toContain('secret')
     expect(await ids(engine, `?projectId=${ours}`)).toContain('secret')
-    expect(await ids(stranger)).toEqual(['n4'])
+    expect(await ids(stranger)).toEqual(['n4', 'passed-on'])
     expect(await ids(stranger, `?projectId=${ours}`)).toEqual([])
     expect(await ids(stranger, '?connectionId=secret')).toEqual([])
   })
@@ -187,8 +202,19 @@ describe('events', () => {
     expect(await list(engine, `&projectId=${ours}`)).not.toContain(theirs)
   })
 
+  it('are heard afterwards by those who resume from before them, however much else there is', async () => {
+    const { id } = (await engine.http.get('/api/v1/events?limit=1')).body.items[0]
+    await engine.query(
+      `INSERT INTO events (incarnation, type, subject) SELECT 1, 'hosts.host.updated', 'noise' FROM generate_series(1, 6000)`,
+    )
+    await managed(operator, 'later')
+    const own = (await operator.http.get('/api/v1/events?limit=500')).body.items.map((e: { id: string }) => e.id)
+    const again = await follow(operator, id)
+    await eventually(() => expect(again.messages.map((message) => message.id)).toEqual(own))
+  })
+
   it('come in pages without a gap or a repetition, from a project among others', async () => {
-    for (const n of [1, 2, 3]) await Promise.all([managed(operator, `page-${n}`), undefined])
+    for (const n of [1, 2, 3]) await managed(operator, `page-${n}`)
     const whole = (await operator.http.get('/api/v1/events?limit=500')).body.items
     const pages: { id: string }[] = []
     let next: string | null = ''

@@ -70,6 +70,7 @@ export class StorageConnectionController {
     description:
       'Answers once the id is registered. The same id with the same arguments is a success; other arguments need If-Match.',
     reply: [202, StorageConnectionView],
+    requestExample: { uri: 'posix:///srv/disk.img?fstype=ext4', options: { ro: 'true' } },
     etag: true,
     errors: ['conflict', 'pending', 'id-in-use', 'quota-exceeded', 'unsupported-by-host'],
   })

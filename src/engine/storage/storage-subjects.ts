@@ -123,6 +123,7 @@ export class StorageSubjects implements SubjectOwner {
     )
   }
 
+  /** Before the host has taken it on, an earlier generation was something else of the same id, perhaps another project's. */
   async observe(tx: Tx, observations: readonly HostObservation[]): Promise<EventDraft[]> {
     const rows = await prepared<ObservedRow>(
       tx,
@@ -130,9 +131,10 @@ export class StorageSubjects implements SubjectOwner {
       `WITH d AS (
          SELECT s.id AS row_id, d.status, d.fault
          FROM storage_connections s
-         JOIN jsonb_to_recordset($1::jsonb) AS d(host uuid, id text, status text, fault jsonb)
+         JOIN jsonb_to_recordset($1::jsonb) AS d(host uuid, id text, generation int, status text, fault jsonb)
            ON s.host_id = d.host AND s.connection_id = d.id
-         WHERE s.operating_status <> d.status OR s.observed_fault IS DISTINCT FROM d.fault
+         WHERE (s.operating_status <> d.status OR s.observed_fault IS DISTINCT FROM d.fault)
+           AND (s.target IS NOT NULL OR d.generation >= s.generation)
          ORDER BY s.id FOR UPDATE OF s)
        UPDATE storage_connections s
        SET operating_status = d.status, observed_fault = d.fault, observed_at = now()
@@ -179,6 +181,7 @@ function latest(observations: readonly HostObservation[]) {
   return [...bySubject.values()].map((o) => ({
     host: o.hostId,
     id: subjectKey(o.subject),
+    generation: o.generation,
     status: known(o.status),
     fault: o.fault ?? null,
   }))
