@@ -29,6 +29,14 @@ const limit = (connections: number | null) => engine.http.put(quotas(), { connec
 const shown = async () => (await operator.http.get(quotas())).body.connections
 const exceeded = { status: 409, body: { type: 'urn:keelson:problem:quota-exceeded' } }
 
+const waitingForLocks = (count: number) =>
+  eventually(async () => {
+    const [row] = await engine.query<{ waiting: number }>(
+      `SELECT count(*)::int AS waiting FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`,
+    )
+    expect(row?.waiting).toBe(count)
+  })
+
 /** What was asked of the host since this number, answered. */
 async function answerFrom(first: number, count: number): Promise<void> {
   for (let n = first; n < first + count; n++) await agent.report(await agent.command(n))
@@ -135,13 +143,21 @@ describe('quotas', () => {
     void asked.then(() => {
       answered = true
     })
-    await eventually(async () => {
-      const [row] = await engine.query<{ waiting: number }>(
-        `SELECT count(*)::int AS waiting FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`,
-      )
-      expect(row?.waiting).toBe(1)
-    })
+    await waitingForLocks(1)
     expect(answered).toBe(false)
+    await client.query('COMMIT')
+    await client.end()
+    expect(await asked).toMatchObject(exceeded)
+  })
+
+  it('are seen by what began before they were set and is not through yet', async () => {
+    const client = new pg.Client({ connectionString: engine.databaseUrl })
+    await client.connect()
+    await client.query('BEGIN')
+    await client.query('SELECT FROM projects WHERE id = $1 FOR UPDATE', [project])
+    await client.query(`UPDATE projects SET limits = '{"connections": 0}' WHERE id = $1`, [project])
+    const asked = put('between')
+    await waitingForLocks(1)
     await client.query('COMMIT')
     await client.end()
     expect(await asked).toMatchObject(exceeded)
