@@ -5,6 +5,7 @@ import { DataSource } from 'typeorm'
 import { dataSourceOptions } from '../../src/engine/data-source.js'
 import { engineOn } from '../../src/engine/engine.module.js'
 import { JoinSecret } from '../../src/engine/hosts/admission.js'
+import { anonymous, type Caller } from '../../src/engine/platform/caller.js'
 import { Database } from '../../src/engine/platform/database.js'
 import { Drains } from '../../src/engine/platform/drains.js'
 import { Incarnations } from '../../src/engine/platform/incarnations.js'
@@ -64,8 +65,17 @@ function partsOf(dataSource: DataSource, url: string): Provider[] {
   ]
 }
 
+/** One who may put anything, into the default project. */
+const operator: Caller = { ...anonymous, name: 'bench', plane: 'operator' }
+
 const put = (hostId: string, connectionId: string) =>
-  storage.put(hostId, connectionId, { uri: `local:///srv/${connectionId}` }, { ifMatch: null, coalesce: false })
+  storage.put(
+    operator,
+    hostId,
+    connectionId,
+    { uri: `local:///srv/${connectionId}` },
+    { ifMatch: null, coalesce: false },
+  )
 
 function recordOne({ hostId, connectionId }: { hostId: string; connectionId: string }): Promise<Recording> {
   return record(() => put(hostId, connectionId))

@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs'
+import { DEFAULT_PROJECT } from '../../src/engine/identity/project.entity.js'
+import { quotaResources } from '../../src/engine/identity/quota-resources.js'
 import { abusesOf, type Fields } from './support/body-abuses.js'
 import { withClient } from './support/ends-audit.js'
 import { Figures } from './support/figures.js'
@@ -17,11 +19,28 @@ const bodies: Readonly<Record<string, Fields>> = {
   'hosts.create': { name: 'never-made', labels: { rack: 'a' } },
   'hosts.update': { labels: { rack: 'b' } },
   'hosts.maintain': { reason: 'never' },
+  'projects.create': { name: 'never-made', description: 'never' },
+  'projects.update': { name: 'never', description: 'never' },
+  'projects.limit': {
+    guests: 1,
+    vcpus: 2,
+    memoryMiB: 1024,
+    loadBalancers: 1,
+    listeners: 1,
+    members: 1,
+    connections: 1,
+  },
+  'projectRoleBindings.put': { role: 'viewer' },
+  'userRoleBindings.put': { role: 'viewer' },
   'settings.put': { value: 20_000 },
-  'storageConnections.put': { uri: 'local:///srv/never', options: { ro: 'true' } },
+  'storageConnections.put': { uri: 'local:///srv/never', options: { ro: 'true' }, projectId: DEFAULT_PROJECT },
 }
-/** A reason may be empty. */
-const harmless: readonly string[] = ['reason: ""']
+/** A reason and a description may be empty, a limit may be none. */
+const harmless: readonly string[] = [
+  'reason: ""',
+  'description: ""',
+  ...quotaResources.map((resource) => `${resource}: null`),
+]
 const methods = ['post', 'put', 'patch', 'delete']
 const nobody = '00000000-0000-4000-8000-00000000dead'
 
@@ -39,6 +58,7 @@ const ground = new Ground()
 let postgres: OutsidePostgres
 let plane: Plane
 let hostId: string
+let userId: string
 let sent = 0
 const statuses = new Map<number, number>()
 
@@ -46,6 +66,7 @@ beforeAll(async () => {
   postgres = await OutsidePostgres.create(ground, 'postgres')
   plane = await Plane.start(ground, { databaseUrl: postgres.url })
   hostId = (await plane.rest.send('POST', '/api/v1/hosts', { name: 'there' })).body.id
+  userId = await withClient(postgres.url, async (client) => (await client.query('SELECT id FROM users')).rows[0].id)
 })
 
 afterAll(async () => {
@@ -62,6 +83,8 @@ afterAll(async () => {
 async function stored(): Promise<object> {
   const tables = [
     'hosts',
+    'projects',
+    'role_bindings',
     'storage_connections',
     'commands',
     'events',
@@ -84,10 +107,12 @@ async function stored(): Promise<object> {
 
 /** Where there is a body to be refused for, the thing exists; else nobody does. */
 function pathOf(path: string, withBody: boolean): string {
-  const id = withBody ? hostId : nobody
+  const thing = path.startsWith('/api/v1/projects/') ? DEFAULT_PROJECT : hostId
   return path
-    .replace('{hostId}', id)
-    .replace('{id}', id)
+    .replace('{hostId}', withBody ? hostId : nobody)
+    .replace('{id}', withBody ? thing : nobody)
+    .replace('{userId}', withBody ? userId : nobody)
+    .replace('{place}', 'plane')
     .replace('{connectionId}', 'never')
     .replace('{key}', 'sessions.silenceMs')
 }

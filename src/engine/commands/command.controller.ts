@@ -1,6 +1,8 @@
 import { Get, Query } from '@nestjs/common'
+import type { Caller } from '../platform/caller.js'
 import { IdParam, Operation, RestController } from '../platform/openapi.js'
 import { PageOf, viewPage } from '../platform/pages.js'
+import { Who } from '../platform/who.js'
 import { CommandQuery, CommandView, viewCommand } from './command.dto.js'
 import { Commands } from './commands.service.js'
 
@@ -15,13 +17,13 @@ export class CommandController {
     summary: 'List commands',
     reply: [200, PageOf(CommandView)],
   })
-  async list(@Query() query: CommandQuery) {
-    return viewPage(await this.commands.list(query), viewCommand)
+  async list(@Who() caller: Caller, @Query() query: CommandQuery) {
+    return viewPage(await this.commands.list(caller, query), viewCommand)
   }
 
   @Get(':id')
   @Operation({ id: 'commands.get', allow: { project: 'viewer' }, summary: 'Show a command', reply: [200, CommandView] })
-  async get(@IdParam() id: string) {
-    return viewCommand(await this.commands.require(id))
+  async get(@Who() caller: Caller, @IdParam() id: string) {
+    return viewCommand(await this.commands.require(caller, id))
   }
 }

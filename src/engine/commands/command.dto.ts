@@ -8,6 +8,7 @@ const kinds = Object.keys(commandKinds) as CommandKind[]
 
 export class CommandQuery extends PageQuery {
   @Filter({ format: 'uuid', description: 'Commands to these hosts.' }) hostId?: string[]
+  @Filter({ format: 'uuid', description: 'Commands for things of these projects.' }) projectId?: string[]
   @Filter({ enum: commandStates, description: 'Commands in one of these states.' }) state?: CommandState[]
   @Filter({ enum: kinds, description: 'Commands of these kinds.' }) kind?: CommandKind[]
   @Filter({ description: 'Commands about these subjects, `<noun>/<key>`.' }) subject?: string[]
@@ -27,6 +28,11 @@ export class CommandView {
   id!: string
   /** @example 0b7f3c8e-6f43-4a2e-9d0f-0c0e5a1f9f11 */
   hostId!: string
+  /**
+   * Of the thing that it is for; null: it is the plane's own.
+   * @example 3e1f0c52-8a4b-4d0e-9b7a-6f1d2c3b4a59
+   */
+  projectId!: string | null
   /**
    * Of its host: commands of one host are carried out in this order, subject by subject.
    * @example 17
@@ -65,6 +71,7 @@ export function viewCommand(c: Command): CommandView {
   return {
     id: c.id,
     hostId: c.hostId,
+    projectId: c.projectId,
     seq: c.seq,
     kind: c.kind,
     subject: c.subject,

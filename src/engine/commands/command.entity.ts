@@ -10,6 +10,7 @@ import type { CommandState } from './commands.states.js'
 @Index('ix_commands_unfinished_subject', ['hostId', 'subject'], { where: 'finished_at IS NULL' })
 @Index('ix_commands_deadline', ['deadlineAt'], { where: 'finished_at IS NULL AND deadline_at IS NOT NULL' })
 @Index('ix_commands_created_at', ['createdAt', 'id'])
+@Index('ix_commands_project_id', ['projectId', 'createdAt', 'id'], { where: 'project_id IS NOT NULL' })
 export class Command {
   @PrimaryGeneratedColumn('uuid') id!: string
   @Column('uuid') hostId!: string

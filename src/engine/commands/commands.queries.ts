@@ -12,6 +12,7 @@ export const levelKinds = kindsOf('level')
 export interface CommandInsert {
   readonly id: string
   readonly hostId: string
+  readonly projectId: string | null
   readonly kind: CommandKind
   readonly subject: string
   readonly generation: number
@@ -43,8 +44,8 @@ export async function insertCommand(tx: Tx, c: CommandInsert): Promise<boolean> 
      ), told AS (
        ${appendFrom('$11')}
      )
-     INSERT INTO commands (id, host_id, seq, kind, subject, generation, payload, deadline_at, request_id)
-     SELECT $1, $2, last_seq, $3, $4, $5, $6, now() + $7::float8 * interval '1 millisecond', $9 FROM numbered
+     INSERT INTO commands (id, host_id, seq, kind, subject, generation, payload, deadline_at, request_id, project_id)
+     SELECT $1, $2, last_seq, $3, $4, $5, $6, now() + $7::float8 * interval '1 millisecond', $9, $12 FROM numbered
      RETURNING id`,
     [
       c.id,
@@ -58,6 +59,7 @@ export async function insertCommand(tx: Tx, c: CommandInsert): Promise<boolean> 
       c.requestId,
       levelKinds,
       c.events,
+      c.projectId,
     ],
   )
   return rows.length > 0
@@ -86,6 +88,7 @@ export async function currentHosts(tx: Tx, reports: readonly EndReport[]): Promi
 interface EndedRow {
   id: string
   host_id: string
+  project_id: string | null
   kind: CommandKind
   subject: string
   generation: number
@@ -96,7 +99,8 @@ interface EndedRow {
   late: boolean
 }
 
-const ENDED = 'c.id, c.host_id, c.kind, c.subject, c.generation, c.payload, c.state, c.result, c.fault, c.late'
+const ENDED =
+  'c.id, c.host_id, c.project_id, c.kind, c.subject, c.generation, c.payload, c.state, c.result, c.fault, c.late'
 
 /**
  * Ends the commands of a batch of reports. One that has ended already is left alone, but for the late success of a
@@ -192,6 +196,6 @@ export async function renumberAfter(tx: Tx, hostId: string, seenSeq: number): Pr
 }
 
 function toEnded(row: EndedRow): EndedCommand {
-  const { host_id, ...rest } = row
-  return { ...rest, hostId: host_id }
+  const { host_id, project_id, ...rest } = row
+  return { ...rest, hostId: host_id, projectId: project_id }
 }

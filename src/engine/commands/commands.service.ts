@@ -3,10 +3,11 @@ import { Injectable } from '@nestjs/common'
 import { currentContext } from '../../log/context.js'
 import { type CommandKind, commandKinds, type PayloadOf } from '../../wire/commands.js'
 import { type EventDraft, Events, encodeEvents } from '../events/events.service.js'
+import { type Caller, requireInProject } from '../platform/caller.js'
 import { Database, type Tx } from '../platform/database.js'
 import { NotFound } from '../platform/errors.js'
 import type { Listing } from '../platform/listing.js'
-import { type Page, page } from '../platform/pages.js'
+import { inProjectsOf, type Page, page } from '../platform/pages.js'
 import type { CommandQuery } from './command.dto.js'
 import { Command } from './command.entity.js'
 import { floorOf, insertCommand } from './commands.queries.js'
@@ -17,6 +18,8 @@ export interface NewCommand<K extends CommandKind> {
   readonly id?: string
   readonly kind: K
   readonly hostId: string
+  /** Of the thing that it is for. Null or left out: it is the plane's own. */
+  readonly projectId?: string | null
   readonly subject: string
   readonly generation: number
   readonly payload: PayloadOf<K>
@@ -28,7 +31,7 @@ const listing: Listing<Command> = {
   entity: Command,
   sortable: ['createdAt', 'seq', 'state'],
   defaultSort: '-createdAt',
-  filterable: ['hostId', 'state', 'kind', 'subject'],
+  filterable: ['hostId', 'projectId', 'state', 'kind', 'subject'],
 }
 
 /** The queue of what hosts are asked to do. */
@@ -40,13 +43,14 @@ export class Commands {
     private readonly events: Events,
   ) {}
 
-  list(query: CommandQuery): Promise<Page<Command>> {
-    return page(this.database.dataSource.manager, listing, query)
+  list(caller: Caller, query: CommandQuery): Promise<Page<Command>> {
+    return page(this.database.dataSource.manager, listing, query, inProjectsOf(caller))
   }
 
-  async require(id: string): Promise<Command> {
+  async require(caller: Caller, id: string): Promise<Command> {
     const command = await this.database.dataSource.manager.findOneBy(Command, { id })
     if (!command) throw new NotFound(`command ${id}`)
+    requireInProject(caller, command.projectId, 'viewer', `command ${id}`)
     return command
   }
 
@@ -67,6 +71,7 @@ export class Commands {
     const found = await insertCommand(tx, {
       ...command,
       id,
+      projectId: command.projectId ?? null,
       deadlineMs,
       supersedes: mode === 'level',
       requestId: currentContext().requestId ?? null,

@@ -89,6 +89,7 @@ export class Settlement {
           type: 'commands.command.unsettled',
           subject: `command/${command.id}`,
           hostId: command.hostId,
+          projectId: command.projectId,
           payload: { reason },
         },
       ]
@@ -142,6 +143,7 @@ function expiries(ended: readonly EndedCommand[]): EventDraft[] {
       type: 'commands.command.expired' as const,
       subject: `command/${c.id}`,
       hostId: c.hostId,
+      projectId: c.projectId,
       payload: { kind: c.kind, subject: c.subject },
     }))
 }

@@ -9,6 +9,8 @@ import type { EndState } from './commands.states.js'
 export interface EndedCommand {
   readonly id: string
   readonly hostId: string
+  /** Of the thing that it was for; null: the plane's own. */
+  readonly projectId: string | null
   readonly kind: CommandKind
   readonly subject: string
   readonly generation: number

@@ -9,6 +9,7 @@ export interface LoggedEvent {
   readonly type: string
   readonly subject: string
   readonly hostId: string | null
+  readonly projectId: string | null
   readonly requestId: string | null
   readonly payload: Record<string, unknown>
 }
@@ -22,6 +23,7 @@ interface Row {
   type: string
   subject: string
   host_id: string | null
+  project_id: string | null
   request_id: string | null
   payload: Record<string, unknown>
 }
@@ -39,6 +41,8 @@ export interface EventFilter {
   readonly types?: readonly string[]
   readonly subject?: string
   readonly hostIds?: readonly string[]
+  /** Of these projects alone: the plane's own are left out too. */
+  readonly projectIds?: readonly string[]
 }
 
 /** What one look at the log found. */
@@ -56,13 +60,15 @@ export interface Look {
 export const PUT_BACK = 'the database was put back to an earlier state: this cursor is of the history that was lost'
 /** Events that a filtered look goes through at most, so that it ends soon however rare what it looks for is. */
 const WINDOW = 5_000
-const COLUMNS = `e.incarnation, i.id AS incarnation_id, e.xid, e.id, e.at, e.type, e.subject, e.host_id, e.request_id, e.payload`
+const COLUMNS = `e.incarnation, i.id AS incarnation_id, e.xid, e.id, e.at, e.type, e.subject, e.host_id,
+  e.project_id, e.request_id, e.payload`
 const AFTER = '(e.incarnation, e.xid, e.id) > ($1, $2::bigint, $3::bigint)'
 /** Only what no open transaction can still get ahead of. */
 const SETTLED = `(e.incarnation, e.xid) <
   (SELECT max(number), pg_snapshot_xmin(pg_current_snapshot())::text::bigint FROM incarnations)`
 const MATCHES = `($5::text[] IS NULL OR e.type = ANY($5)) AND ($6::text IS NULL OR e.subject = $6)
   AND ($7::uuid[] IS NULL OR e.host_id = ANY($7))`
+const OF_PROJECTS = '($8::uuid[] IS NULL OR e.project_id = ANY($8))'
 
 /** Reads of the event log, by cursor, oldest first. */
 @Injectable()
@@ -71,11 +77,31 @@ export class EventLog {
 
   /** Plan: a range of the primary key from the cursor on, as long as it takes to find so many. */
   async list(cursor: EventCursor, limit: number, filter: EventFilter): Promise<LoggedEvent[]> {
+    if (filter.projectIds) return this.listOfProjects(cursor, limit, filter, filter.projectIds)
     const rows = await this.database.query<Row>(
       'events_list',
       `SELECT ${COLUMNS} FROM events e JOIN incarnations i ON i.number = e.incarnation
        WHERE ${AFTER} AND ${SETTLED} AND ${MATCHES} ORDER BY e.incarnation, e.xid, e.id LIMIT $4`,
       parametersOf(cursor, limit, filter),
+    )
+    return rows.map(toEvent)
+  }
+
+  /** Plan: a range of ix_events_project_id for each project, whatever happens beside them. */
+  private async listOfProjects(
+    cursor: EventCursor,
+    limit: number,
+    filter: EventFilter,
+    projectIds: readonly string[],
+  ): Promise<LoggedEvent[]> {
+    const rows = await this.database.query<Row>(
+      'events_list_of_projects',
+      `SELECT found.* FROM unnest($8::uuid[]) AS p(id) CROSS JOIN LATERAL (
+         SELECT ${COLUMNS} FROM events e JOIN incarnations i ON i.number = e.incarnation
+         WHERE e.project_id = p.id AND ${AFTER} AND ${SETTLED} AND ${MATCHES}
+         ORDER BY e.incarnation, e.xid, e.id LIMIT $4) found
+       ORDER BY found.incarnation, found.xid, found.id LIMIT $4`,
+      [...parametersOf(cursor, limit, filter), [...new Set(projectIds)]],
     )
     return rows.map(toEvent)
   }
@@ -87,7 +113,7 @@ export class EventLog {
       'events_look',
       `WITH looked AS MATERIALIZED (
          SELECT e.incarnation, e.xid, e.id FROM events e WHERE ${AFTER} AND ${SETTLED}
-         ORDER BY e.incarnation, e.xid, e.id LIMIT $8),
+         ORDER BY e.incarnation, e.xid, e.id LIMIT $9),
        last AS (
          SELECT incarnation, xid, id, (SELECT count(*)::int FROM looked) AS looked
          FROM looked ORDER BY incarnation DESC, xid DESC, id DESC LIMIT 1)
@@ -95,10 +121,11 @@ export class EventLog {
          last.xid AS last_xid, last.id AS last_id
        FROM last JOIN incarnations li ON li.number = last.incarnation LEFT JOIN LATERAL (
          SELECT ${COLUMNS} FROM events e JOIN incarnations i ON i.number = e.incarnation
-         WHERE ${AFTER} AND (e.incarnation, e.xid, e.id) <= (last.incarnation, last.xid, last.id) AND ${MATCHES}
+         WHERE ${AFTER} AND (e.incarnation, e.xid, e.id) <= (last.incarnation, last.xid, last.id)
+           AND ${MATCHES} AND ${OF_PROJECTS}
          ORDER BY e.incarnation, e.xid, e.id LIMIT $4) found ON true
        ORDER BY found.incarnation, found.xid, found.id`,
-      [...parametersOf(cursor, limit, filter), window],
+      [...parametersOf(cursor, limit, filter), filter.projectIds ?? null, window],
     )
     const events = rows.filter((row): row is Row & Looked => row.id !== null).map(toEvent)
     const [place] = rows
@@ -181,6 +208,7 @@ function toEvent(row: Row): LoggedEvent {
     type: row.type,
     subject: row.subject,
     hostId: row.host_id,
+    projectId: row.project_id,
     requestId: row.request_id,
     payload: row.payload,
   }

@@ -2,17 +2,28 @@ import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Caller } from '../platform/caller.js'
 import { Invalid, Unavailable } from '../platform/errors.js'
 import { Metrics } from '../platform/metrics.js'
 import { type EventStreamQuery, viewEvent } from './event.dto.js'
 import { type EventCursor, readEventCursor, writeEventCursor } from './event-cursor.js'
 import { EventFeed, type Start } from './event-feed.js'
-import { type LoggedEvent, PUT_BACK } from './event-log.js'
+import { filterOf } from './event-filter.js'
+import { type EventFilter, type LoggedEvent, PUT_BACK } from './event-log.js'
+import { StreamWatch } from './stream-watch.js'
 
 const MAX_STREAMS = 1_000
 const COMMENT_MS = 15_000
 /** A reader that takes nothing for this long is cut off: it resumes with its last id. */
 const STALLED_MS = 30_000
+
+interface Reader {
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+  readonly caller: Caller
+  readonly query: EventStreamQuery
+  readonly lastEventId?: string
+}
 
 /** Live readers. Each is written only as fast as it reads, so that none grows the engine's memory. */
 @Injectable()
@@ -22,6 +33,7 @@ export class EventStreams implements OnApplicationShutdown {
 
   constructor(
     private readonly feed: EventFeed,
+    private readonly watch: StreamWatch,
     metrics: Metrics,
   ) {
     metrics.gauge({
@@ -31,21 +43,19 @@ export class EventStreams implements OnApplicationShutdown {
     })
   }
 
-  async open(
-    request: FastifyRequest,
-    reply: FastifyReply,
-    query: EventStreamQuery,
-    lastEventId?: string,
-  ): Promise<void> {
+  async open(reader: Reader): Promise<void> {
+    const { request, reply, caller, query, lastEventId } = reader
     if (this.open_.size >= MAX_STREAMS) throw new Unavailable(`there are ${MAX_STREAMS} readers already`, 10)
     const last = lastEventId === undefined ? null : required(lastEventId)
     const ending = new AbortController()
     this.open_.add(ending)
     request.raw.on('close', () => ending.abort())
+    const unwatch = this.watch.add({ request, caller, end: () => ending.abort() })
     try {
       const start = await this.feed.start(last, ending.signal)
-      if (start) await this.serve(this.head(reply), start, query, ending)
+      if (start) await this.serve(this.head(reply), start, filterOf(caller, query), ending)
     } finally {
+      unwatch()
       this.open_.delete(ending)
     }
   }
@@ -62,13 +72,13 @@ export class EventStreams implements OnApplicationShutdown {
   private async serve(
     response: ServerResponse,
     start: Start,
-    query: EventStreamQuery,
+    filter: EventFilter,
     ending: AbortController,
   ): Promise<void> {
     const { cursor, reset } = start
     try {
       await write(response, reset ? resetMessage(cursor, reset) : place(cursor), ending)
-      await this.pump(response, start, query, ending)
+      await this.pump(response, start, filter, ending)
     } catch (error) {
       if (!ending.signal.aborted) this.log.warn({ err: error }, 'an event stream ended: its reader resumes')
     } finally {
@@ -93,7 +103,7 @@ export class EventStreams implements OnApplicationShutdown {
   private async pump(
     response: ServerResponse,
     { cursor, incarnation: first }: Start,
-    query: EventStreamQuery,
+    filter: EventFilter,
     ending: AbortController,
   ): Promise<void> {
     let at = cursor
@@ -101,9 +111,6 @@ export class EventStreams implements OnApplicationShutdown {
     const comments = setInterval(() => {
       if (response.writableLength === 0) response.write(place(at))
     }, COMMENT_MS)
-    // UUIDs as the database spells them
-    const hostIds = query.hostId?.map((id) => id.toLowerCase())
-    const filter = { types: query.type, subject: query.subject, hostIds }
     try {
       for await (const look of this.feed.follow(cursor, filter, ending.signal)) {
         if (look.cursor.incarnation > incarnation) {

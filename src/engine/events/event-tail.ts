@@ -127,10 +127,14 @@ export class EventTail implements OnModuleInit, OnApplicationShutdown {
   }
 }
 
-function matches(event: LoggedEvent, { types, subject, hostIds }: EventFilter): boolean {
+function matches(event: LoggedEvent, { types, subject, hostIds, projectIds }: EventFilter): boolean {
   return (
     (types?.includes(event.type) ?? true) &&
     (subject === undefined || event.subject === subject) &&
-    (hostIds === undefined || (event.hostId !== null && hostIds.includes(event.hostId)))
+    isAmong(event.hostId, hostIds) &&
+    isAmong(event.projectId, projectIds)
   )
 }
+
+const isAmong = (id: string | null, ids: readonly string[] | undefined): boolean =>
+  ids === undefined || (id !== null && ids.includes(id))

@@ -7,6 +7,7 @@ import { eventTypes } from './event-types.js'
 export class EventQuery extends PageQuery {
   @Filter({ enum: Object.keys(eventTypes), description: 'Events of these types.' }) type?: string[]
   @Filter({ format: 'uuid', description: 'Events of these hosts.' }) hostId?: string[]
+  @Filter({ format: 'uuid', description: 'Events of these projects.' }) projectId?: string[]
   /** Events of one subject, e.g. `host/<id>`. */
   @ApiPropertyOptional({ description: 'Events of one subject, e.g. `host/<id>`.' })
   @IsOptional()
@@ -18,6 +19,7 @@ export class EventQuery extends PageQuery {
 export class EventStreamQuery {
   @Filter({ enum: Object.keys(eventTypes), description: 'Events of these types.' }) type?: string[]
   @Filter({ format: 'uuid', description: 'Events of these hosts.' }) hostId?: string[]
+  @Filter({ format: 'uuid', description: 'Events of these projects.' }) projectId?: string[]
   @ApiPropertyOptional({ description: 'Events of one subject, e.g. `host/<id>`.' })
   @IsOptional()
   @IsString()
@@ -39,6 +41,11 @@ export class EventView {
   subject!: string
   /** @example 0b7f3c8e-6f43-4a2e-9d0f-0c0e5a1f9f11 */
   hostId!: string | null
+  /**
+   * Null: it is the plane's own.
+   * @example 3e1f0c52-8a4b-4d0e-9b7a-6f1d2c3b4a59
+   */
+  projectId!: string | null
   /** The request that caused it. */
   requestId!: string | null
   /** @example { "connectionId": "FLOW101_a" } */
@@ -51,6 +58,7 @@ export const viewEvent = (event: LoggedEvent): EventView => ({
   type: event.type,
   subject: event.subject,
   hostId: event.hostId,
+  projectId: event.projectId,
   requestId: event.requestId,
   payload: event.payload,
 })

@@ -4,6 +4,7 @@ import { Column, Entity, Index, PrimaryColumn, PrimaryGeneratedColumn } from 'ty
 @Entity('events')
 @Index('ix_events_at', ['at'])
 @Index('ix_events_subject', ['subject', 'incarnation', 'xid', 'id'])
+@Index('ix_events_project_id', ['projectId', 'incarnation', 'xid', 'id'], { where: 'project_id IS NOT NULL' })
 export class Event {
   @PrimaryColumn('integer') incarnation!: number
   @PrimaryColumn('bigint', { default: () => '((pg_current_xact_id()))' }) xid!: number

@@ -10,12 +10,13 @@ import { EventPages } from './event-pages.js'
 import { EventStreams } from './event-streams.js'
 import { EventTail } from './event-tail.js'
 import { Events } from './events.service.js'
+import { StreamWatch } from './stream-watch.js'
 
 const LONGEST_TRANSACTION_MS = 60_000
 
 @Module({
   controllers: [EventController],
-  providers: [Events, EventLog, EventTail, EventFeed, EventPages, EventStreams],
+  providers: [Events, EventLog, EventTail, EventFeed, EventPages, EventStreams, StreamWatch],
   exports: [Events, EventLog, EventStreams],
 })
 export class EventsModule implements OnModuleInit {

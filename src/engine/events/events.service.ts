@@ -10,6 +10,8 @@ export interface EventDraft {
   readonly type: EventType
   readonly subject: string
   readonly hostId?: string | null
+  /** Who sees it: whoever may see the project. Null or left out: it is the plane's own. */
+  readonly projectId?: string | null
   readonly payload?: Readonly<Record<string, unknown>>
 }
 
@@ -37,9 +39,10 @@ export class Events {
 
 /** The append as a part of another statement; `parameter` is what `encodeEvents` gives. */
 export const appendFrom = (parameter: string): string =>
-  `INSERT INTO events (incarnation, type, subject, host_id, request_id, payload)
-   SELECT (SELECT max(number) FROM incarnations), e.type, e.subject, e.host_id, e.request_id, e.payload
-   FROM jsonb_to_recordset(${parameter}::jsonb) AS e(type text, subject text, host_id uuid, request_id text, payload jsonb)`
+  `INSERT INTO events (incarnation, type, subject, host_id, project_id, request_id, payload)
+   SELECT (SELECT max(number) FROM incarnations), e.type, e.subject, e.host_id, e.project_id, e.request_id, e.payload
+   FROM jsonb_to_recordset(${parameter}::jsonb)
+     AS e(type text, subject text, host_id uuid, project_id uuid, request_id text, payload jsonb)`
 
 export function encodeEvents(drafts: readonly EventDraft[]): string {
   const requestId = currentContext().requestId ?? null
@@ -49,6 +52,7 @@ export function encodeEvents(drafts: readonly EventDraft[]): string {
       type: d.type,
       subject: d.subject,
       host_id: d.hostId ?? null,
+      project_id: d.projectId ?? null,
       request_id: requestId,
       payload: d.payload ?? {},
     })),

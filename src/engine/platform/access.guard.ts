@@ -1,8 +1,9 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common'
 import type { FastifyRequest } from 'fastify'
+import { requireAllowed } from './access.js'
 import { auditedCallOf } from './audited-call.js'
-import { anonymous, type Caller, includes, mayInPlane } from './caller.js'
-import { Forbidden, Unauthenticated } from './errors.js'
+import { anonymous, type Caller } from './caller.js'
+import { Forbidden } from './errors.js'
 import { OPERATION, type OperationOptions } from './openapi.js'
 
 /** The caller of each request that has passed the gate. */
@@ -24,25 +25,8 @@ export class AccessGuard implements CanActivate {
     const operation: OperationOptions | undefined = Reflect.getMetadata(OPERATION, context.getHandler())
     const caller = callers.get(request.raw)
     if (!operation || !caller) throw new Forbidden('nobody may call this')
-    requireAllowed(caller, operation)
+    requireAllowed(caller, operation.allow, operation.whilePasswordIsDue)
     auditedCallOf(request)?.promises(operation.reply[0])
     return true
   }
-}
-
-/** @throws Unauthenticated, Forbidden */
-export function requireAllowed(caller: Caller, { allow, whilePasswordIsDue }: OperationOptions): void {
-  if (allow === 'anyone') return
-  if (caller.userId === null) throw new Unauthenticated('this needs an API token, or a session')
-  if (caller.mustChangePassword && !whilePasswordIsDue) {
-    throw new Forbidden('choose a new password: PUT /api/v1/session/password', 'password-change-required')
-  }
-  if (allow === 'signed-in') return
-  if ('plane' in allow) {
-    if (!mayInPlane(caller, allow.plane)) throw new Forbidden(`${allow.plane} of the plane is needed`)
-    return
-  }
-  const { project } = allow
-  const somewhere = mayInPlane(caller, project) || [...caller.projects.values()].some((role) => includes(role, project))
-  if (!somewhere) throw new Forbidden(`${project} of a project is needed`)
 }

@@ -47,9 +47,16 @@ export function mayInProject(caller: Caller, projectId: string | null, role: Rol
   return projectId !== null && includes(caller.projects.get(projectId), role)
 }
 
-/** The projects whose things the caller may see; null: all, and what is the plane's own. */
-export const visibleProjects = (caller: Caller): readonly string[] | null =>
-  mayInPlane(caller, 'viewer') ? null : [...caller.projects.keys()]
+/**
+ * The projects whose things the caller may see; null: all, and what is the plane's own.
+ * @param among those that were asked for; others are left out
+ */
+export function visibleProjects(caller: Caller, among?: readonly string[]): readonly string[] | null {
+  // UUIDs as the database spells them
+  const asked = among?.map((id) => id.toLowerCase())
+  if (mayInPlane(caller, 'viewer')) return asked ?? null
+  return [...caller.projects.keys()].filter((id) => asked?.includes(id) ?? true)
+}
 
 /**
  * What another project has does not exist for the caller; what may be seen and not changed is forbidden.

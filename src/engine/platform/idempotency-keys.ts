@@ -19,8 +19,10 @@ export interface StoredReply {
 export function callOf(request: FastifyRequest, key: string): Call {
   const path = request.url.split('?', 1)[0]?.replace(/\/$/, '') ?? ''
   const content = canonical([request.query, request.body ?? null])
+  // another token of the same user may be good for less
+  const { userId, tokenId } = callerOf(request)
   return {
-    scope: `${callerOf(request).userId ?? 'anyone'} ${request.method} ${path}`,
+    scope: `${[userId ?? 'anyone', ...(tokenId ? [tokenId] : [])].join('/')} ${request.method} ${path}`,
     key,
     fingerprint: createHash('sha256').update(content).digest('base64url'),
   }

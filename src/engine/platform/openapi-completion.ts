@@ -1,6 +1,6 @@
 import type { OpenAPIObject } from '@nestjs/swagger'
 import type { Allow } from './caller.js'
-import { OPERATION, type OperationOptions, tagDescription } from './openapi.js'
+import { ALLOW, OPERATION, type OperationOptions, tagDescription } from './openapi.js'
 import { headers, parameters, securitySchemes } from './openapi-components.js'
 import { type Method, methods, type Parameter, problemsByStatus } from './openapi-errors.js'
 import { exampleOf } from './openapi-examples.js'
@@ -78,6 +78,7 @@ function complete(where: string, method: Method, raw: RawOperation, schemas: Sch
     operationId,
     summary,
     ...(description ? { description } : {}),
+    [ALLOW]: allow,
     security: allow === 'anyone' ? [] : [{ token: [] }, { session: [] }],
     tags: operation.tags,
     parameters: [

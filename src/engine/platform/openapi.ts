@@ -32,6 +32,9 @@ export interface OperationOptions {
 /** Where the options lie, on the handler for interceptors and tests, in the raw document for its completion. */
 export const OPERATION = 'x-keelson-operation'
 
+/** Where the document tells the decision to programs, as it stands in the source. */
+export const ALLOW = 'x-allow'
+
 /** The one decorator that a route needs beside its method and path. */
 export function Operation(options: OperationOptions): MethodDecorator {
   const [status, body] = options.reply

@@ -3,6 +3,7 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger'
 import { Transform, Type as TypeOf } from 'class-transformer'
 import { ArrayMaxSize, IsIn, IsInt, IsOptional, IsString, IsUUID, Matches, Max, MaxLength, Min } from 'class-validator'
 import type { EntityManager, ObjectLiteral, SelectQueryBuilder } from 'typeorm'
+import { type Caller, visibleProjects } from './caller.js'
 import { sqlState } from './database.js'
 import type { Listing } from './listing.js'
 import { readCursor, writeCursor } from './page-cursor.js'
@@ -68,6 +69,16 @@ export async function page<E extends ObjectLiteral>(
   const items = entities.slice(0, query.limit)
   const last = raw[query.limit - 1]
   return { items, next: last && entities.length > query.limit ? writeCursor(columns, valuesOf(last, columns)) : null }
+}
+
+/** Only what belongs to projects that the caller may see. The entity has a `projectId`. */
+export function inProjectsOf<E extends { readonly projectId: string | null }>(caller: Caller): Narrow<E> {
+  const projectIds = visibleProjects(caller)
+  return (rows) => {
+    // IN () would be no SQL
+    if (projectIds?.length === 0) rows.andWhere('FALSE')
+    else if (projectIds) rows.andWhere('row.projectId IN (:...visible)', { visible: projectIds })
+  }
 }
 
 /** The page as its callers see it. */

@@ -18,6 +18,8 @@ export const problems = {
   'id-in-use': { status: 409, title: 'The id is in use with other arguments' },
   'name-taken': { status: 409, title: 'The name is taken' },
   'unsupported-by-host': { status: 409, title: 'The agent of the host does not understand it' },
+  'quota-exceeded': { status: 409, title: 'The quota of the project does not allow more' },
+  'last-administrator': { status: 409, title: 'Nobody could administer the plane any more' },
   'in-use': { status: 409, title: 'Others use it' },
   'idempotency-key-in-use': { status: 409, title: 'A request of the same key is under way' },
   'precondition-failed': { status: 412, title: 'It has changed since it was read' },

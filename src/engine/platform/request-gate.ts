@@ -2,8 +2,8 @@ import { Injectable, Logger, type OnModuleInit } from '@nestjs/common'
 import { HttpAdapterHost } from '@nestjs/core'
 import type { FastifyAdapter } from '@nestjs/platform-fastify'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { rememberCaller, requireAllowed } from './access.guard.js'
-import { Access } from './access.js'
+import { rememberCaller } from './access.guard.js'
+import { Access, requireAllowed } from './access.js'
 import { auditedCallOf } from './audited-call.js'
 import { CallLimits } from './call-limits.js'
 import { anonymous, type Caller } from './caller.js'
@@ -60,7 +60,7 @@ export class RequestGate implements OnModuleInit {
     call?.by(caller)
     if (operation?.limit !== 'none') await this.calls.count(request, reply, caller)
     if (!operation) return
-    requireAllowed(caller, operation)
+    requireAllowed(caller, operation.allow, operation.whilePasswordIsDue)
     if (operation.limit === undefined || operation.limit === 'none') return
     await this.shared.attempt(operation.limit, subjectOf(request))
     this.attempts.set(request.raw, operation.limit)

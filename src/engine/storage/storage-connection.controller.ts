@@ -1,9 +1,11 @@
 import { Body, Delete, Get, Headers, Param, Post, Put, Query } from '@nestjs/common'
 import { ApiHeader, ApiParam } from '@nestjs/swagger'
+import type { Caller } from '../platform/caller.js'
 import { type IfMatch, IfMatchHeader } from '../platform/etag.js'
 import { IdParam, Operation, RestController } from '../platform/openapi.js'
 import { PageOf, viewPage } from '../platform/pages.js'
 import { accepted } from '../platform/reply.js'
+import { Who } from '../platform/who.js'
 import { ConnectionIdPipe } from './connection-id.pipe.js'
 import {
   StorageConnectionPut,
@@ -33,8 +35,8 @@ export class StorageConnectionController {
     summary: "List a host's storage connections",
     reply: [200, PageOf(StorageConnectionView)],
   })
-  async list(@IdParam('hostId') hostId: string, @Query() query: StorageConnectionQuery) {
-    return viewPage(await this.connections.list(hostId, query), viewStorageConnection)
+  async list(@Who() caller: Caller, @IdParam('hostId') hostId: string, @Query() query: StorageConnectionQuery) {
+    return viewPage(await this.connections.list(caller, hostId, query), viewStorageConnection)
   }
 
   @Get(':connectionId')
@@ -46,8 +48,12 @@ export class StorageConnectionController {
     reply: [200, StorageConnectionView],
     etag: true,
   })
-  async get(@IdParam('hostId') hostId: string, @Param('connectionId', ConnectionIdPipe) connectionId: string) {
-    return viewStorageConnection(await this.connections.require(hostId, connectionId))
+  async get(
+    @Who() caller: Caller,
+    @IdParam('hostId') hostId: string,
+    @Param('connectionId', ConnectionIdPipe) connectionId: string,
+  ) {
+    return viewStorageConnection(await this.connections.require(caller, hostId, connectionId))
   }
 
   @Put(':connectionId')
@@ -64,10 +70,12 @@ export class StorageConnectionController {
     description:
       'Answers once the id is registered. The same id with the same arguments is a success; other arguments need If-Match.',
     reply: [202, StorageConnectionView],
+    requestExample: { uri: 'posix:///srv/disk.img?fstype=ext4', options: { ro: 'true' } },
     etag: true,
-    errors: ['conflict', 'pending', 'id-in-use', 'unsupported-by-host'],
+    errors: ['conflict', 'pending', 'id-in-use', 'quota-exceeded', 'unsupported-by-host'],
   })
   async put(
+    @Who() caller: Caller,
     @IdParam('hostId') hostId: string,
     @Param('connectionId', ConnectionIdPipe) connectionId: string,
     @Body() body: StorageConnectionPut,
@@ -75,7 +83,7 @@ export class StorageConnectionController {
     @Headers('prefer') prefer?: string,
   ) {
     const conditions = { ifMatch, coalesce: prefers(prefer, 'coalesce') }
-    return accepted(viewStorageConnection(await this.connections.put(hostId, connectionId, body, conditions)))
+    return accepted(viewStorageConnection(await this.connections.put(caller, hostId, connectionId, body, conditions)))
   }
 
   @Delete(':connectionId')
@@ -87,11 +95,12 @@ export class StorageConnectionController {
     reply: [202, StorageConnectionView],
   })
   async delete(
+    @Who() caller: Caller,
     @IdParam('hostId') hostId: string,
     @Param('connectionId', ConnectionIdPipe) connectionId: string,
     @IfMatchHeader() ifMatch: IfMatch | null,
   ) {
-    return accepted(viewStorageConnection(await this.connections.delete(hostId, connectionId, ifMatch)))
+    return accepted(viewStorageConnection(await this.connections.delete(caller, hostId, connectionId, ifMatch)))
   }
 
   @Post(':connectionId/reset')
@@ -103,8 +112,12 @@ export class StorageConnectionController {
     reply: [202, StorageConnectionView],
     errors: ['pending', 'unsupported-by-host'],
   })
-  async reset(@IdParam('hostId') hostId: string, @Param('connectionId', ConnectionIdPipe) connectionId: string) {
-    return accepted(viewStorageConnection(await this.connections.reset(hostId, connectionId)))
+  async reset(
+    @Who() caller: Caller,
+    @IdParam('hostId') hostId: string,
+    @Param('connectionId', ConnectionIdPipe) connectionId: string,
+  ) {
+    return accepted(viewStorageConnection(await this.connections.reset(caller, hostId, connectionId)))
   }
 }
 

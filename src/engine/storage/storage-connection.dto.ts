@@ -1,4 +1,4 @@
-import { IsString, Length, ValidateIf } from 'class-validator'
+import { IsString, IsUUID, Length, ValidateIf } from 'class-validator'
 import { type StorageOperatingStatus, storageOperatingStatuses } from '../../wire/commands.js'
 import { Filter, PageQuery } from '../platform/pages.js'
 import { type ProvisioningStatus, provisioningStatuses } from '../platform/provisioning.js'
@@ -21,9 +21,19 @@ export class StorageConnectionPut {
   @ValidateIf((connection: StorageConnectionPut) => connection.options !== undefined)
   @IsOptions()
   options?: Record<string, string>
+
+  /**
+   * The project that a new one is to belong to, for good. Left out: the default project if the caller is an operator there, or the
+   * only one in which they are; 422 if there are several.
+   * @example 00000000-0000-4000-8000-00000000d0d0
+   */
+  @ValidateIf((connection: StorageConnectionPut) => connection.projectId !== undefined)
+  @IsUUID()
+  projectId?: string
 }
 
 export class StorageConnectionQuery extends PageQuery {
+  @Filter({ format: 'uuid', description: 'Connections of these projects.' }) projectId?: string[]
   @Filter({ description: 'Connections of these ids.' }) connectionId?: string[]
   @Filter({ enum: storageOperatingStatuses, description: 'What is seen.' }) operatingStatus?: StorageOperatingStatus[]
   @Filter({ enum: provisioningStatuses, description: 'What is being done.' }) provisioningStatus?: ProvisioningStatus[]
@@ -51,6 +61,8 @@ export class StorageConnectionView {
   hostId!: string
   /** @example FLOW101_a */
   connectionId!: string
+  /** @example 00000000-0000-4000-8000-00000000d0d0 */
+  projectId!: string
   /** @example posix:///srv/disk.img?fstype=ext4 */
   uri!: string
   /** @example { "ro": "true" } */
@@ -101,6 +113,7 @@ export function viewStorageConnection(row: StorageConnection): StorageConnection
   return {
     hostId: row.hostId,
     connectionId: row.connectionId,
+    projectId: row.projectId,
     uri: row.uri,
     options: row.options,
     target: row.target,

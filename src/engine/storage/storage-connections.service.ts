@@ -1,29 +1,32 @@
 import { randomUUID } from 'node:crypto'
 import { Injectable } from '@nestjs/common'
-import { type CommandKind, type StorageManage, storageSubject } from '../../wire/commands.js'
+import { storageSubject } from '../../wire/commands.js'
 import { Commands } from '../commands/commands.service.js'
-import type { EventType } from '../events/event-types.js'
-import { type EventDraft, Events } from '../events/events.service.js'
-import type { Host } from '../hosts/host.entity.js'
+import { Events } from '../events/events.service.js'
 import { Hosts } from '../hosts/hosts.service.js'
 import { Quarantine } from '../hosts/quarantine.service.js'
 import { Tombstones } from '../hosts/tombstones.service.js'
+import { chosenProject, projectMissing } from '../identity/chosen-project.js'
+import { Quotas } from '../identity/quotas.js'
+import { type Caller, mayInPlane, mayInProject, requireInProject, visibleProjects } from '../platform/caller.js'
 import { Database, sqlState, type Tx } from '../platform/database.js'
-import { Conflict, NotFound } from '../platform/errors.js'
+import { Conflict, type DomainError, NotFound } from '../platform/errors.js'
 import { type IfMatch, requireMatch } from '../platform/etag.js'
 import type { Listing } from '../platform/listing.js'
-import { type Page, page } from '../platform/pages.js'
+import { inProjectsOf, type Page, page } from '../platform/pages.js'
 import { claimableFrom, isPending, type PendingStatus } from '../platform/provisioning.js'
-import { lockRow, tryCreate, writeIntent } from './storage.queries.js'
+import { type Creation, lockRow, type NewConnection, tryCreate, writeIntent } from './storage.queries.js'
 import type { StorageConnectionPut, StorageConnectionQuery } from './storage-connection.dto.js'
 import { StorageConnection } from './storage-connection.entity.js'
+import { eventOf } from './storage-connection.events.js'
+import { intentOf, requireAble, sameIntent, type Wanted } from './storage-intent.js'
 import { parseStorageUri } from './storage-uri.js'
 
 const listing: Listing<StorageConnection> = {
   entity: StorageConnection,
   sortable: ['connectionId', 'createdAt', 'operatingStatus', 'provisioningStatus'],
   defaultSort: 'connectionId',
-  filterable: ['connectionId', 'operatingStatus', 'provisioningStatus'],
+  filterable: ['connectionId', 'projectId', 'operatingStatus', 'provisioningStatus'],
 }
 
 /** VDSM's numbers, beside the problem's type. */
@@ -36,15 +39,6 @@ export interface PutConditions {
   readonly coalesce: boolean
 }
 
-export const connectionSubject = (hostId: string, connectionId: string): string =>
-  `storage-connection/${hostId}/${connectionId}`
-
-export const intentOf = (row: Pick<StorageConnection, 'connectionId' | 'uri' | 'options'>): StorageManage => ({
-  connectionId: row.connectionId,
-  uri: row.uri,
-  options: row.options,
-})
-
 /** Storage connections as intent: which ids each host must hold (S1, S4). Hosts keep them up by themselves. */
 @Injectable()
 export class StorageConnections {
@@ -55,23 +49,26 @@ export class StorageConnections {
     private readonly tombstones: Tombstones,
     private readonly quarantine: Quarantine,
     private readonly events: Events,
+    private readonly quotas: Quotas,
   ) {}
 
-  async list(hostId: string, query: StorageConnectionQuery): Promise<Page<StorageConnection>> {
+  async list(caller: Caller, hostId: string, query: StorageConnectionQuery): Promise<Page<StorageConnection>> {
     await this.hosts.require(hostId)
-    return page(this.database.dataSource.manager, listing, query, (rows) =>
-      rows.andWhere('row.hostId = :hostId', { hostId }),
-    )
+    return page(this.database.dataSource.manager, listing, query, (rows) => {
+      inProjectsOf<StorageConnection>(caller)(rows)
+      rows.andWhere('row.hostId = :hostId', { hostId })
+    })
   }
 
-  async require(hostId: string, connectionId: string): Promise<StorageConnection> {
+  async require(caller: Caller, hostId: string, connectionId: string): Promise<StorageConnection> {
     const row = await this.database.dataSource.manager.findOneBy(StorageConnection, { hostId, connectionId })
-    if (!row) throw notHere(hostId, connectionId)
+    if (!row || !mayInProject(caller, row.projectId, 'viewer')) throw notHere(hostId, connectionId)
     return row
   }
 
   /** S1: registers the id and answers; connecting is the host's business. The same again is a success. */
   async put(
+    caller: Caller,
     hostId: string,
     connectionId: string,
     body: StorageConnectionPut,
@@ -79,42 +76,48 @@ export class StorageConnections {
   ): Promise<StorageConnection> {
     parseStorageUri(body.uri)
     const wanted = { uri: body.uri, options: body.options ?? {} }
+    const projectId = chosenProject(caller, body.projectId)
     return this.database.transaction(async (tx) => {
-      const made = await this.create(tx, hostId, connectionId, wanted, conditions)
+      const made = projectId && (await this.create(tx, { hostId, connectionId, projectId, ...wanted }, conditions))
       if (made) return made
-      const row = await lockRow(tx, hostId, connectionId)
-      // it went between the two statements
-      if (!row) throw new Conflict(`${connectionId} was just let go: try again`, 'pending')
-      requireMatch(conditions.ifMatch, row.generation)
-      if (row.provisioningStatus === 'PENDING_DELETE')
-        throw new Conflict(`${connectionId} is being unmanaged: wait, or use another id`, 'pending')
-      if (sameIntent(row, wanted))
-        return row.provisioningStatus === 'ERROR' ? this.change(tx, row, wanted, 'PENDING_UPDATE') : row
-      if (!conditions.ifMatch) {
-        throw new Conflict(`${connectionId} is in use with other arguments: change it with If-Match`, 'id-in-use', {
-          number: ID_IN_USE,
-        })
-      }
-      if (isPending(row.provisioningStatus) && !conditions.coalesce) {
-        throw new Conflict(
-          `${connectionId} is ${row.provisioningStatus}: try again, or ask with Prefer: coalesce`,
-          'pending',
-        )
-      }
-      return this.change(
-        tx,
-        row,
-        wanted,
-        row.provisioningStatus === 'PENDING_CREATE' ? 'PENDING_CREATE' : 'PENDING_UPDATE',
-      )
+      const row = await lockRow(tx, hostId, connectionId, visibleProjects(caller))
+      if (!row) throw projectId ? notYours(caller, hostId, connectionId, conditions) : projectMissing()
+      requireInProject(caller, row.projectId, 'operator', connectionId)
+      if (body.projectId !== undefined && projectId !== row.projectId)
+        throw inUse(`${connectionId} belongs to another project, and stays there`)
+      return this.putAgain(tx, row, wanted, conditions)
     })
   }
 
+  private async putAgain(
+    tx: Tx,
+    row: StorageConnection,
+    wanted: Wanted,
+    { ifMatch, coalesce }: PutConditions,
+  ): Promise<StorageConnection> {
+    const { connectionId, provisioningStatus } = row
+    requireMatch(ifMatch, row.generation)
+    if (provisioningStatus === 'PENDING_DELETE')
+      throw new Conflict(`${connectionId} is being unmanaged: wait, or use another id`, 'pending')
+    if (sameIntent(row, wanted))
+      return provisioningStatus === 'ERROR' ? this.change(tx, row, wanted, 'PENDING_UPDATE') : row
+    if (!ifMatch) throw inUse(`${connectionId} is in use with other arguments: change it with If-Match`)
+    if (isPending(provisioningStatus) && !coalesce) {
+      throw new Conflict(`${connectionId} is ${provisioningStatus}: try again, or ask with Prefer: coalesce`, 'pending')
+    }
+    const status = provisioningStatus === 'PENDING_CREATE' ? 'PENDING_CREATE' : 'PENDING_UPDATE'
+    return this.change(tx, row, wanted, status)
+  }
+
   /** S4: an unknown id is an error; a host that cannot be reached is not. */
-  async delete(hostId: string, connectionId: string, ifMatch: IfMatch | null): Promise<StorageConnection> {
+  async delete(
+    caller: Caller,
+    hostId: string,
+    connectionId: string,
+    ifMatch: IfMatch | null,
+  ): Promise<StorageConnection> {
     return this.database.transaction(async (tx) => {
-      const row = await lockRow(tx, hostId, connectionId)
-      if (!row) throw notHere(hostId, connectionId)
+      const row = await lockForChange(tx, caller, hostId, connectionId)
       requireMatch(ifMatch, row.generation)
       if (row.provisioningStatus === 'PENDING_DELETE') return row
       return this.unmanage(tx, row)
@@ -122,11 +125,10 @@ export class StorageConnections {
   }
 
   /** Disconnects and connects the target once, now. */
-  async reset(hostId: string, connectionId: string): Promise<StorageConnection> {
+  async reset(caller: Caller, hostId: string, connectionId: string): Promise<StorageConnection> {
     return this.database.transaction(async (tx) => {
       requireAble(await this.hosts.require(hostId, tx), 'storage.reset')
-      const row = await lockRow(tx, hostId, connectionId)
-      if (!row) throw notHere(hostId, connectionId)
+      const row = await lockForChange(tx, caller, hostId, connectionId)
       if (row.provisioningStatus !== 'ACTIVE')
         throw new Conflict(`${connectionId} is ${row.provisioningStatus}, not ACTIVE`, 'pending')
       const commandId = randomUUID()
@@ -134,6 +136,7 @@ export class StorageConnections {
         id: commandId,
         kind: 'storage.reset',
         hostId,
+        projectId: row.projectId,
         subject: storageSubject(connectionId),
         generation: row.generation,
         payload: { connectionId },
@@ -161,18 +164,24 @@ export class StorageConnections {
   /** Claims the row for its removal: the tombstone is the evidence for whatever happens to the host meanwhile. */
   async unmanage(tx: Tx, row: StorageConnection, above = 0): Promise<StorageConnection> {
     const generation = Math.max(row.generation, above) + 1
-    const commandId = await this.sendUnmanage(tx, row.hostId, row.connectionId, generation)
+    const commandId = await this.sendUnmanage(tx, row, generation)
     await this.tombstones.raise(tx, row.hostId, storageSubject(row.connectionId), generation)
     const claimed = await writeIntent(tx, { ...row, generation, commandId, provisioningStatus: 'PENDING_DELETE' })
     await this.events.append(tx, [eventOf('storage.connection.unmanaging', claimed)])
     return claimed
   }
 
-  sendUnmanage(tx: Tx, hostId: string, connectionId: string, generation: number): Promise<string> {
+  /** Of what has no row, nobody but the plane's own people hear. */
+  sendUnmanage(
+    tx: Tx,
+    { hostId, connectionId, projectId = null }: { hostId: string; connectionId: string; projectId?: string | null },
+    generation: number,
+  ): Promise<string> {
     const subject = storageSubject(connectionId)
     return this.commands.enqueue(tx, {
       kind: 'storage.unmanage',
       hostId,
+      projectId,
       subject,
       generation,
       payload: { connectionId },
@@ -182,31 +191,36 @@ export class StorageConnections {
   /** @returns null when the id is in use */
   private async create(
     tx: Tx,
-    hostId: string,
-    connectionId: string,
-    wanted: Pick<StorageConnection, 'uri' | 'options'>,
+    wanted: Omit<NewConnection, 'commandId'>,
     { ifMatch }: PutConditions,
   ): Promise<StorageConnection | null> {
-    const commandId = randomUUID()
-    const { host, row } = await tryCreate(tx, { hostId, connectionId, ...wanted, commandId }).catch(
-      (error: unknown) => {
-        // the host was removed at this moment
-        throw sqlState(error) === FOREIGN_KEY_VIOLATION ? new NotFound(`host ${hostId}`) : error
-      },
-    )
+    const { hostId, connectionId, projectId } = wanted
+    const connection = { ...wanted, commandId: randomUUID() }
+    let { host, vacant, row } = await this.attempt(tx, connection, 'unlimited')
     if (!host) throw new NotFound(`host ${hostId}`)
     requireAble(host, 'storage.manage')
-    if (!row) return null
-    if (ifMatch) throw notHere(hostId, connectionId)
-    await this.sendManage(tx, row, commandId)
+    if (vacant && ifMatch) throw notHere(hostId, connectionId)
+    if (vacant && !row) {
+      // the project has a limit, or is not there
+      await this.quotas.claim(tx, projectId, { connections: 1 })
+      row = (await this.attempt(tx, connection, 'claimed')).row
+    }
+    if (row) await this.sendManage(tx, row, connection.commandId)
     return row
+  }
+
+  private attempt(tx: Tx, connection: NewConnection, quota: 'unlimited' | 'claimed'): Promise<Creation> {
+    return tryCreate(tx, connection, quota).catch((error: unknown) => {
+      // the host was removed at this moment
+      throw sqlState(error) === FOREIGN_KEY_VIOLATION ? new NotFound(`host ${connection.hostId}`) : error
+    })
   }
 
   /** What was evidence that it should go no longer is. */
   private async change(
     tx: Tx,
     row: StorageConnection,
-    wanted: Pick<StorageConnection, 'uri' | 'options'>,
+    wanted: Wanted,
     status: PendingStatus,
   ): Promise<StorageConnection> {
     const subject = storageSubject(row.connectionId)
@@ -223,6 +237,7 @@ export class StorageConnections {
       id,
       kind: 'storage.manage',
       hostId: row.hostId,
+      projectId: row.projectId,
       subject,
       generation: row.generation,
       payload: intentOf(row),
@@ -231,42 +246,27 @@ export class StorageConnections {
   }
 }
 
-/** @throws Conflict when the agent that is known of the host does not carry it out */
-function requireAble(
-  host: Pick<Host, 'name' | 'agentId'> & { readonly kinds: readonly string[] },
-  kind: CommandKind,
-): void {
-  if (host.agentId !== null && !host.kinds.includes(kind)) {
-    throw new Conflict(`the agent of ${host.name} does not understand ${kind}: update it`, 'unsupported-by-host')
-  }
-}
-
-export function eventOf(type: EventType, row: StorageConnection, more: Record<string, unknown> = {}): EventDraft {
-  return {
-    type,
-    subject: connectionSubject(row.hostId, row.connectionId),
-    hostId: row.hostId,
-    payload: {
-      connectionId: row.connectionId,
-      generation: row.generation,
-      provisioningStatus: row.provisioningStatus,
-      ...more,
-    },
-  }
-}
-
 export function claimable(row: StorageConnection, status: PendingStatus): boolean {
   return claimableFrom[status].includes(row.provisioningStatus)
 }
 
-function sameIntent(row: StorageConnection, wanted: Pick<StorageConnection, 'uri' | 'options'>): boolean {
-  const keys = Object.keys(wanted.options)
-  return (
-    row.uri === wanted.uri &&
-    keys.length === Object.keys(row.options).length &&
-    keys.every((key) => row.options[key] === wanted.options[key])
-  )
+/** Of another project's row no lock is taken, and nothing is waited for. */
+async function lockForChange(tx: Tx, caller: Caller, hostId: string, connectionId: string): Promise<StorageConnection> {
+  const row = await lockRow(tx, hostId, connectionId, visibleProjects(caller))
+  if (!row) throw notHere(hostId, connectionId)
+  requireInProject(caller, row.projectId, 'operator', connectionId)
+  return row
 }
+
+/** The id is in use, and the caller cannot see by what. */
+function notYours(caller: Caller, hostId: string, connectionId: string, { ifMatch }: PutConditions): DomainError {
+  if (ifMatch) return notHere(hostId, connectionId)
+  // whoever sees everything sees that it went between the two statements
+  if (mayInPlane(caller, 'viewer')) return new Conflict(`${connectionId} was just let go: try again`, 'pending')
+  return inUse(`${connectionId} is in use on this host`)
+}
+
+const inUse = (message: string) => new Conflict(message, 'id-in-use', { number: ID_IN_USE })
 
 const notHere = (hostId: string, connectionId: string) =>
   new NotFound(`storage connection ${connectionId} of host ${hostId}`)

@@ -10,11 +10,13 @@ import type { InventoryItem } from '../../wire/session.js'
 import { Settlement } from '../commands/settlement.js'
 import type { EventDraft } from '../events/events.service.js'
 import { type HostObservation, type Intent, type SubjectOwner, SubjectOwners } from '../hosts/subject-owners.js'
+import { Quotas } from '../identity/quotas.js'
 import { prepared, type Tx } from '../platform/database.js'
-import { UsersOf } from '../platform/users-of.js'
+import { type User, UsersOf } from '../platform/users-of.js'
 import { lockRow } from './storage.queries.js'
 import type { StorageConnection } from './storage-connection.entity.js'
-import { claimable, connectionSubject, eventOf, StorageConnections } from './storage-connections.service.js'
+import { connectionSubject, eventOf, toldColumns } from './storage-connection.events.js'
+import { claimable, StorageConnections } from './storage-connections.service.js'
 
 interface IntentRow {
   connection_id: string
@@ -28,27 +30,28 @@ interface IntentRow {
 
 interface ObservedRow {
   host_id: string
+  project_id: string
   connection_id: string
   generation: number
   operating_status: string
 }
 
-/** Storage connections in the comparison of intent and fact, and as users of their hosts. */
+/** Storage connections in the comparison of intent and fact, as users of their hosts and projects, and in quotas. */
 @Injectable()
 export class StorageSubjects implements SubjectOwner {
   constructor(
     owners: SubjectOwners,
     users: UsersOf,
+    quotas: Quotas,
     private readonly connections: StorageConnections,
     private readonly settlement: Settlement,
   ) {
     owners.register('storage-connection', this)
-    users.register('host', async (tx, hostId) => {
-      const rows: { connection_id: string }[] = await tx.query(
-        'SELECT connection_id FROM storage_connections WHERE host_id = $1 ORDER BY connection_id LIMIT 1000',
-        [hostId],
-      )
-      return rows.map((row) => ({ noun: 'storage-connection', id: row.connection_id, name: row.connection_id }))
+    users.register('host', (tx, hostId) => usersBy(tx, 'host_id', hostId))
+    users.register('project', (tx, projectId) => usersBy(tx, 'project_id', projectId))
+    quotas.register('connections', async (tx, projectId) => {
+      const sql = 'SELECT count(*)::int AS used FROM storage_connections WHERE project_id = $1'
+      return (await tx.query(sql, [projectId]))[0].used
     })
   }
 
@@ -76,13 +79,13 @@ export class StorageSubjects implements SubjectOwner {
   }
 
   async assert(tx: Tx, hostId: string, key: string, above: number): Promise<void> {
-    const row = await lockRow(tx, hostId, key)
+    const row = await lockRow(tx, hostId, key, null)
     if (row && claimableForReconciliation(row)) await this.connections.manage(tx, row, pendingFor(row), above)
   }
 
   async remove(tx: Tx, hostId: string, key: string, generation: number): Promise<void> {
-    const row = await lockRow(tx, hostId, key)
-    if (!row) await this.connections.sendUnmanage(tx, hostId, key, generation)
+    const row = await lockRow(tx, hostId, key, null)
+    if (!row) await this.connections.sendUnmanage(tx, { hostId, connectionId: key }, generation)
     else if (claimable(row, 'PENDING_DELETE')) await this.connections.unmanage(tx, row, generation)
   }
 
@@ -92,7 +95,7 @@ export class StorageSubjects implements SubjectOwner {
        SET generation = $3, provisioning_status = 'ACTIVE', fault = NULL, fault_at = NULL, updated_at = now()
        WHERE host_id = $1 AND connection_id = $2
          AND (generation < $3 OR (generation = $3 AND provisioning_status = 'ERROR'))
-       RETURNING host_id AS "hostId", connection_id AS "connectionId", generation, provisioning_status AS "provisioningStatus"`,
+       RETURNING ${toldColumns('storage_connections')}`,
       [hostId, key, generation],
     )
     return rows.map((row: StorageConnection) => eventOf('storage.connection.managed', row))
@@ -105,7 +108,7 @@ export class StorageSubjects implements SubjectOwner {
       `UPDATE storage_connections
        SET generation = $3, provisioning_status = 'ERROR', fault = $4, fault_at = now(), updated_at = now()
        WHERE host_id = $1 AND connection_id = $2 AND generation < $3
-       RETURNING host_id AS "hostId", connection_id AS "connectionId", generation, provisioning_status AS "provisioningStatus"`,
+       RETURNING ${toldColumns('storage_connections')}`,
       [hostId, subjectKey(item.subject), item.generation, JSON.stringify(fault)],
     )
     return rows.map((row: StorageConnection) => eventOf('storage.connection.failed', row, { fault }))
@@ -120,6 +123,7 @@ export class StorageSubjects implements SubjectOwner {
     )
   }
 
+  /** Before the host has taken it on, an earlier generation was something else of the same id, perhaps another project's. */
   async observe(tx: Tx, observations: readonly HostObservation[]): Promise<EventDraft[]> {
     const rows = await prepared<ObservedRow>(
       tx,
@@ -127,32 +131,42 @@ export class StorageSubjects implements SubjectOwner {
       `WITH d AS (
          SELECT s.id AS row_id, d.status, d.fault
          FROM storage_connections s
-         JOIN jsonb_to_recordset($1::jsonb) AS d(host uuid, id text, status text, fault jsonb)
+         JOIN jsonb_to_recordset($1::jsonb) AS d(host uuid, id text, generation int, status text, fault jsonb)
            ON s.host_id = d.host AND s.connection_id = d.id
-         WHERE s.operating_status <> d.status OR s.observed_fault IS DISTINCT FROM d.fault
+         WHERE (s.operating_status <> d.status OR s.observed_fault IS DISTINCT FROM d.fault)
+           AND (s.target IS NOT NULL OR d.generation >= s.generation)
          ORDER BY s.id FOR UPDATE OF s)
        UPDATE storage_connections s
        SET operating_status = d.status, observed_fault = d.fault, observed_at = now()
        FROM d WHERE s.id = d.row_id
-       RETURNING s.host_id, s.connection_id, s.generation, s.operating_status`,
+       RETURNING s.host_id, s.project_id, s.connection_id, s.generation, s.operating_status`,
       [JSON.stringify(latest(observations))],
     )
     return rows.map((row) => ({
       type: 'storage.connection.observed',
       subject: connectionSubject(row.host_id, row.connection_id),
       hostId: row.host_id,
+      projectId: row.project_id,
       payload: { connectionId: row.connection_id, operatingStatus: row.operating_status },
     }))
   }
 
   async forget(tx: Tx, hostId: string, key: string): Promise<EventDraft[]> {
-    const row = await lockRow(tx, hostId, key)
+    const row = await lockRow(tx, hostId, key, null)
     if (!row) return []
     await tx.query('DELETE FROM storage_connections WHERE id = $1', [row.id])
     const fault = { type: 'forgotten', message: 'an administrator gave it up without the confirmation of the host' }
     if (row.commandId) await this.settlement.end(tx, row.commandId, fault, 'superseded')
     return [eventOf('storage.connection.forgotten', { ...row, provisioningStatus: 'DELETED' })]
   }
+}
+
+async function usersBy(tx: Tx, column: 'host_id' | 'project_id', id: string): Promise<User[]> {
+  const rows: { connection_id: string }[] = await tx.query(
+    `SELECT connection_id FROM storage_connections WHERE ${column} = $1 ORDER BY connection_id LIMIT 1000`,
+    [id],
+  )
+  return rows.map((row) => ({ noun: 'storage-connection', id: row.connection_id, name: row.connection_id }))
 }
 
 /** A row in ERROR is claimed like anybody claims; one that is pending without a command under way has lost it. */
@@ -167,6 +181,7 @@ function latest(observations: readonly HostObservation[]) {
   return [...bySubject.values()].map((o) => ({
     host: o.hostId,
     id: subjectKey(o.subject),
+    generation: o.generation,
     status: known(o.status),
     fault: o.fault ?? null,
   }))

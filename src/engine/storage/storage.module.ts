@@ -3,16 +3,18 @@ import { CommandsModule } from '../commands/commands.module.js'
 import { EventsModule } from '../events/events.module.js'
 import { Events } from '../events/events.service.js'
 import { HostsModule } from '../hosts/hosts.module.js'
+import { IdentityModule } from '../identity/identity.module.js'
 import { Database } from '../platform/database.js'
 import { Schedules } from '../platform/schedules.js'
 import { StorageSettlers } from './storage.settlers.js'
 import { StorageConnectionController } from './storage-connection.controller.js'
 import type { StorageConnection } from './storage-connection.entity.js'
-import { eventOf, StorageConnections } from './storage-connections.service.js'
+import { eventOf, toldColumns } from './storage-connection.events.js'
+import { StorageConnections } from './storage-connections.service.js'
 import { StorageSubjects } from './storage-subjects.js'
 
 @Module({
-  imports: [EventsModule, CommandsModule, HostsModule],
+  imports: [EventsModule, IdentityModule, CommandsModule, HostsModule],
   controllers: [StorageConnectionController],
   providers: [StorageConnections, StorageSettlers, StorageSubjects],
 })
@@ -41,7 +43,7 @@ export class StorageModule implements OnModuleInit {
          WHERE s.provisioning_status LIKE 'PENDING%' AND s.updated_at < now() - interval '30 seconds'
            AND NOT EXISTS (SELECT FROM commands c WHERE c.id = s.command_id
                            AND (c.finished_at IS NULL OR c.finished_at > now() - interval '30 seconds'))
-         RETURNING host_id AS "hostId", connection_id AS "connectionId", generation, provisioning_status AS "provisioningStatus"`,
+         RETURNING ${toldColumns('s')}`,
         [JSON.stringify(fault)],
       )
       await this.events.append(

@@ -1,3 +1,4 @@
+import { unlimitedProject } from '../identity/quotas.js'
 import { prepared, type Tx } from '../platform/database.js'
 import type { StorageConnection } from './storage-connection.entity.js'
 
@@ -29,30 +30,47 @@ const columnsOf = (alias: string): string =>
 
 export interface NewConnection {
   readonly hostId: string
+  readonly projectId: string
   readonly connectionId: string
   readonly uri: string
   readonly options: Record<string, string>
   readonly commandId: string
 }
 
-/** What an attempt to create found: no host, a host whose agent may not understand it, and the row if it is new. */
+/**
+ * What an attempt to create found: no host, a host whose agent may not understand it, whether the id is free there, and the row
+ * if it is new. No row for a free id: the project has a limit that was not claimed, or does not exist.
+ */
 export interface Creation {
   readonly host: { readonly name: string; readonly agentId: string | null; readonly kinds: readonly string[] } | null
+  readonly vacant: boolean
   readonly row: StorageConnection | null
+}
+
+interface HostColumns {
+  name: string
+  agent_id: string | null
+  kinds: string[]
+  vacant: boolean
 }
 
 /**
  * Registers an id that is free, in one statement: what stood for the one before it (its tombstone, a quarantined thing)
- * is lifted, and the generation goes on above it. Nothing happens when the id is in use.
+ * is lifted, and the generation goes on above it. Nothing happens when the id is in use, or where the project has a limit
+ * that was not claimed.
  */
-export async function tryCreate(tx: Tx, c: NewConnection): Promise<Creation> {
-  const [found] = await prepared<{ name: string; agent_id: string | null; kinds: string[] } & Record<string, unknown>>(
+export async function tryCreate(tx: Tx, c: NewConnection, quota: 'unlimited' | 'claimed'): Promise<Creation> {
+  const [found] = await prepared<HostColumns & Record<string, unknown>>(
     tx,
     'storage_try_create',
     `WITH host AS (
        SELECT id, name, agent_id, kinds FROM hosts WHERE id = $1
-     ), free AS (
+     ), vacant AS (
        SELECT id FROM host WHERE NOT EXISTS (SELECT FROM storage_connections WHERE host_id = $1 AND connection_id = $2)
+     ), unlimited AS (
+       ${unlimitedProject('$6', `ARRAY['connections']`)}
+     ), free AS (
+       SELECT id FROM vacant WHERE $7 OR EXISTS (SELECT FROM unlimited)
      ), lifted AS (
        DELETE FROM tombstones WHERE host_id = $1 AND subject = 'storage-connection/' || $2::text AND EXISTS (SELECT FROM free)
        RETURNING generation
@@ -61,29 +79,38 @@ export async function tryCreate(tx: Tx, c: NewConnection): Promise<Creation> {
        WHERE host_id = $1 AND subject = 'storage-connection/' || $2::text AND EXISTS (SELECT FROM free)
        RETURNING generation
      ), made AS (
-       INSERT INTO storage_connections (host_id, connection_id, uri, options, generation, command_id, provisioning_status)
+       INSERT INTO storage_connections (host_id, connection_id, uri, options, generation, command_id, provisioning_status, project_id)
        SELECT $1, $2, $3, $4,
-         greatest((SELECT generation FROM lifted), (SELECT generation FROM released), 0) + 1, $5, 'PENDING_CREATE'
+         greatest((SELECT generation FROM lifted), (SELECT generation FROM released), 0) + 1, $5, 'PENDING_CREATE', $6
        FROM free
        ON CONFLICT (host_id, connection_id) DO NOTHING
        RETURNING *
      )
-     SELECT h.name, h.agent_id, h.kinds, ${columnsOf('m')} FROM host h LEFT JOIN made m ON true`,
-    [c.hostId, c.connectionId, c.uri, JSON.stringify(c.options), c.commandId],
+     SELECT h.name, h.agent_id, h.kinds, EXISTS (SELECT FROM vacant) AS vacant, ${columnsOf('m')} FROM host h LEFT JOIN made m ON true`,
+    [c.hostId, c.connectionId, c.uri, JSON.stringify(c.options), c.commandId, c.projectId, quota === 'claimed'],
   )
-  if (!found) return { host: null, row: null }
-  const { name, agent_id: agentId, kinds, ...row } = found
+  if (!found) return { host: null, vacant: false, row: null }
+  const { name, agent_id: agentId, kinds, vacant, ...row } = found
   // the columns are the entity's, by the table above
-  return { host: { name, agentId, kinds }, row: row.id === null ? null : (row as unknown as StorageConnection) }
+  return { host: { name, agentId, kinds }, vacant, row: row.id === null ? null : (row as unknown as StorageConnection) }
 }
 
-/** The row, locked until the transaction ends: whoever changes it reads it so. */
-export async function lockRow(tx: Tx, hostId: string, connectionId: string): Promise<StorageConnection | null> {
+/**
+ * The row, locked until the transaction ends: whoever changes it reads it so.
+ * @param projectIds of these projects alone; null: of any
+ */
+export async function lockRow(
+  tx: Tx,
+  hostId: string,
+  connectionId: string,
+  projectIds: readonly string[] | null,
+): Promise<StorageConnection | null> {
   const [row] = await prepared<StorageConnection>(
     tx,
     'storage_lock',
-    `SELECT ${columnsOf('s')} FROM storage_connections s WHERE s.host_id = $1 AND s.connection_id = $2 FOR UPDATE`,
-    [hostId, connectionId],
+    `SELECT ${columnsOf('s')} FROM storage_connections s
+     WHERE s.host_id = $1 AND s.connection_id = $2 AND ($3::uuid[] IS NULL OR s.project_id = ANY($3)) FOR UPDATE`,
+    [hostId, connectionId, projectIds],
   )
   return row ?? null
 }

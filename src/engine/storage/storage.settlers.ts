@@ -4,7 +4,7 @@ import { type EndedCommand, type Settler, Settlers } from '../commands/settlers.
 import type { EventDraft } from '../events/events.service.js'
 import { Tombstones } from '../hosts/tombstones.service.js'
 import { prepared, type Tx } from '../platform/database.js'
-import { connectionSubject } from './storage-connections.service.js'
+import { connectionSubject } from './storage-connection.events.js'
 
 /** What the rows do when hosts have answered: only where the row's generation is the command's. */
 @Injectable()
@@ -18,6 +18,7 @@ export class StorageSettlers {
 
 interface SettledRow {
   host_id: string
+  project_id: string | null
   connection_id: string
   generation: number
 }
@@ -57,7 +58,7 @@ class Managed implements Settler {
        SET provisioning_status = CASE WHEN d.ok THEN 'ACTIVE' ELSE 'ERROR' END, target = coalesce(d.target, s.target),
          fault = CASE WHEN d.ok THEN NULL ELSE d.fault END, fault_at = CASE WHEN d.ok THEN NULL ELSE now() END, updated_at = now()
        FROM d WHERE s.id = d.row_id
-       RETURNING s.host_id, s.connection_id, s.generation, s.provisioning_status`,
+       RETURNING s.host_id, s.project_id, s.connection_id, s.generation, s.provisioning_status`,
       [records(ended)],
     )
     return rows.map((row) =>
@@ -90,7 +91,7 @@ class Unmanaged implements Settler {
       'storage_settle_unmanaged',
       `${settled(`'PENDING_DELETE', 'ERROR'`)}
        DELETE FROM storage_connections s USING d WHERE s.id = d.row_id
-       RETURNING s.host_id, s.connection_id, s.generation`,
+       RETURNING s.host_id, s.project_id, s.connection_id, s.generation`,
       [records(gone)],
     )
     const confirmed = await this.tombstones.confirm(
@@ -110,7 +111,7 @@ class Reset implements Settler {
       `${settled(`'PENDING_UPDATE'`)}
        UPDATE storage_connections s SET provisioning_status = 'ACTIVE', updated_at = now()
        FROM d WHERE s.id = d.row_id
-       RETURNING s.host_id, s.connection_id, s.generation, d.ok, d.fault`,
+       RETURNING s.host_id, s.project_id, s.connection_id, s.generation, d.ok, d.fault`,
       [records(ended)],
     )
     return rows.map((row) =>
@@ -129,7 +130,7 @@ async function fail(tx: Tx, ended: readonly EndedCommand[]): Promise<EventDraft[
     `${settled(`'PENDING_CREATE', 'PENDING_UPDATE', 'PENDING_DELETE'`)}
      UPDATE storage_connections s SET provisioning_status = 'ERROR', fault = d.fault, fault_at = now(), updated_at = now()
      FROM d WHERE s.id = d.row_id
-     RETURNING s.host_id, s.connection_id, s.generation`,
+     RETURNING s.host_id, s.project_id, s.connection_id, s.generation`,
     [records(ended)],
   )
   return rows.map((row) => draft('storage.connection.failed', row, 'ERROR'))
@@ -146,7 +147,7 @@ async function markError(tx: Tx, ended: EndedCommand, reason: string): Promise<E
   return [
     draft(
       'storage.connection.failed',
-      { host_id: ended.hostId, connection_id: id, generation: ended.generation },
+      { host_id: ended.hostId, project_id: ended.projectId, connection_id: id, generation: ended.generation },
       'ERROR',
     ),
   ]
@@ -157,6 +158,7 @@ function draft(type: EventDraft['type'], row: SettledRow, provisioningStatus: st
     type,
     subject: connectionSubject(row.host_id, row.connection_id),
     hostId: row.host_id,
+    projectId: row.project_id,
     payload: { connectionId: row.connection_id, generation: row.generation, provisioningStatus, ...more },
   }
 }

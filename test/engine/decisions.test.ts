@@ -1,0 +1,211 @@
+import type { Allow } from '../../src/engine/platform/caller.js'
+import { callerWith, createProject, createUser, issue } from '../support/callers.js'
+import { startTestEngine, type TestEngine } from '../support/engine.js'
+import { type DocumentedOperation, documentedOperations } from '../support/operations.js'
+import { type Route, routesMadeBy } from '../support/routes.js'
+
+/** Who may call: in the whole plane, or in the project that the thing belongs to. */
+const columns = [
+  'anonymous',
+  'an expired token',
+  'a revoked token',
+  'a viewer of the plane',
+  'an operator of the plane',
+  'an administrator of the plane',
+  'a viewer of the project',
+  'an operator of another project',
+  "an administrator's token, good for viewing",
+  "an administrator's token, good for the project",
+] as const
+type Kind = (typeof columns)[number]
+
+/**
+ * What follows from the decision that stands at a route. 404 is for things of the project: where there is none in the path, the
+ * route is open, and shows nothing of them.
+ */
+const table: Readonly<Record<string, string>> = {
+  anyone: '            ok  ok  ok   ok  ok  ok   ok  ok   ok  ok',
+  'signed-in': '       401 401 401  ok  ok  ok   ok  ok   ok  ok',
+  'plane viewer': '    401 401 401  ok  ok  ok   403 403  ok  403',
+  'plane operator': '  401 401 401  403 ok  ok   403 403  403 403',
+  'plane admin': '     401 401 401  403 403 ok   403 403  403 403',
+  'project viewer': '  401 401 401  ok  ok  ok   ok  404  ok  ok',
+  'project operator': '401 401 401  403 ok  ok   403 404  403 ok',
+  'project admin': '   401 401 401  403 403 ok   403 403  403 ok',
+}
+
+const decisionOf = (allow: Allow): string =>
+  typeof allow === 'string' ? allow : `${Object.keys(allow)[0]} ${Object.values(allow)[0]}`
+
+const operations = documentedOperations()
+const tokens = new Map<Kind, string | undefined>()
+let engine: TestEngine
+let routes: readonly Route[]
+let project: string
+let hostId: string
+let commandId: string
+/** Whose roles are given and taken. */
+let victim: string
+
+const nobody = '00000000-0000-4000-8000-00000000dead'
+const at = (path: string, id: string) => ({ there: `${path}/${id}`, nowhere: `${path}/${nobody}` })
+
+/** Things of the project, by the beginning of the paths that are about them: where one is, and where none is. */
+const things: Readonly<Record<string, () => { readonly there: string; readonly nowhere: string }>> = {
+  '/api/v1/projects/{id}': () => at('/api/v1/projects', project),
+  '/api/v1/commands/{id}': () => at('/api/v1/commands', commandId),
+  '/api/v1/hosts/{hostId}/storage-connections/{connectionId}': () =>
+    at(`/api/v1/hosts/${hostId}/storage-connections`, 'of-the-project'),
+}
+/** Parameters that name what is the plane's own. */
+const planes: readonly string[] = ['{hostId}']
+
+beforeAll(async () => {
+  routes = await routesMadeBy(async () => {
+    engine = await startTestEngine()
+  })
+  project = await createProject(engine)
+  hostId = (await engine.http.post('/api/v1/hosts', { name: 'without-an-agent' })).body.id
+  const body = { uri: 'local:///srv/a', projectId: project }
+  const made = await engine.http.put(`/api/v1/hosts/${hostId}/storage-connections/of-the-project`, body)
+  commandId = made.body.commandId
+  victim = await createUser(engine)
+  const other = await createProject(engine)
+  const admin = await createUser(engine, { plane: 'admin' })
+  const callers = {
+    'an expired token': await issue(engine, admin, { state: 'expired' }),
+    'a revoked token': await issue(engine, admin, { state: 'revoked' }),
+    'a viewer of the plane': await callerWith(engine, { plane: 'viewer' }),
+    'an operator of the plane': await callerWith(engine, { plane: 'operator' }),
+    'an administrator of the plane': await issue(engine, admin),
+    'a viewer of the project': await callerWith(engine, { projects: { [project]: 'viewer' } }),
+    'an operator of another project': await callerWith(engine, { projects: { [other]: 'operator' } }),
+    "an administrator's token, good for viewing": await issue(engine, admin, { role: 'viewer' }),
+    "an administrator's token, good for the project": await issue(engine, admin, { projectId: project }),
+  }
+  for (const [kind, { token }] of Object.entries(callers)) tokens.set(kind as Kind, token)
+})
+/** What a call before may have taken away. */
+beforeEach(async () => {
+  await engine.query(
+    `INSERT INTO role_bindings (user_id, project_id, role) VALUES ($1, NULL, 'viewer'), ($1, $2, 'viewer')
+     ON CONFLICT DO NOTHING`,
+    [victim, project],
+  )
+})
+afterAll(() => engine?.stop())
+
+const thingOf = ({ path }: DocumentedOperation) =>
+  Object.entries(things).find(([template]) => path === template || path.startsWith(`${template}/`))
+
+function pathOf(operation: DocumentedOperation, place: 'there' | 'nowhere'): string {
+  const [template, thing] = thingOf(operation) ?? ['', null]
+  return `${thing?.()[place] ?? ''}${operation.path.slice(template.length)}`
+    .replace('{hostId}', hostId)
+    .replace('{userId}', victim)
+    .replace('{place}', 'plane')
+    .replace('{key}', 'sessions.silenceMs')
+    .replace(/\{\w+\}/g, nobody)
+}
+
+interface Answer {
+  readonly status: number
+  readonly text: string
+}
+
+async function call(kind: Kind, operation: DocumentedOperation, place: 'there' | 'nowhere'): Promise<Answer> {
+  const { method, body } = operation
+  const token = tokens.get(kind)
+  const ending = new AbortController()
+  const reply = await fetch(`${engine.url}${pathOf(operation, place)}`, {
+    method,
+    signal: ending.signal,
+    headers: {
+      ...(token ? { authorization: `Bearer ${token}` } : {}),
+      ...(method === 'GET' || method === 'POST' ? {} : { 'if-match': '*' }),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  })
+  const endless = reply.headers.get('content-type')?.startsWith('text/event-stream')
+  const text = endless ? '' : await reply.text()
+  if (endless) ending.abort()
+  return { status: reply.status, text }
+}
+
+/** The body without what differs from one request to another. */
+const bare = ({ status, text }: Answer, path: string) =>
+  `${status} ${text.replaceAll(path.split('/').at(-1)!, '…').replaceAll(path, '…')}`.replace(/"requestId":"[^"]*"/, '')
+
+function expectedOf(kind: Kind, operation: DocumentedOperation): string {
+  const row = table[decisionOf(operation.allow)]?.trim().split(/\s+/) ?? []
+  const told = row[columns.indexOf(kind)] ?? 'no row of the table'
+  return told === '404' && !thingOf(operation) ? 'ok' : told
+}
+
+describe('every route of the running application', () => {
+  const documented = new Set(operations.map(({ method, path }) => `${method} ${path.replace(/\{(\w+)\}/g, ':$1')}`))
+
+  it('is an operation of the document, or of its reader', () => {
+    const others = routes.filter(
+      ({ method, url }) => !/^\/docs(\/|$)/.test(url) && !documented.has(`${method.replace('HEAD', 'GET')} ${url}`),
+    )
+    expect(others).toEqual([])
+    expect(routes.length).toBeGreaterThan(documented.size)
+  })
+
+  it.each(operations)('$id has one decision that the table knows', ({ allow }) => {
+    expect(Object.keys(table)).toContain(decisionOf(allow))
+  })
+
+  it('of a project says in this test what it is about', () => {
+    const open = operations.filter(({ allow }) => decisionOf(allow).startsWith('project'))
+    const parameters = (path: string) => (path.match(/\{\w+\}/g) ?? []).filter((name) => !planes.includes(name))
+    const silent = open.filter((operation) => parameters(operation.path).length > 0 && !thingOf(operation))
+    expect(silent.map(({ id }) => id)).toEqual([])
+  })
+
+  it.each(operations.filter(({ method, allow }) => method === 'GET' && allow !== 'anyone'))(
+    '$id asks for credentials before it answers a HEAD',
+    async (operation) => {
+      const reply = await fetch(`${engine.url}${pathOf(operation, 'there')}`, { method: 'HEAD' })
+      expect(reply.status).toBe(401)
+    },
+  )
+})
+
+describe.each(columns)('to %s', (kind) => {
+  it.each(operations)('$id says what its decision says', async (operation) => {
+    const answer = await call(kind, operation, 'there')
+    const expected = expectedOf(kind, operation)
+    if (expected !== 'ok') {
+      expect(`${answer.status} ${answer.text}`).toMatch(new RegExp(`^${expected} `))
+      return
+    }
+    // what it does then is the matter of other tests: nothing may be wrong but the request
+    const told = `${answer.status} ${answer.text}`
+    expect(told).not.toMatch(/^40[13] .*"urn:keelson:problem:(unauthenticated|forbidden)"/)
+    expect(told).not.toMatch(thingOf(operation) ? /^(404|5\d\d) / : /^5\d\d /)
+  })
+})
+
+describe('to an operator of another project', () => {
+  const kind = 'an operator of another project'
+
+  it.each(operations.filter((operation) => thingOf(operation) && expectedOf(kind, operation) === '404'))(
+    '$id says of a thing of the project what it says of one that is not there',
+    async (operation) => {
+      const answers = [await call(kind, operation, 'there'), await call(kind, operation, 'nowhere')]
+      const { there, nowhere } = thingOf(operation)![1]()
+      expect(bare(answers[0]!, there)).toBe(bare(answers[1]!, nowhere))
+    },
+  )
+
+  it.each(operations.filter((operation) => !thingOf(operation) && operation.method === 'GET'))(
+    '$id shows nothing of the project',
+    async (operation) => {
+      const { text } = await call(kind, operation, 'there')
+      for (const mark of [project, commandId, 'of-the-project']) expect(text).not.toContain(mark)
+    },
+  )
+})
