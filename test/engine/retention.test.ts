@@ -20,10 +20,12 @@ const runNow = (name: string) => engine.query(`UPDATE schedules SET next_run_at 
 const count = async (where: string): Promise<number> =>
   (await engine.query<{ n: number }>(`SELECT count(*)::int AS n FROM ${where}`))[0]?.n ?? Number.NaN
 
-async function idOf(name: string): Promise<string> {
-  const { body } = await engine.http.get('/api/v1/events?limit=500')
-  return body.items.find(({ payload }: { payload: { name?: string } }) => payload.name === name).id
-}
+/** An event is listed when no transaction is open that began before. */
+const idOf = (name: string): Promise<string> =>
+  eventually(async () => {
+    const { body } = await engine.http.get('/api/v1/events?limit=500')
+    return body.items.find(({ payload }: { payload: { name?: string } }) => payload.name === name).id
+  })
 
 describe('the retention of events', () => {
   it('keeps the newest of the old ones, so that only readers that missed something are told so', async () => {
