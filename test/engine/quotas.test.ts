@@ -117,7 +117,7 @@ describe('quotas', () => {
   it('let exactly as many through as they say, however many come at once', async () => {
     await limit(5)
     const replies = await Promise.all(Array.from({ length: 20 }, (_, n) => put(`n${n}`)))
-    const statuses = replies.map(({ status }) => status).sort()
+    const statuses = replies.map(({ status }) => status).sort((a, b) => a - b)
     expect(statuses).toEqual([...Array(5).fill(202), ...Array(15).fill(409)])
     expect(await shown()).toEqual({ limit: 5, used: 5 })
     const [row] = await engine.query<{ made: number }>(
@@ -125,6 +125,13 @@ describe('quotas', () => {
       [project],
     )
     expect(row?.made).toBe(5)
+  })
+
+  it('count the same request once, however often it is sent at once', async () => {
+    await limit(1)
+    const replies = await Promise.all(Array.from({ length: 8 }, () => put('same')))
+    expect(replies.map(({ status }) => status)).toEqual(Array(8).fill(202))
+    expect(await shown()).toEqual({ limit: 1, used: 1 })
   })
 
   it('count what was begun before the limit was set, although it had not committed', async () => {

@@ -202,7 +202,10 @@ export class StorageConnections {
     if (vacant && ifMatch) throw notHere(hostId, connectionId)
     if (vacant && !row) {
       // the project has a limit, or is not there
-      await this.quotas.claim(tx, projectId, { connections: 1 })
+      await this.quotas.claim(tx, projectId, { connections: 1 }).catch(async (error: unknown) => {
+        // the last one may have gone to the same request, sent twice
+        if (!(await lockRow(tx, hostId, connectionId, [projectId]))) throw error
+      })
       row = (await this.attempt(tx, connection, 'claimed')).row
     }
     if (row) await this.sendManage(tx, row, connection.commandId)
