@@ -89,7 +89,7 @@ describe('a row of the audit log', () => {
       undefined,
       'hosts.activate',
     ],
-    ['no JSON', 400, 'malformed-body', () => '/api/v1/hosts', '{', null],
+    ['no JSON', 400, 'malformed-body', () => '/api/v1/hosts', '{', 'hosts.create'],
   ])('is left by %s', async (_, status, problem, path, body, operation) => {
     const row = await left((options) => engine.http.post(path(), body, options))
     expect(row).toMatchObject({ status, problem, operation, userName: 'bootstrap (token bootstrap)' })

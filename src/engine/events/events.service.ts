@@ -46,7 +46,7 @@ export const appendFrom = (parameter: string): string =>
 
 export function encodeEvents(drafts: readonly EventDraft[]): string {
   const requestId = currentContext().requestId ?? null
-  for (const { subject } of drafts) currentCall()?.about(subject)
+  for (const { subject, projectId } of drafts) currentCall()?.about(subject, projectId)
   return JSON.stringify(
     drafts.map((d) => ({
       type: d.type,
