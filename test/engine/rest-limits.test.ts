@@ -190,6 +190,14 @@ describe('a body', () => {
     expect(statuses).toEqual([401])
   })
 
+  it('is as little read at a path that is not there', async () => {
+    const unknown = post(['Content-Length: 50000000']).replace('/api/v1/hosts', '/api/v1/nothing')
+    expect((await converse(engine.url, unknown)).statuses).toEqual([404])
+    expect((await converse(engine.url, unknown.replace('POST', 'PUT').replace('nothing', 'hosts'))).statuses).toEqual([
+      405,
+    ])
+  })
+
   it('finds out nothing about a path that is not there', async () => {
     expect((await anonymous().get('/api/v1/nothing', { undocumented: true })).status).toBe(404)
     expect((await anonymous().delete('/api/v1/hosts', { undocumented: true })).status).toBe(405)

@@ -29,7 +29,8 @@ export class CallLimits extends ThrottlerGuard {
   /** @throws TooMany */
   async count(request: FastifyRequest, reply: FastifyReply, caller: Caller): Promise<void> {
     if (caller.unlimited) return
-    await this.canActivate(new ExecutionContextHost([request, reply, caller], CallLimits, this.count))
+    // the guard looks for decorators on a class and a handler, and these limits are nobody's alone
+    await this.canActivate(new ExecutionContextHost([request, reply, caller], CallLimits, CallLimits))
   }
 
   protected override async handleRequest({ context, limit, ttl, throttler }: ThrottlerRequest): Promise<boolean> {

@@ -10,7 +10,7 @@ import { addressOf, networkOf } from './client-address.js'
 import { TooMany, Unauthenticated } from './errors.js'
 import { FailureLimits } from './failure-limits.js'
 import type { OperationOptions } from './openapi.js'
-import { hasBodyWithoutEnd } from './request-shape.js'
+import { hasBodyWithoutEnd, Malformed } from './request-shape.js'
 import { type SharedLimit, SharedLimits } from './shared-limits.js'
 
 declare module 'fastify' {
@@ -41,7 +41,6 @@ export class RequestGate implements OnModuleInit {
   onModuleInit(): void {
     const server = this.adapterHost.httpAdapter?.getInstance()
     server?.addHook('onRequest', async (request, reply) => {
-      if (request.is404) return
       await this.admit(request, reply).catch((error: unknown) => {
         if (hasBodyWithoutEnd(request)) reply.header('connection', 'close')
         throw error
@@ -51,6 +50,8 @@ export class RequestGate implements OnModuleInit {
   }
 
   private async admit(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    // in the words of the filter, which knows wrong methods from wrong paths
+    if (request.is404) throw new Malformed('nothing is here', 404)
     const { operation } = request.routeOptions.config
     const caller = await this.authenticate(request, operation)
     rememberCaller(request, caller)
