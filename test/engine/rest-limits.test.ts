@@ -71,6 +71,11 @@ describe('calls without signing in', () => {
   it('of health are not counted', async () => {
     expect(await statusesOf(15, () => anonymous().get('/health/live', from('203.0.113.4')))).toEqual({ 200: 15 })
     expect((await anonymous().get('/health/live')).headers.has('ratelimit')).toBe(false)
+    expect(await statusesOf(15, () => anonymous().get('/health/live', from('203.0.113.5', unknown)))).toEqual({
+      200: 15,
+    })
+    const { status } = await anonymous().get('/api/v1/hosts', from('203.0.113.5', unknown))
+    expect(status).toBe(401)
   })
 })
 

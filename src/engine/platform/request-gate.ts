@@ -65,7 +65,7 @@ export class RequestGate implements OnModuleInit {
 
   /** Where anyone may call, stale credentials are no obstacle: signing in is such a route. */
   private async authenticate(request: FastifyRequest, operation: OperationOptions | undefined): Promise<Caller> {
-    if (!operation) return anonymous
+    if (!operation || isForAll(operation)) return anonymous
     const { authorization, cookie } = request.headers
     const credentials = authorization ?? cookie
     if (credentials === undefined) return this.access.callerOf(request)
@@ -92,5 +92,8 @@ export class RequestGate implements OnModuleInit {
       .catch((err: unknown) => this.log.warn({ err }, 'an attempt that was good stays counted'))
   }
 }
+
+/** Health has no caller: whatever a request shows, the database is not asked about it. */
+const isForAll = ({ allow, limit }: OperationOptions): boolean => allow === 'anyone' && limit === 'none'
 
 const subjectOf = (request: FastifyRequest): string => `address:${networkOf(addressOf(request))}`
