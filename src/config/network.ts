@@ -36,5 +36,5 @@ export function parseNetwork(text: string): Network | undefined {
 
 /** Of the same kind, which the types of the library cannot say. */
 function matches(other: IpAddress, range: IpAddress, bits: number): boolean {
-  return (other as ipaddr.IPv6).match(range as ipaddr.IPv6, bits)
+  return (other as ipaddr.IPv6).match(range, bits)
 }

@@ -71,6 +71,11 @@ describe('calls without signing in', () => {
   it('of health are not counted', async () => {
     expect(await statusesOf(15, () => anonymous().get('/health/live', from('203.0.113.4')))).toEqual({ 200: 15 })
     expect((await anonymous().get('/health/live')).headers.has('ratelimit')).toBe(false)
+    expect(await statusesOf(15, () => anonymous().get('/health/live', from('203.0.113.5', unknown)))).toEqual({
+      200: 15,
+    })
+    const { status } = await anonymous().get('/api/v1/hosts', from('203.0.113.5', unknown))
+    expect(status).toBe(401)
   })
 })
 
@@ -188,6 +193,14 @@ describe('a body', () => {
       'HEAD /api/v1/hosts HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.42\r\n\r\n',
     )
     expect(statuses).toEqual([401])
+  })
+
+  it('is as little read at a path that is not there', async () => {
+    const unknown = post(['Content-Length: 50000000']).replace('/api/v1/hosts', '/api/v1/nothing')
+    expect((await converse(engine.url, unknown)).statuses).toEqual([404])
+    expect((await converse(engine.url, unknown.replace('POST', 'PUT').replace('nothing', 'hosts'))).statuses).toEqual([
+      405,
+    ])
   })
 
   it('finds out nothing about a path that is not there', async () => {

@@ -1,6 +1,7 @@
 import { DataSource } from 'typeorm'
 import { dataSourceOptions } from '../../src/engine/data-source.js'
 import { Database } from '../../src/engine/platform/database.js'
+import type { TooMany } from '../../src/engine/platform/errors.js'
 import { type SettingKey, settingKeys } from '../../src/engine/platform/setting-keys.js'
 import type { Settings } from '../../src/engine/platform/settings.js'
 import { SharedLimits } from '../../src/engine/platform/shared-limits.js'
@@ -38,7 +39,7 @@ describe('attempts that all replicas count together', () => {
   const waitOf = (limits: SharedLimits | undefined, subject: string): Promise<number | null> =>
     limits!.attempt('sign-in', subject).then(
       () => null,
-      (error: { retryAfterSeconds: number }) => error.retryAfterSeconds,
+      (error: unknown) => (error as TooMany).retryAfterSeconds,
     )
   const fail = async (subject: string, times: number) => {
     for (let time = 0; time < times; time++) await waitOf(here, subject)

@@ -1,4 +1,4 @@
-import { type ExecutionContext, Injectable } from '@nestjs/common'
+import { type ExecutionContext, Injectable, type OnModuleInit } from '@nestjs/common'
 import { Reflector } from '@nestjs/core'
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js'
 import { ThrottlerGuard, type ThrottlerRequest } from '@nestjs/throttler'
@@ -16,42 +16,41 @@ const WINDOW_MS = 60_000
  * address. It is asked before there is a body, so by the gate and not as a guard of Nest's.
  */
 @Injectable()
-export class CallLimits extends ThrottlerGuard {
-  constructor(
-    private readonly settings: Settings,
-    reflector: Reflector,
-  ) {
-    // the limit follows the settings, and who is counted follows the caller
-    const calls = { name: 'calls', ttl: WINDOW_MS, limit: (context: ExecutionContext) => this.limitOf(context) }
-    super([calls], new BoundedCounters(), reflector)
+export class CallLimits implements OnModuleInit {
+  // made here: the container would give it what its base class asks for
+  private readonly guard: CallGuard
+
+  constructor(settings: Settings, reflector: Reflector) {
+    const limit = (context: ExecutionContext): number => {
+      const [, , { userId }] = argumentsOf(context)
+      return settings.get(userId === null ? 'limits.anonymousCallsPerMinute' : 'limits.callsPerMinute')
+    }
+    this.guard = new CallGuard([{ name: 'calls', ttl: WINDOW_MS, limit }], new BoundedCounters(), reflector)
+  }
+
+  async onModuleInit(): Promise<void> {
+    await this.guard.onModuleInit()
   }
 
   /** @throws TooMany */
   async count(request: FastifyRequest, reply: FastifyReply, caller: Caller): Promise<void> {
     if (caller.unlimited) return
-    await this.canActivate(new ExecutionContextHost([request, reply, caller], CallLimits, this.count))
+    // the guard looks for decorators on a class and a handler, and these limits are nobody's alone
+    await this.guard.canActivate(new ExecutionContextHost([request, reply, caller], CallLimits, CallLimits))
   }
+}
 
+class CallGuard extends ThrottlerGuard {
   protected override async handleRequest({ context, limit, ttl, throttler }: ThrottlerRequest): Promise<boolean> {
     const [request, reply, caller] = argumentsOf(context)
     const { name = '' } = throttler
-    const { totalHits, timeToExpire } = await this.storageService.increment(
-      subjectOf(request, caller),
-      ttl,
-      limit,
-      ttl,
-      name,
-    )
+    const subject = subjectOf(request, caller)
+    const { totalHits, timeToExpire } = await this.storageService.increment(subject, ttl, limit, ttl, name)
     // as in draft-ietf-httpapi-ratelimit-headers-11
     reply.header('ratelimit-policy', `"${name}";q=${limit};w=${ttl / 1_000}`)
     reply.header('ratelimit', `"${name}";r=${Math.max(0, limit - totalHits)};t=${timeToExpire}`)
     if (totalHits > limit) throw new TooMany(`no more than ${limit} calls a minute`, timeToExpire)
     return true
-  }
-
-  private limitOf(context: ExecutionContext): number {
-    const [, , caller] = argumentsOf(context)
-    return this.settings.get(caller.userId === null ? 'limits.anonymousCallsPerMinute' : 'limits.callsPerMinute')
   }
 }
 

@@ -103,7 +103,8 @@ function askBeforeBodies(server: FastifyInstance): void {
     server.server.on(event, (request, response) => server.server.emit('request', request, response))
   }
   server.addHook('preParsing', (request, reply, _payload, done) => {
-    if (request.headers.expect !== undefined) reply.raw.writeContinue()
+    // HTTP/1.0 has no such reply
+    if (request.headers.expect !== undefined && request.raw.httpVersion === '1.1') reply.raw.writeContinue()
     done()
   })
 }

@@ -11,7 +11,7 @@ import { addressOf, networkOf } from './client-address.js'
 import { TooMany, Unauthenticated } from './errors.js'
 import { FailureLimits } from './failure-limits.js'
 import type { OperationOptions } from './openapi.js'
-import { hasBodyWithoutEnd } from './request-shape.js'
+import { hasBodyWithoutEnd, Malformed } from './request-shape.js'
 import { type SharedLimit, SharedLimits } from './shared-limits.js'
 
 declare module 'fastify' {
@@ -42,7 +42,6 @@ export class RequestGate implements OnModuleInit {
   onModuleInit(): void {
     const server = this.adapterHost.httpAdapter?.getInstance()
     server?.addHook('onRequest', async (request, reply) => {
-      if (request.is404) return
       await this.admit(request, reply).catch((error: unknown) => {
         if (hasBodyWithoutEnd(request)) reply.header('connection', 'close')
         throw error
@@ -52,6 +51,8 @@ export class RequestGate implements OnModuleInit {
   }
 
   private async admit(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    // in the words of the filter, which knows wrong methods from wrong paths
+    if (request.is404) throw new Malformed('nothing is here', 404)
     const { operation } = request.routeOptions.config
     const call = auditedCallOf(request)
     if (call) call.operation = operation?.id ?? null
@@ -68,7 +69,7 @@ export class RequestGate implements OnModuleInit {
 
   /** Where anyone may call, stale credentials are no obstacle: signing in is such a route. */
   private async authenticate(request: FastifyRequest, operation: OperationOptions | undefined): Promise<Caller> {
-    if (!operation) return anonymous
+    if (!operation || isForAll(operation)) return anonymous
     const { authorization, cookie } = request.headers
     const credentials = authorization ?? cookie
     if (credentials === undefined) return this.access.callerOf(request)
@@ -95,5 +96,8 @@ export class RequestGate implements OnModuleInit {
       .catch((err: unknown) => this.log.warn({ err }, 'an attempt that was good stays counted'))
   }
 }
+
+/** Health has no caller: whatever a request shows, the database is not asked about it. */
+const isForAll = ({ allow, limit }: OperationOptions): boolean => allow === 'anyone' && limit === 'none'
 
 const subjectOf = (request: FastifyRequest): string => `address:${networkOf(addressOf(request))}`

@@ -6,13 +6,13 @@ export const MAX_HEADERS = 100
 /** Of a body that nobody wants: read and dropped, so that its sender hears why. */
 const MAX_DISCARDED_BYTES = 64 * 1024 * 1024
 
-/** Named as Fastify's own errors are, for the filter. */
+/** A request that is refused for its form. Named as Fastify's own errors are, for the filter. */
 export class Malformed extends Error {
   override readonly name = 'FastifyError'
 
   constructor(
     message: string,
-    readonly statusCode: 400 | 415 | 431 = 400,
+    readonly statusCode: 400 | 404 | 415 | 431 = 400,
   ) {
     super(message)
   }
