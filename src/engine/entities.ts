@@ -6,8 +6,11 @@ import { Host } from './hosts/host.entity.js'
 import { Quarantined } from './hosts/quarantined.entity.js'
 import { Tombstone } from './hosts/tombstone.entity.js'
 import { ApiToken } from './identity/api-token.entity.js'
+import { ExternalIdentity } from './identity/external-identity.entity.js'
+import { IdentityProvider } from './identity/identity-provider.entity.js'
 import { Project } from './identity/project.entity.js'
 import { RoleBinding } from './identity/role-binding.entity.js'
+import { SignInAddress } from './identity/sign-in-address.entity.js'
 import { User } from './identity/user.entity.js'
 import { WebSession } from './identity/web-session.entity.js'
 import { IdempotencyKey } from './platform/idempotency-key.entity.js'
@@ -22,9 +25,11 @@ export const entities = [
   ApiToken,
   Command,
   Event,
+  ExternalIdentity,
   Host,
   HostSequence,
   IdempotencyKey,
+  IdentityProvider,
   Incarnation,
   Project,
   Quarantined,
@@ -33,6 +38,7 @@ export const entities = [
   Schedule,
   SealingCheck,
   Setting,
+  SignInAddress,
   StorageConnection,
   Tombstone,
   User,

@@ -31,6 +31,7 @@ describe('a caller who says nothing', () => {
       'health.live',
       'health.ready',
       'openapi.get',
+      'session.signIn',
     ])
   })
 

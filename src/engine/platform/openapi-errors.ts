@@ -1,4 +1,5 @@
 import type { Allow } from './caller.js'
+import type { OperationOptions } from './openapi.js'
 import type { Schema } from './openapi-schemas.js'
 import { type ProblemType, problems } from './problems.js'
 
@@ -12,7 +13,7 @@ export interface Parameter {
 }
 
 interface Rule {
-  readonly when: (method: Method, parameters: readonly Parameter[]) => boolean
+  readonly when: (method: Method, parameters: readonly Parameter[], options: OperationOptions) => boolean
   readonly gives: readonly ProblemType[]
 }
 
@@ -22,7 +23,10 @@ const rules: readonly Rule[] = [
   { when: (_, parameters) => parameters.some((one) => one.in === 'path'), gives: ['not-found', 'uri-too-long'] },
   { when: (_, parameters) => parameters.some((one) => one.name === 'If-Match'), gives: ['precondition-failed'] },
   { when: (method) => method !== 'get', gives: ['malformed-body', 'body-too-large', 'unsupported-media-type'] },
-  { when: (method) => method === 'post', gives: ['idempotency-key-in-use', 'idempotency-key-reused'] },
+  {
+    when: (method, _, { everyTime }) => method === 'post' && !everyTime,
+    gives: ['idempotency-key-in-use', 'idempotency-key-reused'],
+  },
 ]
 
 /** What a caller who may not is told. */
@@ -36,11 +40,10 @@ function refusals(allow: Allow): ProblemType[] {
 export function problemsByStatus(
   method: Method,
   parameters: readonly Parameter[],
-  declared: readonly ProblemType[],
-  allow: Allow,
+  options: OperationOptions,
 ): ProblemType[][] {
-  const applying = rules.filter((rule) => rule.when(method, parameters)).flatMap((rule) => rule.gives)
-  const types = new Set([...applying, ...refusals(allow), ...declared])
+  const applying = rules.filter((rule) => rule.when(method, parameters, options)).flatMap((rule) => rule.gives)
+  const types = new Set([...applying, ...refusals(options.allow), ...(options.errors ?? [])])
   const byStatus = new Map<number, ProblemType[]>()
   for (const type of Object.keys(problems) as ProblemType[]) {
     const { status } = problems[type]
