@@ -2,6 +2,7 @@
 // decorated classes ask for it as soon as they are loaded
 import 'reflect-metadata'
 import { Command, CommanderError } from 'commander'
+import { adminCommand } from './cli/admin.js'
 import { agentCommand } from './cli/agent.js'
 import { configCommand } from './cli/config.js'
 import { engineCommand } from './cli/engine.js'
@@ -21,7 +22,15 @@ const keelson = new Command('keelson')
   .version(version, '-V, --version')
   .showSuggestionAfterError()
   .exitOverride()
-for (const add of [engineCommand, agentCommand, simulateCommand, migrateCommand, openapiCommand, configCommand])
+for (const add of [
+  engineCommand,
+  agentCommand,
+  simulateCommand,
+  migrateCommand,
+  adminCommand,
+  openapiCommand,
+  configCommand,
+])
   add(keelson)
 keelson
   .command('version')

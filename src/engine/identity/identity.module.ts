@@ -2,7 +2,13 @@ import { Module, type OnModuleInit } from '@nestjs/common'
 import { EventsModule } from '../events/events.module.js'
 import { Schedules } from '../platform/schedules.js'
 import { Authentication } from './authentication.js'
+import { IdentityProviderController } from './identity-provider.controller.js'
+import { IdentityProviders } from './identity-providers.service.js'
 import { LastUse } from './last-use.js'
+import { OidcController } from './oidc.controller.js'
+import { OidcClient } from './oidc-client.js'
+import { OidcSignIn } from './oidc-sign-in.service.js'
+import { OidcUsers } from './oidc-users.js'
 import { PasswordHashing } from './password-hashing.js'
 import { SessionController } from './session.controller.js'
 import { SignIn } from './sign-in.service.js'
@@ -16,8 +22,29 @@ import { WhoAmI } from './who-am-i.js'
 
 @Module({
   imports: [EventsModule],
-  controllers: [SessionController, TokenController, UserController, UserTokenController],
-  providers: [Authentication, LastUse, PasswordHashing, SignIn, SignInLimits, Tokens, Users, WebSessions, WhoAmI],
+  controllers: [
+    IdentityProviderController,
+    OidcController,
+    SessionController,
+    TokenController,
+    UserController,
+    UserTokenController,
+  ],
+  providers: [
+    Authentication,
+    IdentityProviders,
+    LastUse,
+    OidcClient,
+    OidcSignIn,
+    OidcUsers,
+    PasswordHashing,
+    SignIn,
+    SignInLimits,
+    Tokens,
+    Users,
+    WebSessions,
+    WhoAmI,
+  ],
   exports: [Authentication, PasswordHashing],
 })
 export class IdentityModule implements OnModuleInit {

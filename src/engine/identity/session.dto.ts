@@ -1,4 +1,4 @@
-import { Matches } from 'class-validator'
+import { IsOptional, IsString, Matches, MaxLength } from 'class-validator'
 import type { Role } from '../platform/caller.js'
 import type { UserKind } from './user.entity.js'
 
@@ -58,6 +58,14 @@ export class SessionView {
    * @example null
    */
   tokenId!: string | null
+}
+
+export class OidcBegin {
+  /** Where to go on once signed in: a path of this plane; anything else is `/`. */
+  @IsOptional()
+  @IsString()
+  @MaxLength(1_000)
+  returnTo?: string
 }
 
 /** A way to sign in beside the password. */
