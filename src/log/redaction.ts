@@ -1,5 +1,14 @@
 /** Names under which secrets travel; their values never reach a log, at the top or up to two objects deep. */
-const secretNames = ['joinSecret', 'authorization', 'password', 'token', 'secret', 'cookie']
+const secretNames = [
+  'joinSecret',
+  'authorization',
+  'password',
+  'oneTimePassword',
+  'token',
+  'secret',
+  'clientSecret',
+  'cookie',
+]
 
 const spellings = secretNames.flatMap((name) => [name, name[0]!.toUpperCase() + name.slice(1)])
 

@@ -57,8 +57,13 @@ export function cookiesOf(headers: Headers): SetCookie[] {
   return headers.getSetCookie().map((text) => {
     const [first = '', ...rest] = text.split('; ')
     const [name = '', value = ''] = halves(first)
-    return { name, value, attributes: new Map(rest.map((part) => [halves(part)[0]!.toLowerCase(), halves(part)[1]!])) }
+    return { name, value, attributes: new Map(rest.map(attribute)) }
   })
+}
+
+const attribute = (text: string): [string, string] => {
+  const [name, value] = halves(text)
+  return [name.toLowerCase(), value]
 }
 
 function halves(text: string): [string, string] {

@@ -18,10 +18,10 @@ export class TestProvider {
   readonly people = new Map<string, Person>()
   /** Paths that were asked for, in order. */
   readonly asked: string[] = []
-  private handle: (request: IncomingMessage, response: ServerResponse) => void = () => undefined
+  private handle: (request: IncomingMessage, response: ServerResponse) => Promise<void> = async () => undefined
   private readonly server = createServer((request, response) => {
     this.asked.push(request.url?.split('?', 1)[0] ?? '')
-    this.handle(request, response)
+    void this.handle(request, response)
   })
 
   private constructor(private readonly redirectUris: string[]) {}
@@ -103,5 +103,7 @@ export class TestProvider {
 
 function newKey(): JWK {
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
-  return { ...privateKey.export({ format: 'jwk' }), kid: randomUUID(), use: 'sig', alg: 'RS256' } as JWK
+  const key = { ...privateKey.export({ format: 'jwk' }), kid: randomUUID(), use: 'sig', alg: 'RS256' }
+  // what Node exports is a JWK, in looser words
+  return key as JWK
 }

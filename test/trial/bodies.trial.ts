@@ -17,11 +17,24 @@ const bodies: Readonly<Record<string, Fields>> = {
   'hosts.create': { name: 'never-made', labels: { rack: 'a' } },
   'hosts.update': { labels: { rack: 'b' } },
   'hosts.maintain': { reason: 'never' },
+  'identityProviders.create': {
+    name: 'never-made',
+    issuer: 'https://login.example.org',
+    clientId: 'never',
+    enabled: true,
+  },
+  'identityProviders.update': { displayName: 'Never', clientId: 'never', enabled: false },
+  'session.changePassword': { current: 'never a password', next: 'never another password' },
+  'session.signIn': { name: 'nobody', password: 'never a password' },
   'settings.put': { value: 20_000 },
+  'tokens.create': { name: 'never-made', role: 'viewer', unlimited: false },
+  'userTokens.create': { name: 'never-made', role: 'viewer', unlimited: false },
+  'users.create': { kind: 'person', name: 'never-made', displayName: 'Never' },
+  'users.update': { displayName: 'Never', disabled: true },
   'storageConnections.put': { uri: 'local:///srv/never', options: { ro: 'true' } },
 }
-/** A reason may be empty. */
-const harmless: readonly string[] = ['reason: ""']
+/** A reason may be empty, and so may a name for the eye; without a role a token has its user's. */
+const harmless: readonly string[] = ['reason: ""', 'displayName: ""', 'role: null']
 const methods = ['post', 'put', 'patch', 'delete']
 const nobody = '00000000-0000-4000-8000-00000000dead'
 
@@ -39,6 +52,8 @@ const ground = new Ground()
 let postgres: OutsidePostgres
 let plane: Plane
 let hostId: string
+let userId: string
+let providerId: string
 let sent = 0
 const statuses = new Map<number, number>()
 
@@ -46,6 +61,9 @@ beforeAll(async () => {
   postgres = await OutsidePostgres.create(ground, 'postgres')
   plane = await Plane.start(ground, { databaseUrl: postgres.url })
   hostId = (await plane.rest.send('POST', '/api/v1/hosts', { name: 'there' })).body.id
+  userId = (await plane.rest.send('POST', '/api/v1/users', { kind: 'service', name: 'there' })).body.id
+  const provider = { name: 'there', issuer: 'https://login.example.org', clientId: 'there' }
+  providerId = (await plane.rest.send('POST', '/api/v1/identity-providers', provider)).body.id
 })
 
 afterAll(async () => {
@@ -69,6 +87,10 @@ async function stored(): Promise<object> {
     'tombstones',
     'quarantine',
     'idempotency_keys',
+    'identity_providers',
+    'users',
+    'role_bindings',
+    'web_sessions',
   ]
   return withClient(postgres.url, async (client) => {
     const contents: [string, unknown][] = []
@@ -84,10 +106,12 @@ async function stored(): Promise<object> {
 
 /** Where there is a body to be refused for, the thing exists; else nobody does. */
 function pathOf(path: string, withBody: boolean): string {
-  const id = withBody ? hostId : nobody
+  const there = path.startsWith('/api/v1/users') ? userId : path.includes('/identity-providers') ? providerId : hostId
+  const id = withBody ? there : nobody
   return path
     .replace('{hostId}', id)
     .replace('{id}', id)
+    .replace('{tokenId}', nobody)
     .replace('{connectionId}', 'never')
     .replace('{key}', 'sessions.silenceMs')
 }
