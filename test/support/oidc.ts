@@ -104,6 +104,5 @@ export class TestProvider {
 function newKey(): JWK {
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const key = { ...privateKey.export({ format: 'jwk' }), kid: randomUUID(), use: 'sig', alg: 'RS256' }
-  // what Node exports is a JWK, in looser words
-  return key as JWK
+  return key
 }

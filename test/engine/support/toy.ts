@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { Body, Controller, Delete, Get, Global, Injectable, Module, Param, Patch, Post, Query } from '@nestjs/common'
 import { NestFactory } from '@nestjs/core'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
@@ -21,6 +22,7 @@ import { PlatformModule } from '../../../src/engine/platform/platform.module.js'
 import { Readiness } from '../../../src/engine/platform/readiness.js'
 import { created } from '../../../src/engine/platform/reply.js'
 import { currentRequestId } from '../../../src/engine/platform/request-id.js'
+import { Sealer, sealingKeyOf } from '../../../src/engine/platform/sealing.js'
 import { createTestDatabase } from '../../support/database.js'
 import { type HttpClient, http } from '../../support/http.js'
 import type { OpenApiDocument } from '../../support/openapi-check.js'
@@ -220,8 +222,13 @@ export async function startToys(): Promise<ToyEngine> {
   const dataSource = await new DataSource({ ...options, entities: [...options.entities, Toy] }).initialize()
   await dataSource.query(table)
   const database = new Database(dataSource)
+  const sealer = new Sealer(sealingKeyOf(randomBytes(32)))
+  const parts = [
+    { provide: Database, useValue: database },
+    { provide: Sealer, useValue: sealer },
+  ]
   @Global()
-  @Module({ providers: [{ provide: Database, useValue: database }], exports: [Database] })
+  @Module({ providers: parts, exports: [Database, Sealer] })
   class DatabaseModule {}
   @Module({ imports: [DatabaseModule, PlatformModule], controllers: [ToyController, OddController], providers: [Toys] })
   class ToyModule {}
