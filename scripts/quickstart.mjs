@@ -89,6 +89,7 @@ async function countUp({ rest }) {
 function stay(sandbox, host) {
   const { baseUrl } = sandbox.rest
   tell.plain(`
+  sign in       ${signingIn(sandbox)}
   REST          ${baseUrl}/api/v1
   documentation ${baseUrl}/docs
   metrics       ${baseUrl}/metrics
@@ -107,6 +108,15 @@ How to go on, in another terminal:
 
 Ctrl-C stops the agent and the engine; what they wrote stays.`)
   return new Promise((_, reject) => sandbox.signal.addEventListener('abort', () => reject(sandbox.signal.reason)))
+}
+
+/** The password is in the engine's log once, at its first start on this database. */
+function signingIn(sandbox) {
+  const password = sandbox.firstPassword()
+  if (password)
+    return `as admin with ${password}, once: another must be chosen (PUT ${sandbox.rest.baseUrl}/api/v1/session/password)`
+  const database = process.env.DATABASE_URL ? '' : ` --data-dir ${sandbox.places.engine}`
+  return `as admin; a lost password is given anew by: node dist/src/main.js admin reset-password${database}`
 }
 
 async function explain(sandbox, error, { once }) {

@@ -2,6 +2,7 @@
 // decorated classes ask for it as soon as they are loaded
 import 'reflect-metadata'
 import { Command, CommanderError } from 'commander'
+import { adminCommand } from './cli/admin.js'
 import { agentCommand } from './cli/agent.js'
 import { configCommand } from './cli/config.js'
 import { engineCommand } from './cli/engine.js'
@@ -28,6 +29,7 @@ for (const add of [
   simulateCommand,
   migrateCommand,
   keysCommand,
+  adminCommand,
   openapiCommand,
   configCommand,
 ])

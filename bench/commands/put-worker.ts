@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import 'reflect-metadata'
 import type { Provider } from '@nestjs/common'
 import { NestFactory } from '@nestjs/core'
@@ -13,6 +14,7 @@ import { migrate } from '../../src/engine/platform/migrations.js'
 import { Notifications } from '../../src/engine/platform/notifications.js'
 import { ReplicaIdentity } from '../../src/engine/platform/replica-identity.js'
 import { Schedules } from '../../src/engine/platform/schedules.js'
+import { Sealer, sealingKeyOf } from '../../src/engine/platform/sealing.js'
 import { Settings } from '../../src/engine/platform/settings.js'
 import { UsersOf } from '../../src/engine/platform/users-of.js'
 import { Addresses } from '../../src/engine/sessions/addresses.js'
@@ -55,6 +57,7 @@ function partsOf(dataSource: DataSource, url: string): Provider[] {
     { provide: Database, useValue: database },
     { provide: ReplicaIdentity, useValue: new ReplicaIdentity('bench', '0', '127.0.0.1:0') },
     { provide: Notifications, useValue: new Notifications(database, { connectionString: url }) },
+    { provide: Sealer, useValue: new Sealer(sealingKeyOf(randomBytes(32))) },
     { provide: JoinSecret, useValue: new JoinSecret('bench-join-secret') },
     Addresses,
     Drains,

@@ -71,6 +71,12 @@ export class Sandbox {
     return this.places && existsSync(this.places.token) ? readFileSync(this.places.token, 'utf8').trim() : undefined
   }
 
+  /** As the engine has logged it, if this is its first start. */
+  firstPassword() {
+    if (this.shown) return undefined
+    return /with the one-time password ([a-z0-9-]+)/.exec(readFileSync(this.engine.logFile, 'utf8'))?.[1]
+  }
+
   waitFor(what, look, timeoutMs) {
     return waitFor(what, look, { timeoutMs, signal: this.signal })
   }

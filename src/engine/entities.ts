@@ -9,8 +9,11 @@ import { ApiToken } from './identity/api-token.entity.js'
 import { AuditAnchor } from './identity/audit-anchor.entity.js'
 import { AuditEntry } from './identity/audit-entry.entity.js'
 import { UnchainedAuditEntry } from './identity/audit-unchained.entity.js'
+import { ExternalIdentity } from './identity/external-identity.entity.js'
+import { IdentityProvider } from './identity/identity-provider.entity.js'
 import { Project } from './identity/project.entity.js'
 import { RoleBinding } from './identity/role-binding.entity.js'
+import { SignInAddress } from './identity/sign-in-address.entity.js'
 import { User } from './identity/user.entity.js'
 import { WebSession } from './identity/web-session.entity.js'
 import { IdempotencyKey } from './platform/idempotency-key.entity.js'
@@ -28,9 +31,11 @@ export const entities = [
   AuditEntry,
   Command,
   Event,
+  ExternalIdentity,
   Host,
   HostSequence,
   IdempotencyKey,
+  IdentityProvider,
   Incarnation,
   LimitCounter,
   Project,
@@ -40,6 +45,7 @@ export const entities = [
   Schedule,
   SealingCheck,
   Setting,
+  SignInAddress,
   StorageConnection,
   Tombstone,
   UnchainedAuditEntry,

@@ -16,6 +16,8 @@ import { EventStreams } from './events/event-streams.js'
 import { JoinSecret } from './hosts/admission.js'
 import { AuditHeads } from './identity/audit-heads.js'
 import { writeBootstrapToken } from './identity/bootstrap-token.js'
+import { ensureFirstAdministrator } from './identity/first-administrator.js'
+import { PasswordHashing } from './identity/password-hashing.js'
 import { Database } from './platform/database.js'
 import { Drains } from './platform/drains.js'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './platform/embedded-postgres.js'
@@ -121,6 +123,7 @@ async function serve(
   await app.get(Incarnations).adopt()
   await app.init()
   await app.get(Settings).reload()
+  await ensureFirstAdministrator(app.get(Database), app.get(PasswordHashing), logger)
   if (config.bootstrapTokenFile) await writeBootstrapToken(app.get(Database), config.bootstrapTokenFile, logger)
   await listen(config.tcp, () => app.startAllMicroservices())
   const tcp = { host: config.tcp.host, port: transport.address.port }

@@ -7,6 +7,7 @@ const secretNames = [
   'password',
   'newPassword',
   'currentPassword',
+  'oneTimePassword',
   'token',
   'secret',
   'clientSecret',

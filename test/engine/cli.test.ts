@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -33,7 +33,7 @@ describe('the command line', () => {
   it('names every command in its help, and every key in theirs', async () => {
     const { code, stdout } = await run(['--help'])
     expect(code).toBe(0)
-    for (const command of ['engine', 'agent', 'simulate', 'migrate', 'keys', 'openapi', 'config', 'version']) {
+    for (const command of ['engine', 'agent', 'simulate', 'migrate', 'keys', 'admin', 'openapi', 'config', 'version']) {
       expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'))
     }
     expect((await run(['engine', '--help'])).stdout).toMatch(
@@ -48,6 +48,8 @@ describe('the command line', () => {
     [['engine', '--bogus']],
     [['agent', 'bogus']],
     [['migrate', 'sideways']],
+    [['admin', 'bogus']],
+    [['admin']],
     [['config', 'bogus']],
     [['keys']],
     [['keys', 'bogus']],
@@ -229,6 +231,50 @@ describe('the command line', () => {
       expect(await both.ended).toEqual({ code: 0, signal: null })
     })
 
+    it('gives a lost password anew, to who is on the machine, while the engine runs', async () => {
+      const engine = keelson(['engine'], settings)
+      await engine.line(new RegExp(`127.0.0.1:${http}`))
+      const printed = await engine.line(/one-time password/)
+      expect(JSON.parse(printed)).toMatchObject({ level: 'warn', user: 'admin' })
+      const first = ONE_TIME.exec(printed)![0]
+      expect(await signIn(http, 'admin', first)).toBe(200)
+      const { code, stdout, stderr } = await run(['admin', 'reset-password'], settings)
+      expect({ code, stdout, stderr }).toMatchObject({ code: 0, stderr: expect.stringMatching(/^admin signs in/) })
+      expect(stdout.trim()).toMatch(ONE_TIME)
+      expect(await signIn(http, 'admin', first)).toBe(401)
+      expect(await signIn(http, 'admin', stdout.trim())).toBe(200)
+      const nobody = await run(['admin', 'reset-password', '--user', 'nobody'], settings)
+      expect(nobody).toMatchObject({ code: 1, stderr: 'keelson: there is no user nobody\n' })
+      expect(engine.stdout.match(new RegExp(ONE_TIME, 'g'))).toEqual([first])
+      engine.signal('SIGTERM')
+      await engine.ended
+    })
+
+    it('gives it anew in the embedded database too, whether its engine runs or not, and makes none where there is none', async () => {
+      const data = join(directory, 'data')
+      expect(await run(['admin', 'reset-password', '--data-dir', data])).toMatchObject({ code: 73 })
+      expect(existsSync(data)).toBe(false)
+      const env = { ...settings.env, DATABASE_URL: undefined, KEELSON_DATA_DIR: data }
+      const start = async () => {
+        const engine = keelson(['engine'], { env })
+        await engine.line(new RegExp(`127.0.0.1:${http}`), { timeoutMs: 30_000 })
+        return engine
+      }
+      const first = await start()
+      const running = await run(['admin', 'reset-password'], { env })
+      expect(running).toMatchObject({ code: 0 })
+      expect(await signIn(http, 'admin', running.stdout.trim())).toBe(200)
+      first.signal('SIGTERM')
+      await first.ended
+      const stopped = await run(['admin', 'reset-password'], { env })
+      expect(stopped).toMatchObject({ code: 0 })
+      const second = await start()
+      expect(await signIn(http, 'admin', stopped.stdout.trim())).toBe(200)
+      expect(second.stdout).not.toContain('one-time password')
+      second.signal('SIGTERM')
+      await second.ended
+    }, 90_000)
+
     it('ends with 75 where its address is taken', async () => {
       const other = await listen(http)
       const { code, stderr } = await run(['engine'], settings)
@@ -237,6 +283,18 @@ describe('the command line', () => {
     })
   })
 })
+
+/** As `newOneTimePassword` writes them. */
+const ONE_TIME = /\b[a-z2-9]{5}(-[a-z2-9]{5}){4}\b/
+
+async function signIn(port: number, name: string, password: string): Promise<number> {
+  const reply = await fetch(`http://127.0.0.1:${port}/api/v1/session`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ name, password }),
+  })
+  return reply.status
+}
 
 function listen(port: number): Promise<Server> {
   return new Promise((resolve) => {

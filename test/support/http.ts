@@ -75,6 +75,8 @@ async function request<T>(
     method,
     headers: { ...(payload === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
     ...(payload === undefined ? {} : { body: payload }),
+    // a redirect is a reply like any other
+    redirect: 'manual',
   })
   const contentType = reply.headers.get('content-type')
   const text = await reply.text()

@@ -19,6 +19,19 @@ const bodies: Readonly<Record<string, Fields>> = {
   'hosts.create': { name: 'never-made', labels: { rack: 'a' } },
   'hosts.update': { labels: { rack: 'b' } },
   'hosts.maintain': { reason: 'never' },
+  'identityProviders.create': {
+    name: 'never-made',
+    issuer: 'https://login.example.org',
+    clientId: 'never',
+    enabled: true,
+  },
+  'identityProviders.update': { displayName: 'Never', clientId: 'never', enabled: false },
+  'session.changePassword': { current: 'never a password', next: 'never another password' },
+  'session.signIn': { name: 'nobody', password: 'never a password' },
+  'tokens.create': { name: 'never-made', role: 'viewer', unlimited: false },
+  'userTokens.create': { name: 'never-made', role: 'viewer', unlimited: false },
+  'users.create': { kind: 'person', name: 'never-made', displayName: 'Never' },
+  'users.update': { displayName: 'Never', disabled: true },
   'projects.create': { name: 'never-made', description: 'never' },
   'projects.update': { name: 'never', description: 'never' },
   'projects.limit': {
@@ -39,6 +52,8 @@ const bodies: Readonly<Record<string, Fields>> = {
 const harmless: readonly string[] = [
   'reason: ""',
   'description: ""',
+  'displayName: ""',
+  'role: null',
   ...quotaResources.map((resource) => `${resource}: null`),
 ]
 const methods = ['post', 'put', 'patch', 'delete']
@@ -59,6 +74,7 @@ let postgres: OutsidePostgres
 let plane: Plane
 let hostId: string
 let userId: string
+let providerId: string
 let sent = 0
 const statuses = new Map<number, number>()
 
@@ -66,7 +82,9 @@ beforeAll(async () => {
   postgres = await OutsidePostgres.create(ground, 'postgres')
   plane = await Plane.start(ground, { databaseUrl: postgres.url })
   hostId = (await plane.rest.send('POST', '/api/v1/hosts', { name: 'there' })).body.id
-  userId = await withClient(postgres.url, async (client) => (await client.query('SELECT id FROM users')).rows[0].id)
+  userId = (await plane.rest.send('POST', '/api/v1/users', { kind: 'service', name: 'there' })).body.id
+  const provider = { name: 'there', issuer: 'https://login.example.org', clientId: 'there' }
+  providerId = (await plane.rest.send('POST', '/api/v1/identity-providers', provider)).body.id
 })
 
 afterAll(async () => {
@@ -92,6 +110,10 @@ async function stored(): Promise<object> {
     'tombstones',
     'quarantine',
     'idempotency_keys',
+    'identity_providers',
+    'users',
+    'role_bindings',
+    'web_sessions',
   ]
   return withClient(postgres.url, async (client) => {
     const contents: [string, unknown][] = []
@@ -107,11 +129,17 @@ async function stored(): Promise<object> {
 
 /** Where there is a body to be refused for, the thing exists; else nobody does. */
 function pathOf(path: string, withBody: boolean): string {
-  const thing = path.startsWith('/api/v1/projects/') ? DEFAULT_PROJECT : hostId
+  const things: Readonly<Record<string, string>> = {
+    projects: DEFAULT_PROJECT,
+    users: userId,
+    'identity-providers': providerId,
+  }
+  const thing = things[path.split('/')[3] ?? ''] ?? hostId
   return path
     .replace('{hostId}', withBody ? hostId : nobody)
     .replace('{id}', withBody ? thing : nobody)
     .replace('{userId}', withBody ? userId : nobody)
+    .replace('{tokenId}', nobody)
     .replace('{place}', 'plane')
     .replace('{connectionId}', 'never')
     .replace('{key}', 'sessions.silenceMs')

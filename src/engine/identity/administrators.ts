@@ -4,19 +4,20 @@ import { Conflict } from '../platform/errors.js'
 /** One number for all who take an administrator away. */
 const ADMINISTRATORS_LOCK = 0x6b61646d
 
+/** Enabled, and by a role that was given here: a provider's groups are somebody else's to change. */
+const ADMINISTRATORS = `role_bindings b JOIN users u ON u.id = b.user_id
+  WHERE b.project_id IS NULL AND b.role = 'admin' AND b.provider_id IS NULL AND NOT u.disabled`
+
 /**
  * Call it before the user loses the role, is disabled or is removed: two at once pass one by one, so that the second sees what
- * the first has done.
+ * the first has done. Services alone do not count where there is a person: nobody could sign in with them.
  * @throws Conflict when nobody else who is enabled administers the plane
  */
 export async function requireAnotherAdministrator(tx: Tx, userId: string): Promise<void> {
   await tx.query('SELECT pg_advisory_xact_lock($1)', [ADMINISTRATORS_LOCK])
-  const [row] = await tx.query(
-    `SELECT count(*) FILTER (WHERE b.user_id = $1)::int AS own, count(*) FILTER (WHERE b.user_id <> $1)::int AS others
-     FROM role_bindings b JOIN users u ON u.id = b.user_id
-     WHERE b.project_id IS NULL AND b.role = 'admin' AND NOT u.disabled`,
-    [userId],
-  )
-  if (row.own === 0 || row.others > 0) return
+  const administrators: { id: string; kind: string }[] = await tx.query(`SELECT u.id, u.kind FROM ${ADMINISTRATORS}`)
+  const own = administrators.find(({ id }) => id === userId)
+  const others = administrators.filter(({ id, kind }) => id !== userId && (own?.kind !== 'person' || kind === 'person'))
+  if (!own || others.length > 0) return
   throw new Conflict(`user ${userId} is the last administrator of the plane`, 'last-administrator')
 }

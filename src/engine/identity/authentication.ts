@@ -5,11 +5,17 @@ import { anonymous, type Caller } from '../platform/caller.js'
 import { Database } from '../platform/database.js'
 import { Unauthenticated } from '../platform/errors.js'
 import { Notifications } from '../platform/notifications.js'
-import { findToken, type Known } from './callers.queries.js'
+import { Settings } from '../platform/settings.js'
+import { findSession, findToken, type Known } from './callers.queries.js'
+import { readCookie } from './cookies.js'
+import { requireSameOrigin } from './cross-site.js'
+import { LastUse } from './last-use.js'
 import { isSecretOf, readCredential } from './secrets.js'
 
 export const IDENTITY_CHANNEL = 'keelson_identity'
 export const TOKEN_PREFIX = 'kst'
+export const SESSION_PREFIX = 'kss'
+export const SESSION_COOKIE = 'keelson_session'
 
 /** What a lost notification may cost: a revoked token is good for as long as that at the most. */
 const REMEMBERED_MS = 2_000
@@ -20,7 +26,10 @@ interface Remembered {
   readonly atMs: number
 }
 
-/** Who a request is from: an API token, or nobody. Remembered for a moment, and forgotten on every change of users. */
+/**
+ * Who a request is from: an API token, the session of a browser, or nobody; of both, the token. Remembered for a moment, and
+ * forgotten on every change of users.
+ */
 @Injectable()
 export class Authentication implements OnModuleInit {
   private readonly remembered = new Map<string, Remembered>()
@@ -29,6 +38,8 @@ export class Authentication implements OnModuleInit {
     private readonly database: Database,
     private readonly notifications: Notifications,
     private readonly access: Access,
+    private readonly settings: Settings,
+    private readonly lastUse: LastUse,
   ) {}
 
   onModuleInit(): void {
@@ -44,7 +55,9 @@ export class Authentication implements OnModuleInit {
 
   private async callerOf(request: FastifyRequest): Promise<Caller> {
     const { authorization } = request.headers
-    return authorization === undefined ? anonymous : this.byToken(authorization)
+    if (authorization !== undefined) return this.byToken(authorization)
+    const cookie = readCookie(request, SESSION_COOKIE)
+    return cookie === null ? anonymous : this.bySession(cookie, request)
   }
 
   private async byToken(authorization: string): Promise<Caller> {
@@ -54,6 +67,18 @@ export class Authentication implements OnModuleInit {
     const known = await this.remember(credential.id, () => findToken(this.database, credential.id))
     if (!known || !isSecretOf(credential.secret, known.secretHash)) throw new Unauthenticated('there is no such token')
     if (isOver(known)) throw new Unauthenticated('the token has expired')
+    this.lastUse.note('token', credential.id)
+    return known.caller
+  }
+
+  private async bySession(cookie: string, request: FastifyRequest): Promise<Caller> {
+    const credential = readCredential(SESSION_PREFIX, cookie)
+    const lifetimeMs = this.settings.get('identity.sessionLifetimeMs')
+    const known =
+      credential && (await this.remember(credential.id, () => findSession(this.database, credential.id, lifetimeMs)))
+    if (!known || !isSecretOf(credential.secret, known.secretHash)) throw new Unauthenticated('the session has ended')
+    requireSameOrigin(request)
+    this.lastUse.note('session', credential.id)
     return known.caller
   }
 

@@ -19,12 +19,12 @@ interface TokenRow extends UserRow {
 
 interface SessionRow extends UserRow {
   secret_hash: Buffer
-  expires_at: Date
 }
 
 /** Somebody who could be identified, with what proves it. */
 export interface Known {
   readonly secretHash: Buffer
+  /** Of a token; null: never, or the database has looked. */
   readonly expiresAt: Date | null
   readonly caller: Caller
 }
@@ -50,15 +50,16 @@ export async function findToken(database: Database, id: string): Promise<Known |
   return { secretHash: row.secret_hash, expiresAt: row.expires_at, caller: limited(whole, row.role, row.project_id) }
 }
 
-/** Null where there is no such session, or its user is disabled. */
-export async function findSession(database: Database, id: string): Promise<Known | null> {
+/** Null where there is no such session, or it has expired, or its user is disabled. */
+export async function findSession(database: Database, id: string, lifetimeMs: number): Promise<Known | null> {
   const [row] = await database.query<SessionRow>(
     'identity_session',
-    `SELECT u.id AS user_id, u.name, u.must_change_password, ${ROLES}, s.secret_hash, s.expires_at
-     FROM web_sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1 AND NOT u.disabled`,
-    [id],
+    `SELECT u.id AS user_id, u.name, u.must_change_password, ${ROLES}, s.secret_hash
+     FROM web_sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1 AND NOT u.disabled
+       AND s.expires_at > now() AND s.created_at > now() - $2::float8 * interval '1 millisecond'`,
+    [id, lifetimeMs],
   )
-  return row ? { secretHash: row.secret_hash, expiresAt: row.expires_at, caller: callerOf(row) } : null
+  return row ? { secretHash: row.secret_hash, expiresAt: null, caller: { ...callerOf(row), sessionId: id } } : null
 }
 
 function callerOf(row: UserRow): Caller {
@@ -67,6 +68,7 @@ function callerOf(row: UserRow): Caller {
     userId: row.user_id,
     name: row.name,
     tokenId: null,
+    sessionId: null,
     plane,
     projects: new Map(Object.entries(projects)),
     mustChangePassword: row.must_change_password,

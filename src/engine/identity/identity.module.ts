@@ -1,17 +1,87 @@
-import { Module } from '@nestjs/common'
+import { Module, type OnModuleInit } from '@nestjs/common'
 import { EventsModule } from '../events/events.module.js'
+import { Schedules } from '../platform/schedules.js'
 import { Authentication } from './authentication.js'
+import { IdentityProviderController } from './identity-provider.controller.js'
+import { IdentityProviders } from './identity-providers.service.js'
+import { LastUse } from './last-use.js'
+import { OidcController } from './oidc.controller.js'
+import { OidcClient } from './oidc-client.js'
+import { OidcSignIn } from './oidc-sign-in.service.js'
+import { OidcUsers } from './oidc-users.js'
+import { PasswordHashing } from './password-hashing.js'
 import { ProjectController } from './project.controller.js'
 import { ProjectRoleBindingController } from './project-role-binding.controller.js'
 import { Projects } from './projects.service.js'
 import { Quotas } from './quotas.js'
 import { RoleBindings } from './role-bindings.service.js'
+import { SessionController } from './session.controller.js'
+import { SignIn } from './sign-in.service.js'
+import { SignInLimits } from './sign-in-limits.js'
+import { TokenController, UserTokenController } from './token.controller.js'
+import { Tokens } from './tokens.service.js'
+import { UserController } from './user.controller.js'
 import { UserRoleBindingController } from './user-role-binding.controller.js'
+import { Users } from './users.service.js'
+import { WebSessions } from './web-sessions.js'
+import { WhoAmI } from './who-am-i.js'
 
 @Module({
   imports: [EventsModule],
-  controllers: [ProjectController, ProjectRoleBindingController, UserRoleBindingController],
-  providers: [Authentication, Projects, Quotas, RoleBindings],
-  exports: [Authentication, Quotas],
+  controllers: [
+    IdentityProviderController,
+    OidcController,
+    ProjectController,
+    ProjectRoleBindingController,
+    SessionController,
+    TokenController,
+    UserController,
+    UserRoleBindingController,
+    UserTokenController,
+  ],
+  providers: [
+    Authentication,
+    IdentityProviders,
+    LastUse,
+    OidcClient,
+    OidcSignIn,
+    OidcUsers,
+    PasswordHashing,
+    Projects,
+    Quotas,
+    RoleBindings,
+    SignIn,
+    SignInLimits,
+    Tokens,
+    Users,
+    WebSessions,
+    WhoAmI,
+  ],
+  exports: [Authentication, PasswordHashing, Quotas],
 })
-export class IdentityModule {}
+export class IdentityModule implements OnModuleInit {
+  constructor(
+    private readonly schedules: Schedules,
+    private readonly sessions: WebSessions,
+    private readonly limits: SignInLimits,
+    private readonly tokens: Tokens,
+  ) {}
+
+  onModuleInit(): void {
+    this.schedules.register({
+      name: 'identity.sessions',
+      everyMs: 600_000,
+      meaning: 'Removes web sessions that have ended, and failed sign-ins that are forgotten.',
+      run: async () => {
+        await this.sessions.removeExpired()
+        await this.limits.removeForgotten()
+      },
+    })
+    this.schedules.register({
+      name: 'identity.tokens',
+      everyMs: 600_000,
+      meaning: 'Removes API tokens that expired or were revoked longer ago than identity.tokenRetentionMs.',
+      run: () => this.tokens.removeEnded(),
+    })
+  }
+}

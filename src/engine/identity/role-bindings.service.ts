@@ -54,7 +54,7 @@ export class RoleBindings {
       if (place === null && role !== 'admin') await requireAnotherAdministrator(tx, userId)
       await tx.query(
         `INSERT INTO role_bindings (user_id, project_id, role) VALUES ($1, $2, $3)
-         ON CONFLICT (user_id, project_id) DO UPDATE SET role = $3`,
+         ON CONFLICT (user_id, project_id) DO UPDATE SET role = $3, provider_id = NULL`,
         [userId, place, role],
       )
       await this.tell(tx, eventOf('identity.role.granted', user, place, { role }))

@@ -4,6 +4,7 @@ import { Column, Entity, ForeignKey, Index, PrimaryGeneratedColumn } from 'typeo
 @Entity('web_sessions')
 @Index('ix_web_sessions_user_id', ['userId'])
 @Index('ix_web_sessions_expires_at', ['expiresAt'])
+@Index('ix_web_sessions_provider_id', ['providerId'])
 export class WebSession {
   @PrimaryGeneratedColumn('uuid') id!: string
   @Column('uuid')
@@ -12,5 +13,10 @@ export class WebSession {
   @Column('bytea') secretHash!: Buffer
   @Column('text') address!: string
   @Column('timestamptz', { default: () => 'now()' }) createdAt!: Date
+  /** By idleness; each use moves it on, up to the end of its lifetime. */
   @Column('timestamptz') expiresAt!: Date
+  /** Through which it was opened; null: by password. */
+  @Column('uuid', { nullable: true })
+  @ForeignKey('IdentityProvider', 'id', { name: 'fk_web_sessions_provider_id', onDelete: 'CASCADE' })
+  providerId!: string | null
 }

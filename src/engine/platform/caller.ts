@@ -17,6 +17,8 @@ export interface Caller {
   /** As the audit log names them. */
   readonly name: string
   readonly tokenId: string | null
+  /** Of a browser that has signed in. */
+  readonly sessionId: string | null
   /** In the whole plane, every project among it. */
   readonly plane: Role | null
   readonly projects: ReadonlyMap<string, Role>
@@ -30,6 +32,7 @@ export const anonymous: Caller = {
   userId: null,
   name: 'anonymous',
   tokenId: null,
+  sessionId: null,
   plane: null,
   projects: new Map(),
   mustChangePassword: false,

@@ -3,6 +3,13 @@ import { realpath } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
 import { ExitError, exitCodes } from '../../config/exit.js'
 
+/** Another engine has it. */
+export class DataDirectoryInUse extends ExitError {
+  constructor(path: string, cause: unknown) {
+    super(exitCodes.directory, `data directory ${path} is in use by another engine`, { cause })
+  }
+}
+
 /**
  * Keeps a second engine out of a data directory. An abstract socket named after the directory: the kernel frees it at
  * once when its process ends, however that was, and not while the process is merely stopped.
@@ -15,7 +22,7 @@ export async function lockDataDirectory(dataDir: string): Promise<{ release(): P
     await listen(server, `\0${name}`)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
-    throw new ExitError(exitCodes.directory, `data directory ${path} is in use by another engine`, { cause: error })
+    throw new DataDirectoryInUse(path, error)
   }
   server.unref()
   return { release: () => new Promise((resolve) => server.close(() => resolve())) }

@@ -96,6 +96,9 @@ async function runningServer(
   }
 }
 
+export const databaseUrlOf = ({ password }: PostgresCluster, port: number, database = DATABASE): string =>
+  `postgres://${POSTGRES_ROLE}:${password}@127.0.0.1:${port}/${database}`
+
 /** Keeps one server up, on the port that the pool knows. */
 class SupervisedServer {
   private readonly stopping = new AbortController()
@@ -114,7 +117,7 @@ class SupervisedServer {
   }
 
   urlOf(database: string): string {
-    return `postgres://${POSTGRES_ROLE}:${this.cluster.password}@127.0.0.1:${this.postmaster.port}/${database}`
+    return databaseUrlOf(this.cluster, this.postmaster.port, database)
   }
 
   async stop(): Promise<void> {

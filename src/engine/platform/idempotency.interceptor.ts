@@ -12,8 +12,10 @@ import { currentCall } from './audited-call.js'
 import { Database, type Tx } from './database.js'
 import { Conflict, Invalid } from './errors.js'
 import { type Call, callOf, claimKey, findReply, type StoredReply, storeReply } from './idempotency-keys.js'
+import { OPERATION, type OperationOptions } from './openapi.js'
 import { problemReply, StoredProblem } from './problem.js'
 import { problemTypeOf } from './problems.js'
+import { Sealer } from './sealing.js'
 import { BadInput } from './validation.js'
 
 const WAIT_MS = 10_000
@@ -23,6 +25,9 @@ const KEY = /^[\x21-\x7e]{1,255}$/
 const storable: ReadonlySet<number> = new Set([404, 409, 412, 422])
 const keptHeaders = ['location', 'etag'] as const
 
+/** `sealed`: its reply shows a secret. */
+type KeyedCall = Call & { readonly sealed: boolean }
+
 type Outcome = { readonly body: unknown } | 'taken'
 
 /**
@@ -31,22 +36,32 @@ type Outcome = { readonly body: unknown } | 'taken'
  */
 @Injectable()
 export class IdempotencyInterceptor implements NestInterceptor {
-  constructor(private readonly database: Database) {}
+  constructor(
+    private readonly database: Database,
+    private readonly sealer: Sealer,
+  ) {}
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     if (context.getType() !== 'http') return next.handle()
     const request = context.switchToHttp().getRequest<FastifyRequest>()
     const key = request.headers['idempotency-key']
-    if (request.method !== 'POST' || key === undefined) return next.handle()
+    const options: OperationOptions | undefined = Reflect.getMetadata(OPERATION, context.getHandler())
+    if (request.method !== 'POST' || key === undefined || options?.everyTime) return next.handle()
     if (typeof key !== 'string' || !KEY.test(key)) {
       throw new HttpException('Idempotency-Key is 1 to 255 visible ASCII characters', 400)
     }
     const reply = context.switchToHttp().getResponse<FastifyReply>()
-    return from(this.once(callOf(request, key), request, reply, next))
+    const call = { ...callOf(request, key), sealed: options?.secretReply === true }
+    return from(this.once(call, request, reply, next))
   }
 
   /** A repeat that arrives while the first is under way waits, holding no connection meanwhile. */
-  private async once(call: Call, request: FastifyRequest, reply: FastifyReply, next: CallHandler): Promise<unknown> {
+  private async once(
+    call: KeyedCall,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    next: CallHandler,
+  ): Promise<unknown> {
     const deadline = performance.now() + WAIT_MS
     for (;;) {
       const outcome = await this.database.ambient((tx) => this.attempt(tx, call, request, reply, next))
@@ -63,7 +78,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
 
   private async attempt(
     tx: Tx,
-    call: Call,
+    call: KeyedCall,
     request: FastifyRequest,
     reply: FastifyReply,
     next: CallHandler,
@@ -77,7 +92,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
     }
     if (stored) {
       audited?.repeats()
-      return { body: replay(stored, reply) }
+      return { body: replay(this.opened(stored, call), reply) }
     }
     audited?.acts()
     return { body: await this.run(tx, call, request, reply, next) }
@@ -86,7 +101,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
   /** A refusal undoes the handler's work alone: the refusal itself is kept. */
   private async run(
     tx: Tx,
-    call: Call,
+    call: KeyedCall,
     request: FastifyRequest,
     reply: FastifyReply,
     next: CallHandler,
@@ -98,7 +113,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
       await storeReply(tx, call, {
         status: reply.statusCode,
         headers: headersOf(reply),
-        body: JSON.stringify(body) ?? null,
+        body: this.closed(JSON.stringify(body) ?? null, call),
       })
       return body
     } catch (error) {
@@ -109,7 +124,19 @@ export class IdempotencyInterceptor implements NestInterceptor {
       return new StoredProblem(status, headers, body)
     }
   }
+
+  private closed(body: string | null, { sealed, scope, key }: KeyedCall): string | null {
+    return sealed && body !== null ? this.sealer.seal(body, placeOf(scope, key)) : body
+  }
+
+  /** A refusal holds no secret, and is kept as it is. */
+  private opened(stored: StoredReply, { sealed, scope, key }: KeyedCall): StoredReply {
+    if (!sealed || stored.body === null || stored.status >= 400) return stored
+    return { ...stored, body: this.sealer.openText(stored.body, placeOf(scope, key)) }
+  }
 }
+
+const placeOf = (scope: string, key: string): string => `idempotency_keys.body/${scope} ${key}`
 
 function replay({ status, headers, body }: StoredReply, reply: FastifyReply): unknown {
   reply.header('idempotency-replayed', 'true')

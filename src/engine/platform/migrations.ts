@@ -3,6 +3,7 @@ import { type DataSource, MigrationExecutor, type MigrationInterface, type Query
 import { ExitError, exitCodes } from '../../config/exit.js'
 import { Foundation0001 } from '../migrations/0001-foundation.js'
 import { Identity0002 } from '../migrations/0002-identity.js'
+import { SignIn0004 } from '../migrations/0004-sign-in.js'
 import { Quotas0005 } from '../migrations/0005-quotas.js'
 import { Audit0006 } from '../migrations/0006-audit.js'
 import { Limits0007 } from '../migrations/0007-limits.js'
@@ -11,9 +12,14 @@ import { breakWhenSilent } from './silent-server.js'
 type MigrationClass = new () => MigrationInterface
 
 /** Every migration, in order. One that has landed is never edited. */
-export const migrations: MigrationClass[] = [Foundation0001, Identity0002, Quotas0005, Audit0006, Limits0007].map(
-  numberedForTypeOrm,
-)
+export const migrations: MigrationClass[] = [
+  Foundation0001,
+  Identity0002,
+  SignIn0004,
+  Quotas0005,
+  Audit0006,
+  Limits0007,
+].map(numberedForTypeOrm)
 
 export interface MigrationStatus {
   readonly applied: readonly string[]

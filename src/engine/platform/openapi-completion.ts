@@ -67,7 +67,7 @@ function complete(where: string, method: Method, raw: RawOperation, schemas: Sch
   const found: Json = { [status]: { ...success, headers: successHeaders(method, options) } }
   addExample(success.content, schemas, options.example)
   addExample(operation.requestBody?.content, schemas, options.requestExample)
-  for (const types of problemsByStatus(method, operation.parameters ?? [], options.errors ?? [], options)) {
+  for (const types of problemsByStatus(method, operation.parameters ?? [], options)) {
     const name = problemResponseName(types)
     shared[name] ??= problemResponse(types)
     found[problems[types[0] as ProblemType].status] = ref('responses', name)
@@ -83,7 +83,7 @@ function complete(where: string, method: Method, raw: RawOperation, schemas: Sch
     tags: operation.tags,
     parameters: [
       ...(operation.parameters ?? []),
-      ...(method === 'post' ? [ref('parameters', 'IdempotencyKey')] : []),
+      ...(method === 'post' && !options.everyTime ? [ref('parameters', 'IdempotencyKey')] : []),
       ref('parameters', 'RequestId'),
     ],
     ...(operation.requestBody ? { requestBody: operation.requestBody } : {}),
@@ -98,15 +98,15 @@ function needs(allow: Allow): string {
   return `Needs the role ${allow.project} in the project that it belongs to, or in the plane.`
 }
 
-function successHeaders(method: Method, { reply: [status], etag, limit }: OperationOptions): Json {
+function successHeaders(method: Method, { reply: [status], etag, limit, everyTime }: OperationOptions): Json {
   return {
     'X-Request-Id': ref('headers', 'RequestId'),
     ...(limit === 'none'
       ? {}
       : { RateLimit: ref('headers', 'RateLimit'), 'RateLimit-Policy': ref('headers', 'RateLimitPolicy') }),
     ...(etag ? { ETag: ref('headers', 'ETag') } : {}),
-    ...(status === 201 || status === 202 ? { Location: ref('headers', 'Location') } : {}),
-    ...(method === 'post' ? { 'Idempotency-Replayed': ref('headers', 'IdempotencyReplayed') } : {}),
+    ...([201, 202, 302].includes(status) ? { Location: ref('headers', 'Location') } : {}),
+    ...(method === 'post' && !everyTime ? { 'Idempotency-Replayed': ref('headers', 'IdempotencyReplayed') } : {}),
   }
 }
 

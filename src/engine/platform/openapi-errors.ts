@@ -12,7 +12,7 @@ export interface Parameter {
 }
 
 interface Rule {
-  readonly when: (method: Method, parameters: readonly Parameter[]) => boolean
+  readonly when: (method: Method, parameters: readonly Parameter[], options: OperationOptions) => boolean
   readonly gives: readonly ProblemType[]
 }
 
@@ -22,7 +22,10 @@ const rules: readonly Rule[] = [
   { when: (_, parameters) => parameters.some((one) => one.in === 'path'), gives: ['not-found', 'uri-too-long'] },
   { when: (_, parameters) => parameters.some((one) => one.name === 'If-Match'), gives: ['precondition-failed'] },
   { when: (method) => method !== 'get', gives: ['malformed-body', 'body-too-large', 'unsupported-media-type'] },
-  { when: (method) => method === 'post', gives: ['idempotency-key-in-use', 'idempotency-key-reused'] },
+  {
+    when: (method, _, { everyTime }) => method === 'post' && !everyTime,
+    gives: ['idempotency-key-in-use', 'idempotency-key-reused'],
+  },
 ]
 
 type Decision = Pick<OperationOptions, 'allow' | 'limit'>
@@ -38,11 +41,10 @@ function refusals({ allow, limit }: Decision): ProblemType[] {
 export function problemsByStatus(
   method: Method,
   parameters: readonly Parameter[],
-  declared: readonly ProblemType[],
-  decision: Decision,
+  options: OperationOptions,
 ): ProblemType[][] {
-  const applying = rules.filter((rule) => rule.when(method, parameters)).flatMap((rule) => rule.gives)
-  const types = new Set([...applying, ...refusals(decision), ...declared])
+  const applying = rules.filter((rule) => rule.when(method, parameters, options)).flatMap((rule) => rule.gives)
+  const types = new Set([...applying, ...refusals(options), ...(options.errors ?? [])])
   const byStatus = new Map<number, ProblemType[]>()
   for (const type of Object.keys(problems) as ProblemType[]) {
     const { status } = problems[type]

@@ -24,6 +24,10 @@ export interface OperationOptions {
   readonly errors?: readonly ProblemType[]
   /** The reply carries the ETag of its body's `generation`. */
   readonly etag?: boolean
+  /** Shows a secret once: what is kept of the reply for its Idempotency-Key is sealed. */
+  readonly secretReply?: true
+  /** An Idempotency-Key is not heeded: what the call does must not be undone with it, or its body not be kept. */
+  readonly everyTime?: true
   /** Instead of the examples that the properties of the classes make up. */
   readonly example?: unknown
   readonly requestExample?: unknown

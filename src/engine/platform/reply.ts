@@ -2,7 +2,7 @@
 export class Reply<T> {
   constructor(
     readonly body: T,
-    readonly headers: Readonly<Record<string, string>>,
+    readonly headers: Readonly<Record<string, string | string[]>>,
   ) {}
 }
 
@@ -15,3 +15,7 @@ export function accepted<T extends { readonly commandId: string | null }>(view: 
 
 /** For a 201: `Location` is the new thing. */
 export const created = <T>(view: T, path: string): Reply<T> => new Reply(view, { location: path })
+
+/** For a 302, with the cookies that it sets. */
+export const redirect = (location: string, cookies: string[]): Reply<undefined> =>
+  new Reply(undefined, { location, 'set-cookie': cookies })

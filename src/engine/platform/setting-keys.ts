@@ -119,6 +119,42 @@ export const settingKeys = {
     max: 7 * DAY,
     meaning: 'How long a lockout lasts at the most, and how long lockouts are remembered.',
   }),
+  'identity.sessionIdleMs': spec({
+    default: DAY / 2,
+    min: 300_000,
+    max: 90 * DAY,
+    meaning: 'How long a web session lasts that nobody uses.',
+  }),
+  'identity.sessionLifetimeMs': spec({
+    default: 7 * DAY,
+    min: 300_000,
+    max: 365 * DAY,
+    meaning: 'How long a web session lasts, however much it is used.',
+  }),
+  'identity.tokenRetentionMs': spec({
+    default: 30 * DAY,
+    min: 60_000,
+    max: 3_650 * DAY,
+    meaning: 'How long API tokens are shown that have expired or were revoked.',
+  }),
+  'identity.lockoutFailures': spec({
+    default: 5,
+    min: 1,
+    max: 1_000,
+    meaning: 'With so many failed sign-ins in a row a user is locked.',
+  }),
+  'identity.addressFailures': spec({
+    default: 20,
+    min: 1,
+    max: 100_000,
+    meaning: 'With so many failed sign-ins from one address it is refused, whoever it says it is.',
+  }),
+  'identity.lockoutMs': spec({
+    default: 30_000,
+    min: 1_000,
+    max: 3_600_000,
+    meaning: 'How long the first lock lasts; each failure after it doubles the next one, up to an hour.',
+  }),
   'storage.probeIntervalMs': spec({
     default: 10_000,
     min: 200,

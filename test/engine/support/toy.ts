@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { Body, Controller, Delete, Get, Global, Injectable, Module, Param, Patch, Post, Query } from '@nestjs/common'
 import { NestFactory } from '@nestjs/core'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
@@ -21,6 +22,7 @@ import { PlatformModule } from '../../../src/engine/platform/platform.module.js'
 import { Readiness } from '../../../src/engine/platform/readiness.js'
 import { created } from '../../../src/engine/platform/reply.js'
 import { currentRequestId } from '../../../src/engine/platform/request-id.js'
+import { Sealer, sealingKeyOf } from '../../../src/engine/platform/sealing.js'
 import { type SettingKey, settingKeys } from '../../../src/engine/platform/setting-keys.js'
 import { Settings } from '../../../src/engine/platform/settings.js'
 import { createTestDatabase } from '../../support/database.js'
@@ -236,14 +238,14 @@ export async function startToys(): Promise<ToyEngine> {
   const dataSource = await new DataSource({ ...options, entities: [...options.entities, Toy] }).initialize()
   await dataSource.query(table)
   const database = new Database(dataSource)
+  const sealer = new Sealer(sealingKeyOf(randomBytes(32)))
+  const parts = [
+    { provide: Database, useValue: database },
+    { provide: Sealer, useValue: sealer },
+    { provide: Settings, useValue: { get: (key: SettingKey) => settingKeys[key].default } },
+  ]
   @Global()
-  @Module({
-    providers: [
-      { provide: Database, useValue: database },
-      { provide: Settings, useValue: { get: (key: SettingKey) => settingKeys[key].default } },
-    ],
-    exports: [Database, Settings],
-  })
+  @Module({ providers: parts, exports: [Database, Sealer, Settings] })
   class DatabaseModule {}
   @Module({ imports: [DatabaseModule, PlatformModule], controllers: [ToyController, OddController], providers: [Toys] })
   class ToyModule {}
