@@ -1,6 +1,6 @@
 import { jest } from '@jest/globals'
-import { PasswordHashing } from '../../src/engine/identity/password-hashing.js'
 import { networkOf } from '../../src/engine/identity/sign-in-limits.js'
+import { Turnstile } from '../../src/engine/platform/turnstile.js'
 import { Browser, cookiesOf } from '../support/browser.js'
 import { startTestEngine, type TestEngine } from '../support/engine.js'
 import { eventually } from '../support/eventually.js'
@@ -60,15 +60,16 @@ describe('signing in', () => {
     await engine.query(`UPDATE users SET locked_until = now() + interval '1 hour' WHERE id = $1`, [locked.id])
     const { name: service } = await makeUser(engine, { kind: 'service' })
     const { name: passwordless } = await makeUser(engine)
-    const verify = jest.spyOn(PasswordHashing.prototype, 'verify')
+    // what each hash has to pass
+    const hashed = jest.spyOn(Turnstile.prototype, 'pass')
     const answers = []
     for (const name of ['nobody-at-all', disabled.name, locked.name, service, passwordless]) {
-      verify.mockClear()
+      hashed.mockClear()
       const { status, body } = await http(engine.url).post(session, { name, password: PASSWORD })
       answers.push(JSON.stringify({ status, ...body, requestId: '' }))
-      expect(verify).toHaveBeenCalledTimes(1)
+      expect(hashed).toHaveBeenCalledTimes(1)
     }
-    verify.mockRestore()
+    hashed.mockRestore()
     expect(new Set(answers).size).toBe(1)
     expect(JSON.parse(answers[0]!)).toMatchObject({ status: 401, ...problem('wrong-credentials') })
   })
@@ -258,15 +259,16 @@ describe('failed sign-ins', () => {
 
   it('lock the address that they come from, before anything is computed for it, and not for ever', async () => {
     const other = await startTestEngine()
-    const verify = jest.spyOn(PasswordHashing.prototype, 'verify')
+    // what each hash has to pass
+    const hashed = jest.spyOn(Turnstile.prototype, 'pass')
     const tryThere = () => http(other.url).post(session, { name: 'whoever', password: 'wrong' })
     for (let count = 0; count < 20; count++) expect((await tryThere()).status).toBe(401)
-    verify.mockClear()
+    hashed.mockClear()
     const refused = await tryThere()
     expect(refused).toMatchObject({ status: 429, body: problem('too-many-requests') })
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(20)
-    expect(verify).not.toHaveBeenCalled()
-    verify.mockRestore()
+    expect(hashed).not.toHaveBeenCalled()
+    hashed.mockRestore()
     await other.query(`UPDATE sign_in_addresses SET locked_until = now(), updated_at = now() - interval '10 minutes'`)
     expect((await tryThere()).status).toBe(401)
     const [row] = await other.query<{ failures: number }>('SELECT failures FROM sign_in_addresses')

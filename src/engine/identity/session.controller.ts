@@ -51,8 +51,9 @@ export class SessionController {
     id: 'session.signOut',
     allow: 'signed-in',
     whilePasswordIsDue: true,
-    summary: 'Sign out; a call by token ends nothing',
+    summary: 'Sign out',
     reply: [204],
+    errors: ['forbidden'],
   })
   async delete(@Who() caller: Caller, @Req() request: FastifyRequest) {
     return new Reply(undefined, { 'set-cookie': await this.sessions.end(caller.sessionId, request) })

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { Injectable } from '@nestjs/common'
 import type { FastifyRequest } from 'fastify'
 import { Database, type Tx } from '../platform/database.js'
+import { Forbidden } from '../platform/errors.js'
 import { Settings } from '../platform/settings.js'
 import { Authentication, SESSION_COOKIE, SESSION_PREFIX } from './authentication.js'
 import { writeCookie } from './cookies.js'
@@ -50,14 +51,13 @@ export class WebSessions {
     return { id, cookie: writeCookie(request, SESSION_COOKIE, value, cookie) }
   }
 
-  /** @param id null: there is none to end. @returns the cookie that takes the session's away */
+  /** @param id null: a token calls. @returns the cookie that takes the session's away. @throws Forbidden */
   async end(id: string | null, request: FastifyRequest): Promise<string> {
-    if (id !== null) {
-      await this.database.transaction(async (tx) => {
-        await tx.delete(WebSession, { id })
-        this.forget(tx)
-      })
-    }
+    if (id === null) throw new Forbidden('who signs out has signed in: a token is revoked')
+    await this.database.transaction(async (tx) => {
+      await tx.delete(WebSession, { id })
+      this.forget(tx)
+    })
     return writeCookie(request, SESSION_COOKIE, '', { ...cookie, maxAgeSeconds: 0 })
   }
 
