@@ -1,8 +1,10 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { Injectable, type OnModuleInit } from '@nestjs/common'
 import type { FastifyRequest } from 'fastify'
 import { Access } from '../platform/access.js'
 import { anonymous, type Caller } from '../platform/caller.js'
 import { Database } from '../platform/database.js'
+import { isDatabaseOutage } from '../platform/database-outage.js'
 import { Unauthenticated } from '../platform/errors.js'
 import { Notifications } from '../platform/notifications.js'
 import { Settings } from '../platform/settings.js'
@@ -19,6 +21,12 @@ export const SESSION_COOKIE = 'keelson_session'
 
 /** What a lost notification may cost: a revoked token is good for as long as that at the most. */
 const REMEMBERED_MS = 2_000
+/**
+ * While the database is away nothing can be revoked in it: who was known is still known, for what needs no database (the
+ * measurements, a live stream that waits). One that does not answer within this is away.
+ */
+const PATIENCE_MS = 1_000
+const OUTAGE_MS = 3_600_000
 const MAX_REMEMBERED = 10_000
 
 interface Remembered {
@@ -33,6 +41,8 @@ interface Remembered {
 @Injectable()
 export class Authentication implements OnModuleInit {
   private readonly remembered = new Map<string, Remembered>()
+  /** As the database said last. */
+  private readonly confirmed = new Map<string, { readonly known: Known; readonly atMs: number }>()
 
   constructor(
     private readonly database: Database,
@@ -43,13 +53,18 @@ export class Authentication implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.notifications.listen(IDENTITY_CHANNEL, () => this.remembered.clear())
+    this.notifications.listen(IDENTITY_CHANNEL, (what) => {
+      this.remembered.clear()
+      // null: listening anew, after an outage perhaps
+      if (what !== null) this.confirmed.clear()
+    })
     this.access.authenticatedBy((request) => this.callerOf(request))
   }
 
   /** Users, roles or tokens have changed: for this replica at once, for the others within milliseconds of the commit. */
   changed(): void {
     this.remembered.clear()
+    this.confirmed.clear()
     this.notifications.notify(IDENTITY_CHANNEL, 'changed')
   }
 
@@ -87,7 +102,7 @@ export class Authentication implements OnModuleInit {
     const remembered = this.remembered.get(key)
     if (remembered && now - remembered.atMs < REMEMBERED_MS) return remembered.known
     if (this.remembered.size >= MAX_REMEMBERED) this.remembered.clear()
-    const known = find()
+    const known = this.confirm(key, find)
     this.remembered.set(key, { known, atMs: now })
     try {
       const found = await known
@@ -98,6 +113,22 @@ export class Authentication implements OnModuleInit {
       this.remembered.delete(key)
       throw error
     }
+  }
+
+  private async confirm(key: string, find: () => Promise<Known | null>): Promise<Known | null> {
+    const before = this.confirmed.get(key)
+    const usable = before !== undefined && performance.now() - before.atMs < OUTAGE_MS
+    const asked = find().then((found) => {
+      if (this.confirmed.size >= MAX_REMEMBERED) this.confirmed.clear()
+      if (found) this.confirmed.set(key, { known: found, atMs: performance.now() })
+      else this.confirmed.delete(key)
+      return found
+    })
+    if (!usable) return asked
+    return Promise.race([asked, pause(PATIENCE_MS, before.known, { ref: false })]).catch((error: unknown) => {
+      if (isDatabaseOutage(error)) return before.known
+      throw error
+    })
   }
 }
 
