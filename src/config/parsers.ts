@@ -26,6 +26,17 @@ export const addresses: Kind<readonly Address[]> = {
   show: (value) => value.map(formatAddress).join(','),
 }
 
+export const urls: Kind<readonly string[]> = {
+  expects: 'http:// or https:// addresses, several separated by commas',
+  parse: (value) => {
+    const parsed = value.split(',').map((item) => item.trim())
+    return parsed.every((item) => /^https?:\/\/./.test(item) && URL.canParse(item))
+      ? parsed.map((item) => item.replace(/\/+$/, ''))
+      : undefined
+  },
+  show: (value) => value.join(','),
+}
+
 export function oneOf<const T extends string>(choices: readonly T[]): Kind<T> {
   return {
     expects: `one of ${choices.join(', ')}`,

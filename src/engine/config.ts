@@ -5,10 +5,18 @@ import type { LogFormat, LogLevel } from '../log/levels.js'
 export interface EngineConfig {
   readonly http: Address
   readonly tcp: Address
+  /** Where REST is reached; none: as `http` says. */
+  readonly publicUrls: readonly string[]
+  readonly tls: 'auto' | 'off'
+  /** An outside certificate for REST, and its key. */
+  readonly tlsCertFile: string | null
+  readonly tlsKeyFile: string | null
+  /** An outside certificate authority for hosts and replicas, and its key. */
+  readonly caCertFile: string | null
+  readonly caKeyFile: string | null
   /** Null: an embedded Postgres in `dataDir`. */
   readonly databaseUrl: string | null
   readonly dataDir: string
-  readonly joinSecret: string
   /** Keys that secrets in the database are sealed with, the current one first. */
   readonly sealingKeys: string | null
   /** A file of such keys. */

@@ -6,8 +6,13 @@ import { Host } from './hosts/host.entity.js'
 import { Quarantined } from './hosts/quarantined.entity.js'
 import { Tombstone } from './hosts/tombstone.entity.js'
 import { ApiToken } from './identity/api-token.entity.js'
+import { CertificateAuthority } from './identity/certificate-authority.entity.js'
+import { EnrolmentFailure } from './identity/enrolment-failure.entity.js'
+import { HostCertificate } from './identity/host-certificate.entity.js'
+import { JoinTokenRow } from './identity/join-token.entity.js'
 import { Project } from './identity/project.entity.js'
 import { RoleBinding } from './identity/role-binding.entity.js'
+import { TicketKey } from './identity/ticket-key.entity.js'
 import { User } from './identity/user.entity.js'
 import { WebSession } from './identity/web-session.entity.js'
 import { IdempotencyKey } from './platform/idempotency-key.entity.js'
@@ -20,12 +25,16 @@ import { StorageConnection } from './storage/storage-connection.entity.js'
 /** Every table that has an entity. */
 export const entities = [
   ApiToken,
+  CertificateAuthority,
   Command,
+  EnrolmentFailure,
   Event,
   Host,
+  HostCertificate,
   HostSequence,
   IdempotencyKey,
   Incarnation,
+  JoinTokenRow,
   Project,
   Quarantined,
   Replica,
@@ -34,6 +43,7 @@ export const entities = [
   SealingCheck,
   Setting,
   StorageConnection,
+  TicketKey,
   Tombstone,
   User,
   WebSession,

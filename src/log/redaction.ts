@@ -1,5 +1,5 @@
 /** Names under which secrets travel; their values never reach a log, at the top or up to two objects deep. */
-const secretNames = ['joinSecret', 'authorization', 'password', 'token', 'secret', 'cookie']
+const secretNames = ['joinToken', 'privateKey', 'authorization', 'password', 'token', 'secret', 'cookie']
 
 const spellings = secretNames.flatMap((name) => [name, name[0]!.toUpperCase() + name.slice(1)])
 

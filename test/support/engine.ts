@@ -7,14 +7,16 @@ import type { EngineConfig } from '../../src/engine/config.js'
 import { startEngine } from '../../src/engine/start.js'
 import { createLogger } from '../../src/log/logger.js'
 import { createTestDatabase } from './database.js'
+import { type AgentPort, enrolsOnce } from './enrolment.js'
 import { type HttpClient, http } from './http.js'
 
-export const JOIN_SECRET = 'a secret for tests'
 export const SEALING_KEY = Buffer.alloc(32, 'sealed for tests').toString('base64')
 
 export interface TestEngine {
   readonly url: string
-  readonly tcp: { host: string; port: number }
+  readonly tcp: AgentPort
+  /** A join token, by default for thousands of hosts, new or known. */
+  joinToken(options?: object): Promise<string>
   /** An administrator of the plane. */
   readonly http: HttpClient
   /** Its token. */
@@ -45,7 +47,12 @@ export async function startTestEngine(
     advertise: [any],
     databaseUrl: database.url,
     dataDir: '/nonexistent',
-    joinSecret: JOIN_SECRET,
+    publicUrls: [],
+    tls: 'auto',
+    tlsCertFile: null,
+    tlsKeyFile: null,
+    caCertFile: null,
+    caKeyFile: null,
     sealingKeys: SEALING_KEY,
     sealingKeyFile: null,
     bootstrapTokenFile: tokenFile,
@@ -63,7 +70,13 @@ export async function startTestEngine(
   const url = running.httpUrl
   const token = (await readFile(tokenFile, 'utf8')).trim()
   const [host = '', port = ''] = running.tcpAddress.split(':')
-  const tcp = { host, port: Number(port) }
+  const client = http(url, { token })
+  const joinToken = async (options: object = { uses: 10_000, replace: true }): Promise<string> => {
+    const reply = await client.post('/api/v1/hosts/join-tokens', options)
+    if (reply.status !== 201) throw new Error(`no join token: ${JSON.stringify(reply.body)}`)
+    return reply.body.token
+  }
+  const tcp = { host, port: Number(port), identityOf: enrolsOnce(() => joinToken()) }
   const stopReplica = async () => {
     await running?.stop()
     running = null
@@ -71,7 +84,8 @@ export async function startTestEngine(
   return {
     url,
     tcp,
-    http: http(url, { token }),
+    joinToken,
+    http: client,
     token,
     databaseUrl: database.url,
     query: async (sql, values) => (await pool.query(sql, values)).rows,

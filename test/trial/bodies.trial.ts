@@ -14,9 +14,12 @@ interface Operation {
 
 /** What each operation's body should be; none where it takes none. */
 const bodies: Readonly<Record<string, Fields>> = {
+  'enrolment.create': { token: `kjt_${'A'.repeat(100)}`, name: 'never', csr: '-----BEGIN CERTIFICATE REQUEST-----' },
   'hosts.create': { name: 'never-made', labels: { rack: 'a' } },
   'hosts.update': { labels: { rack: 'b' } },
   'hosts.maintain': { reason: 'never' },
+  'hosts.revoke': { reason: 'never' },
+  'joinTokens.create': { name: 'never', lifeMs: 60_000, uses: 1, replace: false },
   'settings.put': { value: 20_000 },
   'storageConnections.put': { uri: 'local:///srv/never', options: { ro: 'true' } },
 }
@@ -62,6 +65,8 @@ afterAll(async () => {
 async function stored(): Promise<object> {
   const tables = [
     'hosts',
+    'host_certificates',
+    'join_tokens',
     'storage_connections',
     'commands',
     'events',

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
+import type { SecureContextOptions } from 'node:tls'
 import { FastifyAdapter } from '@nestjs/platform-fastify'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { runWith } from '../../log/context.js'
@@ -14,6 +15,7 @@ import { requestIdOf } from './request-id.js'
 export type HttpLimits = Pick<EngineConfig, 'httpBodyLimitBytes' | 'requestTimeoutMs' | 'drainTimeoutMs'>
 
 const HEADERS_TIMEOUT_MS = 10_000
+const HANDSHAKE_TIMEOUT_MS = 5_000
 const KEEP_ALIVE_TIMEOUT_MS = 72_000
 const CHECK_CONNECTIONS_MS = 1_000
 const MAX_HEADER_BYTES = 16 * 1024
@@ -35,8 +37,22 @@ class JsonAdapter extends FastifyAdapter {
   }
 }
 
-/** The HTTP side with its limits, before any route: what is refused here is a problem document as well. */
-export function createHttpAdapter(limits: HttpLimits): FastifyAdapter {
+export interface HttpTls {
+  readonly options: SecureContextOptions
+  /** The certificate is one that browsers know: from then on they shall not come without TLS. */
+  readonly strict: boolean
+}
+
+/**
+ * The HTTP side with its limits, before any route: what is refused here is a problem document as well.
+ * @param tls null: plain HTTP
+ */
+export function createHttpAdapter(limits: HttpLimits, tls: HttpTls | null = null): FastifyAdapter {
+  const http = {
+    headersTimeout: Math.min(HEADERS_TIMEOUT_MS, limits.requestTimeoutMs),
+    connectionsCheckingInterval: CHECK_CONNECTIONS_MS,
+    maxHeaderSize: MAX_HEADER_BYTES,
+  }
   const adapter = new JsonAdapter({
     routerOptions: { ignoreTrailingSlash: true, caseSensitive: true, maxParamLength: MAX_PARAMETER_LENGTH },
     bodyLimit: limits.httpBodyLimitBytes,
@@ -44,11 +60,7 @@ export function createHttpAdapter(limits: HttpLimits): FastifyAdapter {
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     // requests on connections that are still open while draining are served; new ones are not accepted
     return503OnClosing: false,
-    http: {
-      headersTimeout: Math.min(HEADERS_TIMEOUT_MS, limits.requestTimeoutMs),
-      connectionsCheckingInterval: CHECK_CONNECTIONS_MS,
-      maxHeaderSize: MAX_HEADER_BYTES,
-    },
+    ...(tls ? { https: { ...http, ...tls.options, handshakeTimeout: HANDSHAKE_TIMEOUT_MS } } : { http }),
     requestIdHeader: false,
     genReqId: requestIdOf,
     clientErrorHandler: answerBrokenRequest,
@@ -74,6 +86,7 @@ export function createHttpAdapter(limits: HttpLimits): FastifyAdapter {
   })
   server.addHook('onRequest', (request, reply, done) => {
     stamp(request, reply)
+    if (tls?.strict) reply.raw.setHeader('strict-transport-security', HSTS)
     const fault = faultOfUrl(request)
     runWith({ requestId: request.id }, () => done(fault))
   })
@@ -85,6 +98,8 @@ export function createHttpAdapter(limits: HttpLimits): FastifyAdapter {
   })
   return adapter
 }
+
+const HSTS = 'max-age=31536000'
 
 const securityHeaders: Readonly<Record<string, string>> = {
   'cache-control': 'no-store',
@@ -147,6 +162,11 @@ const brokenRequests: Readonly<Record<string, ProblemType>> = {
 /** What Node's parser refuses has no request and no reply yet, only a socket. */
 function answerBrokenRequest(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return
+  // there is no TLS yet in which an answer could be given
+  if (/^ERR_(SSL|TLS)_/.test(error.code ?? '')) {
+    socket.destroy()
+    return
+  }
   const type = brokenRequests[error.code ?? ''] ?? 'bad-request'
   const { status, title } = problems[type]
   const body = JSON.stringify({ type: problemUrn(type), title, status, detail: 'the request is not well-formed HTTP' })

@@ -5,13 +5,16 @@ import {
   HttpException,
   Injectable,
   type NestInterceptor,
+  Optional,
 } from '@nestjs/common'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { from, lastValueFrom, type Observable } from 'rxjs'
 import { Database, type Tx } from './database.js'
 import { Conflict, Invalid } from './errors.js'
 import { type Call, callOf, claimKey, findReply, type StoredReply, storeReply } from './idempotency-keys.js'
+import { OPERATION, type OperationOptions } from './openapi.js'
 import { problemReply, StoredProblem } from './problem.js'
+import { Sealer } from './sealing.js'
 import { BadInput } from './validation.js'
 
 const WAIT_MS = 10_000
@@ -21,6 +24,9 @@ const KEY = /^[\x21-\x7e]{1,255}$/
 const storable: ReadonlySet<number> = new Set([404, 409, 412, 422])
 const keptHeaders = ['location', 'etag'] as const
 
+/** A call whose reply holds a secret, or one like any other. */
+type SecretCall = Call & { readonly secret: boolean }
+
 type Outcome = { readonly body: unknown } | 'taken'
 
 /**
@@ -29,7 +35,10 @@ type Outcome = { readonly body: unknown } | 'taken'
  */
 @Injectable()
 export class IdempotencyInterceptor implements NestInterceptor {
-  constructor(private readonly database: Database) {}
+  constructor(
+    private readonly database: Database,
+    @Optional() private readonly sealer?: Sealer,
+  ) {}
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     if (context.getType() !== 'http') return next.handle()
@@ -40,11 +49,18 @@ export class IdempotencyInterceptor implements NestInterceptor {
       throw new HttpException('Idempotency-Key is 1 to 255 visible ASCII characters', 400)
     }
     const reply = context.switchToHttp().getResponse<FastifyReply>()
-    return from(this.once(callOf(request, key), request, reply, next))
+    const operation: OperationOptions | undefined = Reflect.getMetadata(OPERATION, context.getHandler())
+    const call = { ...callOf(request, key), secret: operation?.secretReply === true }
+    return from(this.once(call, request, reply, next))
   }
 
   /** A repeat that arrives while the first is under way waits, holding no connection meanwhile. */
-  private async once(call: Call, request: FastifyRequest, reply: FastifyReply, next: CallHandler): Promise<unknown> {
+  private async once(
+    call: SecretCall,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    next: CallHandler,
+  ): Promise<unknown> {
     const deadline = performance.now() + WAIT_MS
     for (;;) {
       const outcome = await this.database.ambient((tx) => this.attempt(tx, call, request, reply, next))
@@ -61,7 +77,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
 
   private async attempt(
     tx: Tx,
-    call: Call,
+    call: SecretCall,
     request: FastifyRequest,
     reply: FastifyReply,
     next: CallHandler,
@@ -72,13 +88,13 @@ export class IdempotencyInterceptor implements NestInterceptor {
     if (stored.fingerprint !== call.fingerprint) {
       throw new Invalid('the Idempotency-Key was used with another query or body', [], 'idempotency-key-reused')
     }
-    return { body: replay(stored, reply) }
+    return { body: replay({ ...stored, body: this.unsealed(call, stored.body) }, reply) }
   }
 
   /** A refusal undoes the handler's work alone: the refusal itself is kept. */
   private async run(
     tx: Tx,
-    call: Call,
+    call: SecretCall,
     request: FastifyRequest,
     reply: FastifyReply,
     next: CallHandler,
@@ -90,7 +106,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
       await storeReply(tx, call, {
         status: reply.statusCode,
         headers: headersOf(reply),
-        body: JSON.stringify(body) ?? null,
+        body: this.sealed(call, JSON.stringify(body) ?? null),
       })
       return body
     } catch (error) {
@@ -100,7 +116,21 @@ export class IdempotencyInterceptor implements NestInterceptor {
       return new StoredProblem(status, headers, body)
     }
   }
+
+  private sealed(call: SecretCall, body: string | null): string | null {
+    if (!call.secret || body === null) return body
+    if (!this.sealer) throw new Error('a secret reply cannot be kept without a key')
+    return this.sealer.seal(body, placeOf(call))
+  }
+
+  private unsealed(call: SecretCall, body: string | null): string | null {
+    return body?.startsWith(SEALED) && this.sealer ? this.sealer.openText(body, placeOf(call)) : body
+  }
 }
+
+/** No JSON begins like that. */
+const SEALED = 'sealed:'
+const placeOf = ({ scope, key }: Call): string => `idempotency_keys.body/${scope} ${key}`
 
 function replay({ status, headers, body }: StoredReply, reply: FastifyReply): unknown {
   reply.header('idempotency-replayed', 'true')

@@ -3,12 +3,13 @@ import { type DataSource, MigrationExecutor, type MigrationInterface, type Query
 import { ExitError, exitCodes } from '../../config/exit.js'
 import { Foundation0001 } from '../migrations/0001-foundation.js'
 import { Identity0002 } from '../migrations/0002-identity.js'
+import { HostCertificates0003 } from '../migrations/0003-host-certificates.js'
 import { breakWhenSilent } from './silent-server.js'
 
 type MigrationClass = new () => MigrationInterface
 
 /** Every migration, in order. One that has landed is never edited. */
-export const migrations: MigrationClass[] = [Foundation0001, Identity0002].map(numberedForTypeOrm)
+export const migrations: MigrationClass[] = [Foundation0001, Identity0002, HostCertificates0003].map(numberedForTypeOrm)
 
 export interface MigrationStatus {
   readonly applied: readonly string[]

@@ -18,6 +18,8 @@ export interface OperationOptions {
   readonly reply: readonly [status: number, body?: Type | string]
   /** What goes wrong beside bad input, a missing thing named in the path, a failed If-Match and an outage. */
   readonly errors?: readonly ProblemType[]
+  /** The reply holds a secret: what is kept of it for a repeat of the request is sealed. */
+  readonly secretReply?: true
   /** The reply carries the ETag of its body's `generation`. */
   readonly etag?: boolean
   /** Instead of the examples that the properties of the classes make up. */
