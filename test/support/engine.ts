@@ -24,6 +24,10 @@ export interface TestEngine {
   readonly databaseUrl: string
   /** A look behind the scenes, for what the public interface does not show. */
   query<R extends pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<R[]>
+  /** Another replica on the same database, until the test stops it. */
+  replica(
+    overrides?: Partial<EngineConfig>,
+  ): Promise<{ readonly tcp: AgentPort; readonly url: string; stop(): Promise<void> }>
   /** Stops the replica; its database stays until `stop`. */
   stopReplica(): Promise<void>
   /** Another replica on the same database, at the same ports. */
@@ -89,6 +93,12 @@ export async function startTestEngine(
     token,
     databaseUrl: database.url,
     query: async (sql, values) => (await pool.query(sql, values)).rows,
+    replica: async (changes = {}) => {
+      const { bootstrapTokenFile: _, ...shared } = config
+      const other = await start({ ...shared, bootstrapTokenFile: null, replicaName: 'other', ...changes })
+      const [at = '', on = ''] = other.tcpAddress.split(':')
+      return { tcp: { ...tcp, host: at, port: Number(on) }, url: other.httpUrl, stop: () => other.stop() }
+    },
     stopReplica,
     restart: async () => {
       running = await start({ ...config, tcp, advertise: [tcp], http: { host, port: Number(new URL(url).port) } })

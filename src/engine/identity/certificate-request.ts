@@ -1,3 +1,4 @@
+import 'reflect-metadata'
 import { Pkcs10CertificateRequest, type PublicKey } from '@peculiar/x509'
 import { MAX_REQUEST_CHARS } from '../../wire/enrolment.js'
 import { Invalid } from '../platform/errors.js'
