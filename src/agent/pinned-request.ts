@@ -113,6 +113,7 @@ function parsed(text: string): unknown {
 }
 
 /** What OpenSSL and Node say of a certificate that they do not trust. */
-const isMistrust = ({ code = '' }: NodeJS.ErrnoException): boolean => /CERT|SIGNATURE|ISSUER|ALTNAME/.test(code)
+const isMistrust = ({ code = '' }: NodeJS.ErrnoException): boolean =>
+  /CERT|SIGNATURE|ISSUER|PURPOSE|INVALID_CA|PATH_LENGTH/.test(code)
 
 const hex = (fingerprint: string): string => fingerprint.replaceAll(':', '').toLowerCase()

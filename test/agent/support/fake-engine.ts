@@ -59,6 +59,8 @@ export class FakeEngine {
   welcome: Partial<Welcome> = {}
   refusal: Refusal | null = null
   permit: (commandId: string) => Permit = () => ({ granted: true })
+  /** The certificate that a request is answered with. */
+  grant: (csr: string, hostId: string) => Promise<string>
   private epoch = 0
   private readonly server: ServerTCP
 
@@ -67,6 +69,7 @@ export class FakeEngine {
     private readonly authority: TestAuthority,
     tls: Partial<TlsOptions>,
   ) {
+    this.grant = (csr, hostId) => authority.certify(csr, hostId, this.grantsForMs)
     const options = { host: '127.0.0.1', port, maxBufferSize: MAX_FRAME_CHARS, incompleteMessageTimeout: 5000 }
     this.server = new ServerTCP({ ...options, tlsOptions: { ...authority.serverTls, ...tls } })
     // a peer that breaks off is what tests are about
@@ -87,7 +90,7 @@ export class FakeEngine {
       this.observations.push(...parseWire(Observations, batch).observations)
       return of({})
     })
-    this.answer(patterns.renew, (request, context) => from(this.grant((request as { csr: string }).csr, context)))
+    this.answer(patterns.renew, (request, context) => from(this.renew((request as { csr: string }).csr, context)))
     this.answer(patterns.close, (farewell) => {
       const { epoch, reason } = farewell as Close
       this.sessionOf(epoch).closed = reason
@@ -183,9 +186,9 @@ export class FakeEngine {
     })
   }
 
-  private async grant(csr: string, context: TcpContext): Promise<object> {
+  private async renew(csr: string, context: TcpContext): Promise<object> {
     this.renewals.push(csr)
-    const certificate = await this.authority.certify(csr, hostIdOf(context) ?? '', this.grantsForMs)
+    const certificate = await this.grant(csr, hostIdOf(context) ?? '')
     return { certificate, authorities: [this.authority.certificate] }
   }
 
