@@ -15,6 +15,9 @@ interface AuthorityRow {
 /** One that ends sooner than this is joined by a new one at the next start. */
 const ENOUGH_LIFE_MS = 365 * 86_400_000
 
+/** One that ends sooner signs for no replica any more: every host has been told of the next by then. */
+const LASTING_MS = 60 * 86_400_000
+
 const placeOf = (fingerprint: string): string => `certificate_authorities.sealed_key/${fingerprint}`
 
 /**
@@ -62,7 +65,8 @@ export class Authorities {
   }
 
   get engineSigner(): Signer {
-    return this.signers.at(-1) ?? this.require(this.file?.signer)
+    const lasting = this.signers.filter(({ certificate }) => certificate.notAfter.getTime() - Date.now() > LASTING_MS)
+    return lasting.at(-1) ?? this.signers[0] ?? this.require(this.file?.signer)
   }
 
   /** @returns whether the list has changed */
