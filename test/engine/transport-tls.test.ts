@@ -259,6 +259,35 @@ describe('a revocation', () => {
   })
 })
 
+describe('a certificate that the database does not know', () => {
+  it('is known again when the host proves that the database was put back, and not otherwise', async () => {
+    const agent = await open('from-a-lost-time')
+    const forget = () => engine.query('DELETE FROM host_certificates WHERE host_id = $1', [agent.hostId])
+    agent.vanish()
+    await eventually(async () => expect((await hostOf(agent.hostId)).connected).toBe(false))
+    await forget()
+    expect((await dialAs(agent.identity, engine.tcp, undefined, agent.again())).refusal).toMatchObject({
+      code: 'certificate-unknown',
+    })
+    const seen = agent.again({ epoch: agent.epoch + 100 })
+    const back = await dialAs(agent.identity, engine.tcp, undefined, seen)
+    expect(back.welcome).toMatchObject({ hostId: agent.hostId })
+    expect(back.welcome?.incarnation).not.toBe(agent.welcome?.incarnation)
+    const { items } = (await engine.http.get(`/api/v1/hosts/${agent.hostId}/certificates`)).body
+    expect(items).toHaveLength(1)
+  })
+
+  it('cannot be one that was revoked: no claim of a lost time brings that back', async () => {
+    const agent = await open('revoked-and-lying')
+    await revoke(agent.hostId)
+    const seen = agent.again({ epoch: agent.epoch + 100 })
+    const [before] = await engine.query('SELECT count(*)::int AS count FROM incarnations')
+    const back = await dialAs(agent.identity, engine.tcp, undefined, seen)
+    expect(back.refusal).toMatchObject({ code: 'certificate-revoked' })
+    expect(await engine.query('SELECT count(*)::int AS count FROM incarnations')).toEqual([before])
+  })
+})
+
 describe('a renewal', () => {
   it('gives the next certificate over the session, which stays; the earlier one stays good', async () => {
     const agent = await open('renewing')

@@ -11,7 +11,7 @@ export interface HandshakeLimits {
   readonly maxWaiting: number
 }
 
-const defaults: HandshakeLimits = { withinMs: 5_000, maxSilent: 1_024, atOnce: 64, maxWaiting: 4_096 }
+const defaults: HandshakeLimits = { withinMs: 5_000, maxSilent: 1_024, atOnce: 256, maxWaiting: 4_096 }
 /** A handshake that takes longer gives its place up when others wait. */
 const IMPATIENT_MS = 1_000
 const MAKE_ROOM_MS = 250
