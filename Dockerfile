@@ -24,5 +24,6 @@ USER node
 VOLUME /var/lib/keelson
 EXPOSE 8080 8081
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=3s --start-period=60s CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.KEELSON_HTTP.split(':').pop()}/health/ready`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+# with TLS, as on every address but the loopback, or without; whose certificate it is does not matter to a look from inside
+HEALTHCHECK --interval=10s --timeout=3s --start-period=60s CMD ["node", "-e", "const ask = (by) => new Promise((done) => require(by).get({ host: '127.0.0.1', port: process.env.KEELSON_HTTP.split(':').pop(), path: '/health/ready', rejectUnauthorized: false }, (r) => done(r.statusCode === 200)).on('error', () => done(false))); ask('node:https').then((ok) => ok || ask('node:http')).then((ok) => process.exit(ok ? 0 : 1))"]
 CMD ["keelson", "engine"]

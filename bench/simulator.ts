@@ -1,27 +1,32 @@
 import { BenchProcess } from './bench-process.js'
 import type { BenchDatabase } from './database.js'
-import { type BenchEngine, JOIN_SECRET } from './engine.js'
+import type { BenchEngine } from './engine.js'
 import { until } from './until.js'
 
 /** `keelson simulate` in a process of its own. */
 export class Simulator {
   private readonly process: BenchProcess
 
-  constructor(
+  private constructor(
     private readonly engine: BenchEngine,
     private readonly database: BenchDatabase,
     private readonly hosts: number,
+    joinToken: string,
   ) {
     this.process = new BenchProcess('src/main.js', {
       args: ['simulate'],
       env: {
         KEELSON_SIMULATE_HOSTS: String(hosts),
         KEELSON_ENGINES: engine.tcpAddress,
-        KEELSON_JOIN_SECRET: JOIN_SECRET,
+        KEELSON_JOIN_TOKEN: joinToken,
         KEELSON_LOG_LEVEL: 'error',
         KEELSON_LOG_FORMAT: 'json',
       },
     })
+  }
+
+  static async start(engine: BenchEngine, database: BenchDatabase, hosts: number): Promise<Simulator> {
+    return new Simulator(engine, database, hosts, await engine.joinToken())
   }
 
   /** Answers when every host is Up and has a session with the replica that started last. */

@@ -93,7 +93,7 @@ function stay(sandbox, host) {
   REST          ${baseUrl}/api/v1
   documentation ${baseUrl}/docs
   metrics       ${baseUrl}/metrics
-  agents dial   ${sandbox.tcp.text}, join secret in ${sandbox.places.joinSecret}
+  agents dial   ${sandbox.tcp.text}; a machine joins with a token: curl -X POST ${baseUrl}/api/v1/hosts/join-tokens
   logs          ${sandbox.places.run}
 
 How to go on, in another terminal:

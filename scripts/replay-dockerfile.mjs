@@ -41,12 +41,11 @@ function requireProductionOnly({ root, workdir }) {
   if (found.length > 0) throw new Error(`the image holds development dependencies: ${found.join(', ')}`)
 }
 
-/** As `docker run -e KEELSON_JOIN_SECRET=… -e KEELSON_HTTP=… -e KEELSON_TCP=…`: the machine's own loopback is shared. */
+/** As `docker run -e KEELSON_HTTP=… -e KEELSON_TCP=…`: the machine's own loopback is shared. */
 async function tryImage(image) {
   const [http, tcp] = [await freePort(), await freePort()]
   const env = {
     ...image.env,
-    KEELSON_JOIN_SECRET: 'only for this replay',
     KEELSON_HTTP: `127.0.0.1:${http}`,
     KEELSON_TCP: `127.0.0.1:${tcp}`,
   }

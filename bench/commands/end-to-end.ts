@@ -21,7 +21,7 @@ export async function measureEndToEnd(setting: BenchSetting): Promise<Figure[]> 
   setting.afterwards(() => database.drop())
   const engine = await BenchEngine.start({ databaseUrl: database.url })
   setting.afterwards(() => engine.stop())
-  const simulator = new Simulator(engine, database, hosts)
+  const simulator = await Simulator.start(engine, database, hosts)
   setting.afterwards(() => simulator.stop())
   await simulator.connected()
   const rounds: Round[] = []

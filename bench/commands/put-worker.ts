@@ -1,11 +1,12 @@
-import { randomBytes } from 'node:crypto'
 import 'reflect-metadata'
 import type { Provider } from '@nestjs/common'
 import { NestFactory } from '@nestjs/core'
 import { DataSource } from 'typeorm'
 import { dataSourceOptions } from '../../src/engine/data-source.js'
 import { engineOn } from '../../src/engine/engine.module.js'
-import { JoinSecret } from '../../src/engine/hosts/admission.js'
+import { Authorities } from '../../src/engine/identity/authorities.js'
+import { TicketKeys } from '../../src/engine/identity/ticket-keys.js'
+import { Addresses } from '../../src/engine/platform/addresses.js'
 import { anonymous, type Caller } from '../../src/engine/platform/caller.js'
 import { Database } from '../../src/engine/platform/database.js'
 import { Drains } from '../../src/engine/platform/drains.js'
@@ -17,7 +18,6 @@ import { Schedules } from '../../src/engine/platform/schedules.js'
 import { Sealer, sealingKeyOf } from '../../src/engine/platform/sealing.js'
 import { Settings } from '../../src/engine/platform/settings.js'
 import { UsersOf } from '../../src/engine/platform/users-of.js'
-import { Addresses } from '../../src/engine/sessions/addresses.js'
 import { StorageConnections } from '../../src/engine/storage/storage-connections.service.js'
 import { cpuMicros } from '../bench-process.js'
 import { answerQuestions } from '../questions.js'
@@ -46,19 +46,24 @@ async function open(detail: { url: string; concurrency: number }): Promise<void>
   const options = dataSourceOptions(detail.url, { poolSize: detail.concurrency + 2 })
   const dataSource = await new DataSource(options).initialize()
   await migrate(dataSource, 'up')
-  const app = await NestFactory.createApplicationContext(engineOn(partsOf(dataSource, detail.url)), { logger: false })
+  const app = await NestFactory.createApplicationContext(engineOn(await partsOf(dataSource, detail.url)), {
+    logger: false,
+  })
   await app.get(Incarnations).adopt()
   storage = app.get(StorageConnections)
 }
 
-function partsOf(dataSource: DataSource, url: string): Provider[] {
+async function partsOf(dataSource: DataSource, url: string): Promise<Provider[]> {
   const database = new Database(dataSource)
+  const sealer = new Sealer(sealingKeyOf(Buffer.alloc(32, 'sealed for benches')))
+  const notifications = new Notifications(database, { connectionString: url })
   return [
     { provide: Database, useValue: database },
     { provide: ReplicaIdentity, useValue: new ReplicaIdentity('bench', '0', '127.0.0.1:0') },
-    { provide: Notifications, useValue: new Notifications(database, { connectionString: url }) },
-    { provide: Sealer, useValue: new Sealer(sealingKeyOf(randomBytes(32))) },
-    { provide: JoinSecret, useValue: new JoinSecret('bench-join-secret') },
+    { provide: Notifications, useValue: notifications },
+    { provide: Sealer, useValue: sealer },
+    { provide: Authorities, useValue: await Authorities.open(database, sealer, null, { info: () => undefined }) },
+    { provide: TicketKeys, useValue: await TicketKeys.open(database, sealer, notifications) },
     Addresses,
     Drains,
     Incarnations,

@@ -36,7 +36,7 @@ export const fleet: Bench = {
     setting.afterwards(() => engine.stop())
     await engine.set('sessions.heartbeatMs', sizes.heartbeatMs)
     const simulator = async (): Promise<Simulator> => {
-      const started = new Simulator(engine, database, sizes.hosts)
+      const started = await Simulator.start(engine, database, sizes.hosts)
       setting.afterwards(() => started.stop())
       await started.connected()
       return started

@@ -17,6 +17,8 @@ export interface Watched {
 const OWN_TABLES = ['replicas', 'schedules']
 /** Nest's ids have 21 characters, and a frame its length in front. */
 const ID_CHARS = 21
+/** A record of TLS 1.3 around each: header, type and tag. */
+const TLS_BYTES = 22
 
 export async function watch({
   engine,
@@ -71,7 +73,7 @@ export async function measureHeartbeats(fleet: Fleet, idle: Watched): Promise<Fi
 function heartbeatBytes(epochChars: number): number {
   const frame = JSON.stringify({ pattern: patterns.heartbeat, data: { epoch: 0 }, id: 'x'.repeat(ID_CHARS) })
   const chars = frame.length - 1 + epochChars
-  return chars + String(Math.round(chars)).length + 1
+  return chars + String(Math.round(chars)).length + 1 + TLS_BYTES
 }
 
 async function activity(database: BenchDatabase): Promise<{ writes: number; transactions: number }> {

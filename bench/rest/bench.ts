@@ -1,6 +1,6 @@
 import { BenchProcess } from '../bench-process.js'
 import { BenchDatabase } from '../database.js'
-import { BenchEngine, JOIN_SECRET } from '../engine.js'
+import { BenchEngine } from '../engine.js'
 import type { Bench, Figure } from '../figures.js'
 import { Simulator } from '../simulator.js'
 import { median, percentile, spreadOf } from '../statistics.js'
@@ -29,7 +29,7 @@ export const rest: Bench = {
     setting.afterwards(() => host.stop())
     const latency = await measureLatency({ engine, rounds }, host, latencies)
     await host.stop()
-    const simulator = new Simulator(engine, database, hosts)
+    const simulator = await Simulator.start(engine, database, hosts)
     setting.afterwards(() => simulator.stop())
     await simulator.connected()
     const client = new BenchProcess('bench/rest/client.js')
@@ -72,7 +72,7 @@ async function measurePuts(
 }
 
 async function measureLatency({ engine, rounds: count }: Rest, host: BenchProcess, each: number): Promise<Figure[]> {
-  const hostId = await host.ask<string>('connect', { tcpPort: engine.tcpPort, joinSecret: JOIN_SECRET })
+  const hostId = await host.ask<string>('connect', { tcpPort: engine.tcpPort, joinToken: await engine.joinToken() })
   const rounds: Latency[][] = []
   for (let i = 0; i <= count; i++) {
     const order: LatencyOrder = {

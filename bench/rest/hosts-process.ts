@@ -1,5 +1,6 @@
 import 'reflect-metadata'
 import { Agent } from 'node:http'
+import { enrol } from '../../src/agent/enrol.js'
 import type { Logger } from '../../src/agent/logger.js'
 import { SessionClient } from '../../src/agent/session-client.js'
 import { commandKinds } from '../../src/wire/commands.js'
@@ -28,12 +29,14 @@ let accepted: (connectionId: string) => void = quiet
 let client: SessionClient | null = null
 
 /** One host with the agent's own session client, which carries nothing out: it reports success at once. */
-async function connect(detail: { tcpPort: number; joinSecret: string }): Promise<string> {
+async function connect(detail: { tcpPort: number; joinToken: string }): Promise<string> {
   let hostId = ''
+  const identity = await enrol('latency', detail.joinToken)
   client = new SessionClient({
+    identity: () => identity,
     addresses: [{ host: '127.0.0.1', port: detail.tcpPort }],
     logger,
-    hello: () => helloWith(detail.joinSecret),
+    hello: () => hello,
     onWelcome: (welcome) => {
       hostId = welcome.hostId
     },
@@ -73,9 +76,7 @@ async function latencies({ httpPort, token, hostId, count, prefix }: LatencyOrde
   return measured
 }
 
-const helloWith = (joinSecret: string): Hello => ({
-  name: 'latency',
-  joinSecret,
+const hello: Hello = {
   agentId: '00000000-0000-4000-8000-000000000001',
   bootId: 'bench',
   agentVersion: '0',
@@ -95,6 +96,6 @@ const helloWith = (joinSecret: string): Hello => ({
   incarnation: null,
   epoch: 0,
   seq: 0,
-})
+}
 
 answerQuestions({ connect, latencies })

@@ -1,9 +1,10 @@
 import { BenchProcess, cpuMicros } from '../bench-process.js'
 import { BenchDatabase } from '../database.js'
-import { BenchEngine, JOIN_SECRET } from '../engine.js'
+import { BenchEngine } from '../engine.js'
 import type { Bench, BenchSetting, Figure } from '../figures.js'
 import { median, spreadOf } from '../statistics.js'
 import type { RoundTripOrder, RoundTrips } from './client.js'
+import type { Echo } from './echo-server.js'
 
 const full = { rounds: 7, warmUpMs: 500, measureMs: 2_000 }
 const smoke = { rounds: 1, warmUpMs: 50, measureMs: 200 }
@@ -21,13 +22,13 @@ interface Round {
 /** One server as a round needs it: where it listens, and what it has cost. */
 interface Measured {
   readonly port: number
-  readonly sessions: boolean
+  readonly to: RoundTripOrder['to']
   cpuMicros(): Promise<number>
 }
 
 export const rpc: Bench = {
   name: 'rpc',
-  meaning: 'round trips of heartbeats on open sessions, against an echo server on bare sockets',
+  meaning: 'round trips of heartbeats on open sessions, against an echo server on bare TLS sockets',
   async run(setting) {
     const database = await BenchDatabase.create(setting.postgresUrl)
     setting.afterwards(() => database.drop())
@@ -37,12 +38,15 @@ export const rpc: Bench = {
     setting.afterwards(() => echo.stop())
     const client = new BenchProcess('bench/rpc/client.js')
     setting.afterwards(() => client.stop())
-    const echoPort = await echo.ask<number>('listen')
+    // as fast as they come is what is measured
+    await engine.set('sessions.messagesPerSecond', 1_000_000)
+    const joinToken = await engine.joinToken()
+    const { port: echoPort, authority } = await echo.ask<Echo>('listen')
     const sides = {
-      engine: { port: engine.tcpPort, sessions: true, cpuMicros: () => engine.cpuMicros() },
+      engine: { port: engine.tcpPort, to: { joinToken }, cpuMicros: () => engine.cpuMicros() },
       echo: {
         port: echoPort,
-        sessions: false,
+        to: { authority },
         cpuMicros: async () => cpuMicros(await echo.ask<NodeJS.CpuUsage>('cpu')),
       },
     }
@@ -79,7 +83,7 @@ async function compare(
     spread: spreadOf(perSecond),
     limit: {
       value: median(rounds.map((r) => r.echo.perSecond)),
-      what: 'an echo of the same frames on a bare net socket',
+      what: 'an echo of the same frames on a bare TLS socket',
     },
     ratio: median(rounds.map((r) => r.engine.perSecond / r.echo.perSecond)),
     bound: { of: 'ratio', atLeast: 0.5 },
@@ -93,8 +97,8 @@ async function measure(
   order: Pick<RoundTripOrder, 'connections' | 'warmUpMs' | 'measureMs'>,
 ): Promise<Side> {
   const before = await server.cpuMicros()
-  const { port, sessions } = server
-  const asked: RoundTripOrder = { port, sessions, joinSecret: JOIN_SECRET, ...order }
+  const { port, to } = server
+  const asked: RoundTripOrder = { port, to, ...order }
   const { count, elapsedMs, total } = await client.ask<RoundTrips>('roundTrips', asked)
   if (count === 0) throw new Error(`no round trip to port ${port}`)
   const spent = (await server.cpuMicros()) - before

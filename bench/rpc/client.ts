@@ -1,5 +1,8 @@
 import 'reflect-metadata'
 import { randomUUID } from 'node:crypto'
+import { enrol } from '../../src/agent/enrol.js'
+import { credentialsOf, type HostIdentity } from '../../src/agent/identity.js'
+import { ENGINE_NAME } from '../../src/wire/enrolment.js'
 import { type Hello, PROTOCOL, patterns, type Welcome } from '../../src/wire/session.js'
 import { answerQuestions } from '../questions.js'
 import { FrameConnection, frame } from './frame-connection.js'
@@ -7,9 +10,8 @@ import { FrameConnection, frame } from './frame-connection.js'
 export interface RoundTripOrder {
   readonly port: number
   readonly connections: number
-  /** To the engine: open a session on each connection first. The echo server takes frames as they come. */
-  readonly sessions: boolean
-  readonly joinSecret: string
+  /** To the engine, where a session is opened on each connection first; or to the echo server, which takes frames as they come. */
+  readonly to: { readonly joinToken: string } | { readonly authority: string }
   readonly warmUpMs: number
   readonly measureMs: number
 }
@@ -25,9 +27,9 @@ const OPEN_MS = 10_000
 
 /** Each connection has one call on its way, and sends the next when the answer is there. */
 async function roundTrips(order: RoundTripOrder): Promise<RoundTrips> {
-  const dialled = Array.from({ length: order.connections }, () => FrameConnection.dial(order.port))
+  const dialled = Array.from({ length: order.connections }, (_, number) => dial(order, number))
   const connections = await Promise.all(dialled)
-  const epochs = order.sessions ? await Promise.all(connections.map((c, i) => openSession(c, i, order))) : []
+  const epochs = 'joinToken' in order.to ? await Promise.all(connections.map(openSession)) : []
   let count = 0
   for (const [i, connection] of connections.entries()) {
     const heartbeat = frame({
@@ -49,9 +51,18 @@ async function roundTrips(order: RoundTripOrder): Promise<RoundTrips> {
   return result
 }
 
+const identities: Promise<HostIdentity>[] = []
+
+async function dial({ port, to }: RoundTripOrder, number: number): Promise<FrameConnection> {
+  if ('authority' in to)
+    return FrameConnection.dial(port, { ca: [to.authority], servername: ENGINE_NAME, minVersion: 'TLSv1.3' })
+  identities[number] ??= enrol(`rpc-${number}`, to.joinToken)
+  return FrameConnection.dial(port, credentialsOf(await identities[number]))
+}
+
 /** Hello, welcome, an empty inventory. @returns the epoch */
-async function openSession(connection: FrameConnection, number: number, order: RoundTripOrder): Promise<number> {
-  const welcome = (await call(connection, patterns.open, helloOf(number, order.joinSecret))) as Welcome
+async function openSession(connection: FrameConnection, number: number): Promise<number> {
+  const welcome = (await call(connection, patterns.open, helloOf(number))) as Welcome
   if (welcome.type !== 'welcome') throw new Error(`no welcome: ${JSON.stringify(welcome)}`)
   await call(connection, patterns.inventory, { epoch: welcome.epoch, items: [], last: true })
   return welcome.epoch
@@ -70,9 +81,7 @@ function call(connection: FrameConnection, pattern: object, data: object): Promi
   })
 }
 
-const helloOf = (number: number, joinSecret: string): Hello => ({
-  name: `rpc-${number}`,
-  joinSecret,
+const helloOf = (number: number): Hello => ({
   agentId: `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`,
   bootId: 'bench',
   agentVersion: '0',

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
 
 const HASH = 0x23
 const ZERO = 0x30
@@ -11,22 +11,22 @@ export const frame = (message: object): Buffer => {
 }
 
 /**
- * A plain socket that finds the ends of frames and nothing more, so that a client costs as little as it can: the server
+ * A TLS socket that finds the ends of frames and nothing more, so that a client costs as little as it can: the server
  * is what is measured.
  */
 export class FrameConnection {
   onFrame: (content: Buffer) => void = () => {}
   private left: Buffer = Buffer.alloc(0)
 
-  private constructor(readonly socket: Socket) {
+  private constructor(readonly socket: TLSSocket) {
     socket.setNoDelay(true)
     socket.on('error', () => {})
     socket.on('data', (chunk) => this.take(chunk))
   }
 
-  static async dial(port: number): Promise<FrameConnection> {
-    const socket = connect(port, '127.0.0.1')
-    await once(socket, 'connect')
+  static async dial(port: number, tls: ConnectionOptions): Promise<FrameConnection> {
+    const socket = connect({ ...tls, port, host: '127.0.0.1' })
+    await once(socket, 'secureConnect')
     return new FrameConnection(socket)
   }
 

@@ -37,13 +37,12 @@ export function prepareDirectory(path) {
       agent: join(root, 'agent'),
       run: join(root, 'run'),
       proof: join(root, 'proof'),
-      joinSecret: join(root, 'join-secret'),
+      joinToken: join(root, 'join-token'),
       sealingKeys: join(root, 'sealing-keys'),
       token: join(root, 'administrator-token'),
     }
     for (const place of [places.engine, places.agent, places.run, places.proof])
       mkdirSync(place, { recursive: true, mode: 0o700 })
-    makeSecret(places.joinSecret, randomBytes(24).toString('base64url'))
     makeSecret(places.sealingKeys, randomBytes(32).toString('base64'))
     return places
   } catch (error) {

@@ -25,3 +25,6 @@ export function dialled({ host, port }) {
   const name = everywhere[host] ?? host
   return name.includes(':') ? `[${name}]:${port}` : `${name}:${port}`
 }
+
+/** As the engine sees it (`src/wire/loopback.ts`). */
+export const isLoopback = (host) => host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)

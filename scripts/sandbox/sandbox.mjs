@@ -2,9 +2,10 @@ import { existsSync, readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { lockDirectory, prepareDirectory } from './directory.mjs'
+import { writeJoinToken } from './joining.mjs'
 import { releaseBelow } from './mounts.mjs'
 import { exitCodes, Refusal } from './options.mjs'
-import { dialled, requireFree } from './ports.mjs'
+import { dialled, isLoopback, requireFree } from './ports.mjs'
 import { endProcess, isProcess } from './processes.mjs'
 import { endLeftover, Program } from './program.mjs'
 import { expectStatus, Rest } from './rest.mjs'
@@ -17,6 +18,7 @@ const HOST_UP_MS = 30_000
 export class Sandbox {
   #stopping = new AbortController()
   #lock = null
+  #mayJoin = false
 
   /** @param onDeath called when one of its programs ends by itself: else that ends the sandbox */
   constructor(path, { http, tcp, simulatedHosts = 0, shown = false, onDeath }) {
@@ -26,7 +28,9 @@ export class Sandbox {
     this.simulatedHosts = simulatedHosts
     this.shown = shown
     this.onDeath = onDeath ?? ((refusal) => this.end(refusal))
-    this.rest = new Rest(`http://${dialled(http)}`, () => this.token())
+    // as the engine decides it: plain HTTP is for loopback addresses alone
+    const scheme = isLoopback(http.host) ? 'http' : 'https'
+    this.rest = new Rest(`${scheme}://${dialled(http)}`, () => this.token())
     this.hostName = hostname().replace(/[^a-zA-Z0-9.-]/g, '-') || 'localhost'
   }
 
@@ -46,9 +50,7 @@ export class Sandbox {
     const ended = await this.#endLeftovers()
     await requireFree(this.http)
     await requireFree(this.tcp)
-    const common = { KEELSON_JOIN_SECRET_FILE: this.places.joinSecret }
     this.engine = this.#program('engine', ['engine'], {
-      ...common,
       KEELSON_HTTP: this.http.text,
       KEELSON_TCP: this.tcp.text,
       KEELSON_DATA_DIR: this.places.engine,
@@ -56,7 +58,11 @@ export class Sandbox {
       KEELSON_SEALING_KEY_FILE: this.places.sealingKeys,
       KEELSON_BOOTSTRAP_TOKEN_FILE: this.places.token,
     })
-    const dialling = { ...common, KEELSON_ENGINES: dialled(this.tcp), DATABASE_URL: undefined }
+    const dialling = {
+      KEELSON_JOIN_TOKEN_FILE: this.places.joinToken,
+      KEELSON_ENGINES: dialled(this.tcp),
+      DATABASE_URL: undefined,
+    }
     this.agent = this.#program('agent', ['agent'], {
       ...dialling,
       KEELSON_AGENT_NAME: this.hostName,
@@ -95,6 +101,8 @@ export class Sandbox {
 
   /** @returns the host as the engine shows it, once it is Up */
   async startAgent() {
+    if (!this.#mayJoin) await writeJoinToken(this.rest, this.places)
+    this.#mayJoin = true
     this.agent.start()
     return this.waitFor(
       `host ${this.hostName} is Up`,
@@ -129,9 +137,9 @@ export class Sandbox {
   }
 
   async #endLeftovers() {
-    const { run, agent, engine, joinSecret } = this.places
+    const { run, agent, engine, joinToken } = this.places
     const ended = []
-    if (await endLeftover('simulate', run, 'KEELSON_JOIN_SECRET_FILE', joinSecret)) ended.push('simulator')
+    if (await endLeftover('simulate', run, 'KEELSON_JOIN_TOKEN_FILE', joinToken)) ended.push('simulator')
     if (await endLeftover('agent', run, 'KEELSON_STATE_DIR', agent)) ended.push('agent')
     if (await endLeftover('engine', run, 'KEELSON_DATA_DIR', engine)) ended.push('engine')
     return ended

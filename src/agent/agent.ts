@@ -2,18 +2,22 @@ import 'reflect-metadata'
 import { join } from 'node:path'
 import { commandKinds } from '../wire/commands.js'
 import { type Hello, type HostFacts, PROTOCOL, type Welcome } from '../wire/session.js'
-import type { AgentConfig } from './config.js'
+import { formatAddress, parseAddress } from './address-book.js'
+import type { AgentConfig, EngineAddress } from './config.js'
 import { type ControlAnswer, type ControlServer, serveControl } from './control.js'
 import { createHandlers } from './handlers.js'
 import { readBootId, readHostFacts } from './host/facts.js'
+import { type HostIdentity, writeIdentity } from './identity.js'
+import { identityOrJoin } from './join.js'
 import { type Journal, openJournal } from './journal.js'
 import { readLearnedAddresses, writeLearnedAddresses } from './learned-addresses.js'
 import type { Logger } from './logger.js'
 import { createObservationOutbox, type ObservationOutbox } from './observations.js'
+import { CertificateRenewal } from './renewal.js'
 import { Runner } from './runner.js'
 import { SessionClient } from './session-client.js'
 import { lockStateDirectory, type StateLock } from './state-lock.js'
-import { type AgentStatus, countEntries } from './status.js'
+import { type AgentStatus, countEntries, identityStatus } from './status.js'
 import type { StorageDrivers } from './storage/driver.js'
 import { createLocalDriver } from './storage/drivers/local.js'
 import { createPosixDriver } from './storage/drivers/posix.js'
@@ -29,7 +33,10 @@ const RUNNING_COMMANDS_MS = 10_000
 const LAST_WORDS_MS = 1000
 const STORAGE_STEP_MS = 5000
 
-/** @throws StateDirectoryError when another agent runs on the state directory, or it cannot be used. */
+/**
+ * Joins the plane first where the host has not.
+ * @throws StateDirectoryError when another agent runs on the state directory, or it cannot be used; JoinError
+ */
 export async function startAgent(config: AgentConfig, logger: Logger): Promise<RunningAgent> {
   const lock = await lockStateDirectory(config.stateDir)
   try {
@@ -44,21 +51,24 @@ class Agent implements RunningAgent {
   private control: ControlServer | null = null
   private stopped: Promise<void> | null = null
   private readonly client: SessionClient
+  private readonly renewal: CertificateRenewal
   private readonly runner: Runner
   private readonly observations: ObservationOutbox
   private readonly keeper: StorageKeeper
 
   private constructor(
-    private readonly config: AgentConfig,
     private readonly lock: StateLock,
     private readonly logger: Logger,
     private readonly journal: Journal,
+    private identity: HostIdentity,
     state: StorageState,
     learned: readonly string[],
     private readonly self: { readonly bootId: string; readonly facts: HostFacts; readonly drivers: StorageDrivers },
+    config: AgentConfig,
   ) {
     this.client = new SessionClient({
-      addresses: config.engines,
+      identity: () => this.identity,
+      addresses: addressesOf(config, identity),
       learned,
       onLearned: (addresses) => this.learned(addresses),
       logger,
@@ -68,6 +78,12 @@ class Agent implements RunningAgent {
       onUnreadable: (command, error) => this.runner.refuse(command, error),
       onFloor: (floor) => this.runner.raiseFloor(floor),
       inventory: () => this.keeper.inventory(),
+    })
+    this.renewal = new CertificateRenewal({
+      identity: () => this.identity,
+      onRenewed: (next) => this.renewed(next),
+      current: this.client.current,
+      logger,
     })
     this.observations = createObservationOutbox(this.client.current, logger)
     this.keeper = new StorageKeeper({
@@ -88,6 +104,7 @@ class Agent implements RunningAgent {
 
   static async start(config: AgentConfig, lock: StateLock, logger: Logger): Promise<Agent> {
     const { stateDir } = lock
+    const identity = await identityOrJoin(stateDir, config, logger)
     const journal = await openJournal(stateDir, logger)
     const state = await StorageState.load(stateDir)
     const drivers: StorageDrivers = {
@@ -95,7 +112,7 @@ class Agent implements RunningAgent {
       posix: createPosixDriver({ mountRoot: join(stateDir, 'mnt') }),
     }
     const self = { bootId: await readBootId(), facts: await readHostFacts(), drivers }
-    const agent = new Agent(config, lock, logger, journal, state, await readLearnedAddresses(stateDir), self)
+    const agent = new Agent(lock, logger, journal, identity, state, await readLearnedAddresses(stateDir), self, config)
     agent.control = await serveControl(
       stateDir,
       { status: () => ({ answer: agent.status() }), leave: ({ force }) => agent.leave({ force: force === true }) },
@@ -103,7 +120,8 @@ class Agent implements RunningAgent {
     )
     agent.keeper.start()
     agent.client.start()
-    logger.info({ host: config.name, agentId: journal.agentId, stateDir }, 'agent started')
+    agent.renewal.start()
+    logger.info({ host: identity.name, hostId: identity.hostId, agentId: journal.agentId, stateDir }, 'agent started')
     return agent
   }
 
@@ -117,6 +135,7 @@ class Agent implements RunningAgent {
     await this.runner.stop(RUNNING_COMMANDS_MS)
     if (this.client.current.session !== null) await this.observations.drained(LAST_WORDS_MS)
     this.observations.stop()
+    this.renewal.stop()
     await this.client.stop(reason)
     await within(STORAGE_STEP_MS, this.keeper.stop())
     await this.control?.close()
@@ -126,10 +145,8 @@ class Agent implements RunningAgent {
   }
 
   private hello(): Hello {
-    const { config, journal, self } = this
+    const { journal, self } = this
     return {
-      name: config.name,
-      joinSecret: config.joinSecret,
       agentId: journal.agentId,
       bootId: self.bootId,
       agentVersion: agentVersion(),
@@ -157,6 +174,11 @@ class Agent implements RunningAgent {
     await Promise.all([journal.sawEpoch(epoch), journal.serves(incarnation)])
   }
 
+  private async renewed(next: HostIdentity): Promise<void> {
+    await writeIdentity(this.lock.stateDir, next)
+    this.identity = next
+  }
+
   private learned(addresses: readonly string[]): void {
     writeLearnedAddresses(this.lock.stateDir, addresses).catch((error: unknown) => {
       this.logger.warn({ err: error }, 'the addresses of the replicas could not be kept')
@@ -164,10 +186,10 @@ class Agent implements RunningAgent {
   }
 
   private status(): AgentStatus {
-    const { journal, runner, keeper } = this
+    const { journal, runner, keeper, identity } = this
     return {
       agent: 'running',
-      name: this.config.name,
+      ...identityStatus(identity),
       agentId: journal.agentId,
       incarnation: journal.incarnation,
       epoch: journal.epoch,
@@ -201,6 +223,12 @@ function capabilitiesOf(drivers: StorageDrivers): string[] {
   return Object.entries(drivers)
     .filter(([, driver]) => driver.obstacle() === null)
     .map(([scheme]) => `storage:${scheme}`)
+}
+
+/** The configured ones first; those of the join are there for who has configured nothing. */
+function addressesOf({ engines }: AgentConfig, identity: HostIdentity): EngineAddress[] {
+  const joined = identity.engines.map(parseAddress).filter((address) => address !== null)
+  return [...new Map([...engines, ...joined].map((address) => [formatAddress(address), address])).values()]
 }
 
 async function within(limitMs: number, work: Promise<void>): Promise<void> {

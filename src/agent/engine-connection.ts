@@ -1,4 +1,5 @@
-import type { Socket } from 'node:net'
+import { once } from 'node:events'
+import type { ConnectionOptions, TLSSocket } from 'node:tls'
 import { ClientTCP } from '@nestjs/microservices'
 import { MAX_FRAME_CHARS, type Refusal } from '../wire/session.js'
 import type { EngineAddress } from './config.js'
@@ -7,6 +8,14 @@ import { RefusedError } from './refused-error.js'
 const MAX_SEND_BUFFER_BYTES = 4 * 1024 * 1024
 const INCOMPLETE_MESSAGE_MS = 5000
 const KEEPALIVE_MS = 15_000
+
+/** How a connection is secured: who this host is, and the session that it may resume. */
+export interface DialCredentials {
+  readonly tls: ConnectionOptions
+  readonly ticket: Buffer | null
+  /** What the next connection may resume. */
+  readonly onTicket: (ticket: Buffer) => void
+}
 
 export interface StreamListener {
   next(message: unknown): void
@@ -23,7 +32,7 @@ class OneConnectionClient extends ClientTCP {
   }
 }
 
-/** A TCP connection to an engine, where every call has a timeout and silence can be measured. */
+/** A TLS connection to an engine, where every call has a timeout and silence can be measured. */
 export class EngineConnection {
   /** When anything last came from the engine, in monotonic milliseconds. */
   lastHeardMs = performance.now()
@@ -31,7 +40,7 @@ export class EngineConnection {
 
   private constructor(
     private readonly client: OneConnectionClient,
-    private readonly socket: Socket,
+    private readonly socket: TLSSocket,
     private readonly onClosed: (error: Error | null) => void,
   ) {
     socket.setNoDelay(true)
@@ -42,8 +51,14 @@ export class EngineConnection {
     })
   }
 
+  /** Whether it goes on from an earlier connection, which spares both sides most of the handshake. */
+  get resumed(): boolean {
+    return this.socket.isSessionReused()
+  }
+
   static async dial(
     { host, port }: EngineAddress,
+    { tls, ticket, onTicket }: DialCredentials,
     timeoutMs: number,
     signal: AbortSignal,
     onClosed: (error: Error | null) => void,
@@ -54,14 +69,18 @@ export class EngineConnection {
       maxBufferSize: MAX_FRAME_CHARS,
       maxSendBufferSize: MAX_SEND_BUFFER_BYTES,
       incompleteMessageTimeout: INCOMPLETE_MESSAGE_MS,
+      tlsOptions: { ...tls, ...(ticket ? { session: ticket } : {}) },
     })
     const connecting = client.connect()
-    const socket = client.unwrap<Socket>()
+    const socket = client.unwrap<TLSSocket>()
+    socket.on('session', onTicket)
     const timer = setTimeout(() => socket.destroy(new Error(`no connection within ${timeoutMs} ms`)), timeoutMs).unref()
     const giveUp = () => socket.destroy(new Error('no longer wanted'))
     signal.addEventListener('abort', giveUp)
     try {
       await connecting
+      // Nest says so when TCP is there: nobody has shown a certificate yet
+      await secured(socket)
     } catch (error) {
       socket.destroy()
       throw asError(error)
@@ -120,6 +139,15 @@ export class EngineConnection {
     this.client.close()
     this.onClosed(this.client.lastError)
   }
+}
+
+/** @throws Error when the other side is no engine of this plane */
+async function secured(socket: TLSSocket): Promise<void> {
+  if (socket.destroyed) throw socket.errored ?? new Error('the connection closed')
+  const closed = new Promise<never>((_, reject) => {
+    socket.once('close', () => reject(socket.errored ?? new Error('the connection closed before it was secured')))
+  })
+  await Promise.race([once(socket, 'secureConnect'), closed])
 }
 
 export function isRefusal(value: unknown): value is Refusal {

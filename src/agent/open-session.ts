@@ -1,3 +1,4 @@
+import type { CertificateGrant } from '../wire/enrolment.js'
 import {
   type Close,
   CommandMessage,
@@ -139,6 +140,14 @@ export class OpenSession implements Session {
 
   async observe(observations: readonly Observation[]): Promise<void> {
     await this.call(patterns.observe, { epoch: this.epoch, observations })
+  }
+
+  async renew(csr: string): Promise<CertificateGrant> {
+    const answer = await this.call(patterns.renew, { epoch: this.epoch, csr })
+    const { certificate, authorities } = (answer ?? {}) as Partial<CertificateGrant>
+    if (typeof certificate !== 'string' || !Array.isArray(authorities))
+      throw new Error('the engine answered a certificate request with something else')
+    return { certificate, authorities }
   }
 
   /** Says farewell, for as long as that takes at the most, and ends. */

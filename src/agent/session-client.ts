@@ -2,6 +2,7 @@ import { AddressBook, formatAddress } from './address-book.js'
 import { Backoff, type BackoffRange } from './backoff.js'
 import type { EngineAddress } from './config.js'
 import { EngineConnection } from './engine-connection.js'
+import { credentialsOf, type HostIdentity } from './identity.js'
 import type { Logger } from './logger.js'
 import {
   OpenSession,
@@ -14,6 +15,8 @@ import { Pause } from './pause.js'
 import { CurrentSession } from './session.js'
 
 export interface SessionClientOptions extends SessionHost {
+  /** Asked for with each connection: certificates are renewed. */
+  readonly identity: () => HostIdentity
   /** The configured ones. */
   readonly addresses: readonly EngineAddress[]
   /** Those that earlier sessions told of. */
@@ -74,6 +77,7 @@ export class SessionClient {
   private running: Promise<void> | null = null
   private readonly dialling = new AbortController()
   private stopped = false
+  private ticket: { readonly certificate: string; readonly session: Buffer } | null = null
   private lastAtOnceMs = Number.NEGATIVE_INFINITY
   private now: SessionStatus = {
     state: 'stopped',
@@ -87,7 +91,7 @@ export class SessionClient {
     this.random = options.random ?? Math.random
     this.book = new AddressBook(options.addresses, options.learned)
     this.backoff = new Backoff(options.backoff ?? { baseMs: 250, maxMs: 10_000 }, this.random)
-    this.timing = { dialMs: 5000, callMs: 10_000, ...options.timing }
+    this.timing = { dialMs: 10_000, callMs: 10_000, ...options.timing }
   }
 
   get status(): SessionStatus {
@@ -140,9 +144,15 @@ export class SessionClient {
     this.show('connecting', text)
     let session: OpenSession | null = null
     try {
-      const connection = await EngineConnection.dial(address, this.timing.dialMs, this.dialling.signal, (error) =>
-        session?.end({ kind: 'closed', detail: error?.message ?? 'the connection closed' }),
+      const { dialMs } = this.timing
+      const connection = await EngineConnection.dial(
+        address,
+        this.credentials(),
+        dialMs,
+        this.dialling.signal,
+        (error) => session?.end({ kind: 'closed', detail: error?.message ?? 'the connection closed' }),
       )
+      this.options.logger.debug({ address: text, resumed: connection.resumed }, 'connected')
       session = new OpenSession(text, connection, this.hostOf(), this.timing, this.options.logger)
     } catch (error) {
       return { end: { kind: 'unreachable', detail: (error as Error).message }, opened: false }
@@ -154,6 +164,19 @@ export class SessionClient {
     this.session = null
     if (opened) this.current.set(null)
     return { end, opened }
+  }
+
+  /** A session is resumed with the certificate that it was begun with, and no other. */
+  private credentials() {
+    const identity = this.options.identity()
+    const { certificate } = identity
+    return {
+      tls: credentialsOf(identity),
+      ticket: this.ticket?.certificate === certificate ? this.ticket.session : null,
+      onTicket: (session: Buffer) => {
+        this.ticket = { certificate, session }
+      },
+    }
   }
 
   private async open(session: OpenSession): Promise<boolean> {

@@ -1,3 +1,4 @@
+import type { CertificateGrant } from '../wire/enrolment.js'
 import type { Observation, Permit, Report } from '../wire/session.js'
 
 /** An open session, seen from those who call the engine through it. Every call has a timeout; all throw when it ends. */
@@ -9,6 +10,8 @@ export interface Session {
   /** @returns the ids that are recorded for good. */
   report(reports: readonly Report[]): Promise<readonly string[]>
   observe(observations: readonly Observation[]): Promise<void>
+  /** @param csr PKCS #10 in PEM */
+  renew(csr: string): Promise<CertificateGrant>
 }
 
 /** The session that is open now, if any, for all who have something to say to the plane. */

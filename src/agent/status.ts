@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { askAgent } from './control.js'
+import { type HostIdentity, readIdentity, validityOf } from './identity.js'
 import { readJournal } from './journal.js'
 import type { EntryState, JournalEntry } from './journal-record.js'
 import type { SessionStatus } from './session-client.js'
@@ -18,8 +19,10 @@ export interface JournalStatus {
 /** What an agent, or what it left on disk, says about itself. */
 export interface AgentStatus {
   readonly agent: 'running' | 'not-answering' | 'not-running'
-  /** Null where no agent runs: only a running one knows. */
+  /** Null where the host has joined no plane. */
   readonly name: string | null
+  readonly hostId: string | null
+  readonly certificate: { readonly serial: string; readonly notAfter: string } | null
   readonly agentId: string
   readonly incarnation: string | null
   /** Highest session epoch seen. */
@@ -70,7 +73,7 @@ async function readOffline(stateDir: string, agent: AgentStatus['agent']): Promi
   const leaving = [...storage.targets.keys()].filter((target) => !held.has(target))
   return {
     agent,
-    name: null,
+    ...identityStatus(await readIdentity(stateDir)),
     agentId: state.agentId,
     incarnation: state.incarnation,
     epoch: state.epoch,
@@ -87,6 +90,12 @@ async function readOffline(stateDir: string, agent: AgentStatus['agent']): Promi
       leaving: leaving.map((target) => ({ target, status: 'UNKNOWN' as const, fault: null })),
     },
   }
+}
+
+export function identityStatus(identity: HostIdentity | null): Pick<AgentStatus, 'name' | 'hostId' | 'certificate'> {
+  if (!identity) return { name: null, hostId: null, certificate: null }
+  const { serial, notAfter } = validityOf(identity)
+  return { name: identity.name, hostId: identity.hostId, certificate: { serial, notAfter: notAfter.toISOString() } }
 }
 
 export function countEntries(entries: Iterable<JournalEntry>): JournalStatus['entries'] {

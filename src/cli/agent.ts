@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { describeKeys } from '../config/describe.js'
+import { ExitError, exitCodes } from '../config/exit.js'
 import { loadConfig, loadKeys } from '../config/load.js'
 import { createLogger } from '../log/logger.js'
 import { type Options, requestOf, withKeys } from './flags.js'
@@ -22,6 +24,20 @@ export function agentCommand(parent: Command): void {
   )
     .option('--json', 'as JSON')
     .action(status)
+  withKeys(
+    agent
+      .command('join')
+      .description('make this machine a host of the plane that the join token is of')
+      .argument(
+        '[token]',
+        'the join token; - reads it from standard input; without it, --token-file or KEELSON_JOIN_TOKEN',
+      ),
+    'agent',
+    ['name', 'stateDir'],
+  )
+    .option('--token-file <file>', 'file that holds the join token: it is then in no argv')
+    .option('--force', 'even where the machine is a host already')
+    .action(join)
   withKeys(agent.command('leave').description('take this host out of the plane'), 'agent')
     .option('--force', 'even while something is held')
     .action(leave)
@@ -39,6 +55,30 @@ async function run(options: Options): Promise<void> {
       return { stop: () => agent.stop('stopping') }
     },
   })
+}
+
+async function join(given: string | undefined, options: Options): Promise<void> {
+  const { tokenFile, ...keys } = options
+  const names = ['name', 'stateDir', 'joinToken', 'joinTokenFile'] as const
+  const config = loadKeys('agent', names, requestOf(keys))
+  const { configuredToken, joinPlane, readTokenFile } = await import('../agent/join.js')
+  const { identityPath, validityOf } = await import('../agent/identity.js')
+  const token =
+    given === '-'
+      ? readFileSync(0, 'utf8').trim()
+      : (given ?? (typeof tokenFile === 'string' ? await readTokenFile(tokenFile) : await configuredToken(config)))
+  if (!token)
+    throw new ExitError(
+      exitCodes.usage,
+      'no join token was given: as an argument, by --token-file, or as KEELSON_JOIN_TOKEN',
+    )
+  const identity = await joinPlane(config, token, { force: options.force === true })
+  const { notAfter } = validityOf(identity)
+  console.log(`This machine is host ${identity.name} (${identity.hostId}).`)
+  console.log(
+    `Its certificate is good until ${notAfter.toISOString()}, and renewed in time; its key is in ${identityPath(config.stateDir)}.`,
+  )
+  console.log(`Engines to dial: ${identity.engines.join(', ')}. Start the agent: keelson agent`)
 }
 
 async function status(options: Options): Promise<void> {

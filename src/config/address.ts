@@ -13,6 +13,9 @@ export function parseAddress(text: string): Address | undefined {
   return { host: match[1] ?? (match[2] || '0.0.0.0'), port }
 }
 
+/** Stands for every address of the machine. */
+export const isWildcard = (host: string): boolean => host === '0.0.0.0' || host === '::'
+
 export function formatAddress({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }

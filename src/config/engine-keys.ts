@@ -1,11 +1,21 @@
 import type { EngineConfig } from '../engine/config.js'
 import { stateDirectory } from './directories.js'
-import { joinSecretKeys, type SecretFromFile } from './join-secret.js'
 import type { Keys } from './key.js'
 import { loggingKeys } from './logging-keys.js'
-import { address, addresses, databaseUrl, integer, matching, networks, optionalText, origins, text } from './parsers.js'
+import {
+  address,
+  addresses,
+  databaseUrl,
+  integer,
+  matching,
+  networks,
+  oneOf,
+  optionalText,
+  origins,
+  text,
+} from './parsers.js'
 
-export const engineKeys: Keys<SecretFromFile<EngineConfig>> = {
+export const engineKeys: Keys<EngineConfig> = {
   http: {
     ...address,
     env: 'KEELSON_HTTP',
@@ -28,14 +38,52 @@ export const engineKeys: Keys<SecretFromFile<EngineConfig>> = {
   publicUrls: {
     ...origins,
     env: 'KEELSON_PUBLIC_URLS',
-    meaning: 'Addresses at which browsers reach REST, where a proxy makes them others than its Host header says',
+    meaning: 'Addresses at which browsers, and machines that join, reach REST, where they are others than http says',
     fallback: () => [],
+    fallbackText: 'the address of http',
   },
   trustedProxies: {
     ...networks,
     env: 'KEELSON_TRUSTED_PROXIES',
     meaning: 'Proxies whose X-Forwarded-For is believed; of anybody else the address is the one of the connection',
     fallback: () => [],
+  },
+  tls: {
+    ...oneOf(['auto', 'off']),
+    env: 'KEELSON_TLS',
+    meaning:
+      'TLS of REST without a tlsCertFile; auto: plain HTTP on loopback addresses, elsewhere the plane’s own authority signs; off: refuses to serve elsewhere',
+    fallback: () => 'auto',
+  },
+  tlsCertFile: {
+    ...optionalText,
+    env: 'KEELSON_TLS_CERT_FILE',
+    meaning: 'Certificate that REST shows, with its chain, in PEM; read again when it changes',
+    expects: 'the path of a readable file',
+    fallback: () => null,
+  },
+  tlsKeyFile: {
+    ...optionalText,
+    env: 'KEELSON_TLS_KEY_FILE',
+    meaning: 'Key of that certificate, in PEM',
+    expects: 'the path of a readable file',
+    fallback: () => null,
+  },
+  caCertFile: {
+    ...optionalText,
+    env: 'KEELSON_CA_CERT_FILE',
+    meaning:
+      'Outside certificate authority for hosts and replicas, in PEM; further ones in the file are trusted beside it',
+    expects: 'the path of a readable file',
+    fallback: () => null,
+    fallbackText: 'one that is made at first start and kept in the database, its key sealed',
+  },
+  caKeyFile: {
+    ...optionalText,
+    env: 'KEELSON_CA_KEY_FILE',
+    meaning: 'Key of that authority, EC on P-256 or P-384, in PEM',
+    expects: 'the path of a readable file',
+    fallback: () => null,
   },
   databaseUrl: {
     ...databaseUrl,
@@ -56,7 +104,6 @@ export const engineKeys: Keys<SecretFromFile<EngineConfig>> = {
     meaning: 'Directory of the embedded Postgres and of what the engine generates',
     fallback: (surroundings) => stateDirectory('keelson', surroundings),
   },
-  ...joinSecretKeys,
   sealingKeys: {
     ...optionalText,
     env: 'KEELSON_SEALING_KEYS',

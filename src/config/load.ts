@@ -1,7 +1,6 @@
 import { ExitError, exitCodes } from './exit.js'
-import { readSecretFile } from './join-secret.js'
 import { completions, keysOf, type ProgramName, type Programs } from './programs.js'
-import { type Gathered, gather, type Request, thisMachine, wrongValue } from './sources.js'
+import { gather, type Request, thisMachine, wrongValue } from './sources.js'
 
 /** A key's value and where it comes from. */
 export interface Setting {
@@ -18,7 +17,7 @@ export interface Settings {
 export function loadConfig<P extends ProgramName>(program: P, request: Request = {}): Programs[P] {
   const { values, faults } = readSettings(program, request)
   if (faults.length > 0) throw misconfigured(program, faults)
-  const { joinSecretFile: _, ...config } = Object.fromEntries([...values].map(([name, { value }]) => [name, value]))
+  const config = Object.fromEntries([...values].map(([name, { value }]) => [name, value]))
   // the table of keys is typed by this very interface: every field has been parsed by its key
   return completions[program](config as unknown as Programs[P], request.surroundings ?? thisMachine())
 }
@@ -47,22 +46,7 @@ export function readSettings(program: ProgramName, request: Request = {}): Setti
     if (value !== undefined) values.set(name, { value, source: given?.source ?? 'default' })
     else faults.push(given ? wrongValue(name, key, given) : `${name} (${key.env}) must be set: ${key.expects}`)
   }
-  const secret = joinSecret(gathered)
-  if (secret && 'fault' in secret) faults.push(secret.fault)
-  else if (secret) values.set('joinSecret', { value: secret.secret, source: secret.source })
   return { values, faults }
-}
-
-/** Null where joinSecret itself counts: of the two ways to say it, the stronger source, and among equals the plain one. */
-function joinSecret({ given }: Gathered): { secret: string; source: string } | { fault: string } | null {
-  const plain = given.get('joinSecret')
-  const file = given.get('joinSecretFile')
-  if (plain && (!file || plain.rank >= file.rank)) return null
-  if (!file)
-    return { fault: 'joinSecret (KEELSON_JOIN_SECRET) or joinSecretFile (KEELSON_JOIN_SECRET_FILE) must be set' }
-  const read = readSecretFile(file.text)
-  if ('fault' in read) return { fault: `joinSecretFile (${file.source}): ${read.fault}` }
-  return { secret: read.secret, source: file.text }
 }
 
 function misconfigured(program: ProgramName, faults: readonly string[]): ExitError {

@@ -1,9 +1,9 @@
 import type { AgentConfig } from '../agent/config.js'
 import type { EngineConfig } from '../engine/config.js'
 import type { SimulationConfig } from '../simulate/config.js'
+import { isWildcard } from './address.js'
 import { agentKeys } from './agent-keys.js'
 import { engineKeys } from './engine-keys.js'
-import type { SecretFromFile } from './join-secret.js'
 import type { Key, Keys, Surroundings } from './key.js'
 import { simulationKeys } from './simulation-keys.js'
 
@@ -16,7 +16,7 @@ export interface Programs {
 
 export type ProgramName = keyof Programs
 
-const tables: { readonly [P in ProgramName]: Keys<SecretFromFile<Programs[P]>> } = {
+const tables: { readonly [P in ProgramName]: Keys<Programs[P]> } = {
   engine: engineKeys,
   agent: agentKeys,
   simulate: simulationKeys,
@@ -44,5 +44,5 @@ export function knownVariables(): string[] {
 }
 
 function dialable({ host, port }: EngineConfig['tcp'], hostname: string): EngineConfig['tcp'] {
-  return { host: ['0.0.0.0', '::'].includes(host) ? hostname : host, port }
+  return { host: isWildcard(host) ? hostname : host, port }
 }

@@ -1,10 +1,10 @@
 import type { SimulationConfig } from '../simulate/config.js'
-import { joinSecretKeys, type SecretFromFile } from './join-secret.js'
+import { joinTokenKeys } from './join-token-keys.js'
 import type { Keys } from './key.js'
 import { loggingKeys } from './logging-keys.js'
 import { addresses, integer, matching, optionalInteger, optionalText } from './parsers.js'
 
-export const simulationKeys: Keys<SecretFromFile<SimulationConfig>> = {
+export const simulationKeys: Keys<SimulationConfig> = {
   hosts: {
     ...integer(1, 100_000),
     env: 'KEELSON_SIMULATE_HOSTS',
@@ -48,7 +48,7 @@ export const simulationKeys: Keys<SecretFromFile<SimulationConfig>> = {
     ...optionalText,
     env: 'KEELSON_SIMULATE_STATE_DIR',
     meaning:
-      'Directory in which each host keeps its journal and its storage state; without it they end with the process',
+      'Directory in which each host keeps its certificate, journal and storage state; without it they end with the process',
     expects: 'the path of a directory',
     fallback: () => null,
   },
@@ -56,8 +56,9 @@ export const simulationKeys: Keys<SecretFromFile<SimulationConfig>> = {
     ...addresses,
     env: 'KEELSON_ENGINES',
     meaning: 'Engines to dial; more are learned from the first that answers',
-    fallback: () => [{ host: '127.0.0.1', port: 8081 }],
+    fallback: () => [],
+    fallbackText: 'those that the plane told when the hosts joined',
   },
-  ...joinSecretKeys,
+  ...joinTokenKeys('Join token with a use for each host and replace; this or joinTokenFile is required'),
   ...loggingKeys,
 }

@@ -5,14 +5,20 @@ import type { LogFormat, LogLevel } from '../log/levels.js'
 export interface EngineConfig {
   readonly http: Address
   readonly tcp: Address
-  /** Origins of pages that count as the plane's own, beside the one of the Host header. */
+  /** Where REST is reached: what pages of the plane's own come from, beside the Host header; none: as `http` says. */
   readonly publicUrls: readonly string[]
   /** CIDR ranges. */
   readonly trustedProxies: readonly string[]
+  readonly tls: 'auto' | 'off'
+  /** An outside certificate for REST, and its key. */
+  readonly tlsCertFile: string | null
+  readonly tlsKeyFile: string | null
+  /** An outside certificate authority for hosts and replicas, and its key. */
+  readonly caCertFile: string | null
+  readonly caKeyFile: string | null
   /** Null: an embedded Postgres in `dataDir`. */
   readonly databaseUrl: string | null
   readonly dataDir: string
-  readonly joinSecret: string
   /** Keys that secrets in the database are sealed with, the current one first. */
   readonly sealingKeys: string | null
   /** A file of such keys. */

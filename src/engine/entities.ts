@@ -9,11 +9,16 @@ import { ApiToken } from './identity/api-token.entity.js'
 import { AuditAnchor } from './identity/audit-anchor.entity.js'
 import { AuditEntry } from './identity/audit-entry.entity.js'
 import { UnchainedAuditEntry } from './identity/audit-unchained.entity.js'
+import { CertificateAuthority } from './identity/certificate-authority.entity.js'
+import { EnrolmentFailure } from './identity/enrolment-failure.entity.js'
 import { ExternalIdentity } from './identity/external-identity.entity.js'
+import { HostCertificate } from './identity/host-certificate.entity.js'
 import { IdentityProvider } from './identity/identity-provider.entity.js'
+import { JoinTokenRow } from './identity/join-token.entity.js'
 import { Project } from './identity/project.entity.js'
 import { RoleBinding } from './identity/role-binding.entity.js'
 import { SignInAddress } from './identity/sign-in-address.entity.js'
+import { TicketKey } from './identity/ticket-key.entity.js'
 import { User } from './identity/user.entity.js'
 import { WebSession } from './identity/web-session.entity.js'
 import { IdempotencyKey } from './platform/idempotency-key.entity.js'
@@ -29,15 +34,19 @@ export const entities = [
   ApiToken,
   AuditAnchor,
   AuditEntry,
+  CertificateAuthority,
   Command,
+  EnrolmentFailure,
   Event,
   ExternalIdentity,
   Host,
+  HostCertificate,
   HostSequence,
   IdempotencyKey,
   IdentityProvider,
   Incarnation,
   LimitCounter,
+  JoinTokenRow,
   Project,
   Quarantined,
   Replica,
@@ -47,6 +56,7 @@ export const entities = [
   Setting,
   SignInAddress,
   StorageConnection,
+  TicketKey,
   Tombstone,
   UnchainedAuditEntry,
   User,

@@ -1,9 +1,11 @@
+import type { Server as HttpsServer } from 'node:https'
+import { hostname } from 'node:os'
 import type { INestApplication, Provider } from '@nestjs/common'
 import { NestFactory } from '@nestjs/core'
 import type { MicroserviceOptions } from '@nestjs/microservices'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { DataSource } from 'typeorm'
-import { type Address, formatAddress } from '../config/address.js'
+import { type Address, formatAddress, isWildcard } from '../config/address.js'
 import { ExitError, exitCodes } from '../config/exit.js'
 import { version } from '../config/version.js'
 import type { Logger } from '../log/logger.js'
@@ -13,11 +15,13 @@ import type { EngineConfig } from './config.js'
 import { dataSourceOptions } from './data-source.js'
 import { engineOn } from './engine.module.js'
 import { EventStreams } from './events/event-streams.js'
-import { JoinSecret } from './hosts/admission.js'
 import { AuditHeads } from './identity/audit-heads.js'
+import { Authorities } from './identity/authorities.js'
 import { writeBootstrapToken } from './identity/bootstrap-token.js'
 import { ensureFirstAdministrator } from './identity/first-administrator.js'
 import { PasswordHashing } from './identity/password-hashing.js'
+import { TicketKeys } from './identity/ticket-keys.js'
+import { Addresses } from './platform/addresses.js'
 import { Database } from './platform/database.js'
 import { Drains } from './platform/drains.js'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './platform/embedded-postgres.js'
@@ -35,10 +39,12 @@ import { Sealer } from './platform/sealing.js'
 import { checkSealer, sealerFrom } from './platform/sealing-keys.js'
 import { Settings } from './platform/settings.js'
 import { UsersOf } from './platform/users-of.js'
-import { Addresses } from './sessions/addresses.js'
+import { requireSafe } from './rest-tls.js'
+import { prepareSecurity, type Security, type SecurityParts } from './security.js'
 import { SessionRegistry } from './sessions/session-registry.js'
 import { SessionServer } from './sessions/session-server.js'
 import { Strangers } from './sessions/strangers.js'
+import { keepCurrent, transportTls } from './sessions/transport-tls.js'
 
 export interface RunningEngine {
   readonly httpUrl: string
@@ -53,6 +59,7 @@ const IDEMPOTENCY_SWEEP_MS = 600_000
 
 /** Runs one replica of the control plane until `stop`. @throws ExitError with the exit code of its cause */
 export async function startEngine(config: EngineConfig, logger: Logger): Promise<RunningEngine> {
+  requireSafe(config)
   const embedded = config.databaseUrl ? null : await startEmbeddedPostgres({ dataDir: config.dataDir, logger })
   const undo: (() => Promise<unknown>)[] = [async () => embedded?.stop()]
   try {
@@ -99,15 +106,21 @@ async function serve(
   sealer: Sealer,
   undo: (() => Promise<unknown>)[],
 ): Promise<RunningEngine> {
-  const transport = new SessionServer({ host: config.tcp.host, port: config.tcp.port })
+  const parts = partsOf(dataSource, sealer)
+  const security = await prepareSecurity(config, parts, logger)
+  undo.unshift(async () => security.stop())
+  const { rest, certificate, ticketKeys } = security
+  const transport = new SessionServer({ ...config.tcp, tls: transportTls(certificate, ticketKeys) })
   const app = await NestFactory.create<NestFastifyApplication>(
-    engineOn(partsOf(config, dataSource, sealer)),
-    createHttpAdapter({ ...config, hsts: false }),
+    engineOn(providersOf(config, parts, security)),
+    createHttpAdapter({ ...config, hsts: rest?.fingerprint != null }, rest?.options ?? null),
     { logger: new NestLogger(logger), abortOnError: false, bufferLogs: false },
   )
   undo.unshift(() => app.close())
   app.connectMicroservice<MicroserviceOptions>({ strategy: transport })
   app.get(Strangers).watchedBy(transport)
+  keepCurrent(transport, certificate, ticketKeys)
+  rest?.follow((options) => (app.getHttpServer() as HttpsServer).setSecureContext(options))
   app.get(Schedules).register({
     name: 'platform.idempotency-keys',
     everyMs: IDEMPOTENCY_SWEEP_MS,
@@ -133,9 +146,11 @@ async function serve(
   await app.get(Schedules).start()
   await listen(config.http, () => app.listen(config.http.port, config.http.host))
   const http = { host: config.http.host, port: portOf(app) }
-  logger.info({ http: formatAddress(http), tcp: formatAddress(tcp), version }, 'the engine serves')
+  const scheme = rest ? 'https' : 'http'
+  app.get(Addresses).announceRest({ urls: restUrls(config, scheme, http.port), certificate: rest?.fingerprint ?? null })
+  logger.info({ http: formatAddress(http), tcp: formatAddress(tcp), tls: rest !== null, version }, 'the engine serves')
   return {
-    httpUrl: `http://${formatAddress(http)}`,
+    httpUrl: `${scheme}://${formatAddress(http)}`,
     tcpAddress: formatAddress(tcp),
     stop: async () => {
       draining.now = true
@@ -146,18 +161,22 @@ async function serve(
   }
 }
 
-function partsOf(config: EngineConfig, dataSource: DataSource, sealer: Sealer): Provider[] {
+function partsOf(dataSource: DataSource, sealer: Sealer): SecurityParts {
   const database = new Database(dataSource)
-  const identity = new ReplicaIdentity(config.replicaName, version, formatAddress(config.tcp))
   const connection = { connectionString: (dataSource.options as { url?: string }).url }
-  const notifications = new Notifications(database, connection)
+  return { database, sealer, notifications: new Notifications(database, connection) }
+}
+
+function providersOf(config: EngineConfig, parts: SecurityParts, { authorities, ticketKeys }: Security): Provider[] {
+  const identity = new ReplicaIdentity(config.replicaName, version, formatAddress(config.tcp))
   return [
-    { provide: Database, useValue: database },
+    { provide: Database, useValue: parts.database },
     { provide: ReplicaIdentity, useValue: identity },
-    { provide: Sealer, useValue: sealer },
+    { provide: Sealer, useValue: parts.sealer },
     { provide: Origins, useValue: new Origins(config.publicUrls) },
-    { provide: Notifications, useValue: notifications },
-    { provide: JoinSecret, useValue: new JoinSecret(config.joinSecret) },
+    { provide: Notifications, useValue: parts.notifications },
+    { provide: Authorities, useValue: authorities },
+    { provide: TicketKeys, useValue: ticketKeys },
     Addresses,
     Drains,
     Incarnations,
@@ -165,6 +184,11 @@ function partsOf(config: EngineConfig, dataSource: DataSource, sealer: Sealer): 
     Settings,
     UsersOf,
   ]
+}
+
+function restUrls({ publicUrls, http }: EngineConfig, scheme: string, port: number): readonly string[] {
+  if (publicUrls.length > 0) return publicUrls
+  return [`${scheme}://${formatAddress({ host: isWildcard(http.host) ? hostname() : http.host, port })}`]
 }
 
 /** An address that was bound with port 0 is told as what it became. */

@@ -1,7 +1,7 @@
 /** Names under which secrets travel; their values never reach a log, at the top or up to two objects deep. */
 const secretNames = [
-  'joinSecret',
   'joinToken',
+  'privateKey',
   'authorization',
   'proxyAuthorization',
   'password',

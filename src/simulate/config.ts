@@ -13,10 +13,12 @@ export interface SimulationConfig {
   readonly connectPerSecond: number
   /** File that gets a line of JSON for each step of each command; null: none. */
   readonly commandLog: string | null
-  /** Below it each host keeps its journal and storage state, so that it survives this process; null: in memory. */
+  /** Below it each host keeps its identity, journal and storage state, so that it survives this process; null: in memory. */
   readonly stateDir: string | null
   readonly engines: readonly Address[]
-  readonly joinSecret: string
+  /** With a use for each host. */
+  readonly joinToken: string | null
+  readonly joinTokenFile: string | null
   readonly logLevel: LogLevel
   readonly logFormat: LogFormat
 }

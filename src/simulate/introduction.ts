@@ -30,7 +30,6 @@ export const bootIdOf = (hostName: string, boot: number): string =>
 
 export interface IntroductionOptions {
   readonly name: string
-  readonly joinSecret: string
   readonly bootId: string
   /** Where the agent is an older one. */
   readonly old: FaultParameters['old-protocol'] | null
@@ -38,10 +37,8 @@ export interface IntroductionOptions {
 
 /** All of a hello that the journal does not hold. */
 export function introductionOf(options: IntroductionOptions): Omit<Hello, 'agentId' | 'incarnation' | 'epoch' | 'seq'> {
-  const { name, joinSecret, bootId, old } = options
+  const { name, bootId, old } = options
   return {
-    name,
-    joinSecret,
     bootId,
     agentVersion: version,
     protocol: old?.protocol ?? PROTOCOL.current,

@@ -1,10 +1,13 @@
+import { parseAddress } from '../agent/address-book.js'
 import type { EngineAddress } from '../agent/config.js'
 import { createHandlers } from '../agent/handlers.js'
+import type { HostIdentity } from '../agent/identity.js'
 import type { Journal } from '../agent/journal.js'
 import type { KnownCommand } from '../agent/journal-record.js'
 import type { Logger } from '../agent/logger.js'
 import { createObservationOutbox, type ObservationOutbox } from '../agent/observations.js'
 import type { SessionTiming } from '../agent/open-session.js'
+import { CertificateRenewal } from '../agent/renewal.js'
 import { Runner, type RunnerStep } from '../agent/runner.js'
 import { CurrentSession, type Session } from '../agent/session.js'
 import { SessionClient, type SessionClientOptions } from '../agent/session-client.js'
@@ -22,6 +25,8 @@ export interface SimulatedAgentOptions {
   readonly hostName: string
   readonly bootId: string
   readonly engines: readonly EngineAddress[]
+  readonly identity: () => HostIdentity
+  readonly onRenewed: (identity: HostIdentity) => Promise<void>
   readonly journal: Journal
   readonly storage: StorageState
   readonly mounts: SimulatedMounts
@@ -52,6 +57,7 @@ export class SimulatedAgent {
   private readonly current = new CurrentSession()
   private readonly runner: Runner
   private readonly observations: ObservationOutbox
+  private readonly renewal: CertificateRenewal
   private readonly repeated: RepeatedReports = []
   private client: SessionClient | null = null
   private thawed: Promise<void> = Promise.resolve()
@@ -60,6 +66,12 @@ export class SimulatedAgent {
 
   constructor(private readonly options: SimulatedAgentOptions) {
     const { storage, mounts, faults, bootId, logger, journal } = options
+    this.renewal = new CertificateRenewal({
+      identity: options.identity,
+      onRenewed: options.onRenewed,
+      current: this.current,
+      logger,
+    })
     this.observations = createObservationOutbox(this.current, logger, { random: faults.random })
     this.keeper = new StorageKeeper({
       state: storage,
@@ -89,6 +101,7 @@ export class SimulatedAgent {
 
   start(): void {
     this.keeper.start()
+    this.renewal.start()
     this.connect()
   }
 
@@ -97,7 +110,8 @@ export class SimulatedAgent {
     if (this.client !== null) return
     const { options } = this
     const client = new SessionClient({
-      addresses: options.engines,
+      identity: options.identity,
+      addresses: addressesOf(options),
       learned: this.learned,
       onLearned: (addresses) => {
         this.learned = addresses
@@ -153,6 +167,7 @@ export class SimulatedAgent {
     this.disconnect()
     void this.runner.stop(0)
     this.observations.stop()
+    this.renewal.stop()
     void this.keeper.stop()
     this.thaw()
   }
@@ -161,6 +176,7 @@ export class SimulatedAgent {
     this.thaw()
     await this.runner.stop(RUNNING_COMMANDS_MS)
     this.observations.stop()
+    this.renewal.stop()
     await this.client?.stop(reason)
     await this.keeper.stop()
     await this.options.journal.close()
@@ -192,6 +208,7 @@ export class SimulatedAgent {
       address: session.address,
       permit: (commandId) => session.permit(commandId),
       observe: (observations) => session.observe(observations),
+      renew: (csr) => session.renew(csr),
       report: async (reports) => {
         const acknowledged = await session.report(reports)
         statistics.reportsAcknowledged += acknowledged.length
@@ -244,4 +261,10 @@ export class SimulatedAgent {
       ...more,
     })
   }
+}
+
+/** The configured ones, else those that the plane told of. */
+function addressesOf({ engines, identity }: SimulatedAgentOptions): readonly EngineAddress[] {
+  if (engines.length > 0) return engines
+  return identity().engines.flatMap((engine) => parseAddress(engine) ?? [])
 }

@@ -1,4 +1,5 @@
 import type { EngineAddress } from '../agent/config.js'
+import type { HostIdentity } from '../agent/identity.js'
 import type { KnownCommand } from '../agent/journal-record.js'
 import type { Logger } from '../agent/logger.js'
 import type { RunnerStep } from '../agent/runner.js'
@@ -10,6 +11,7 @@ import { DirectoryDisk } from './directory-disk.js'
 import type { Disk } from './disk.js'
 import type { FaultParameters, Loss } from './fault-parameters.js'
 import type { HostFaults } from './host-faults.js'
+import type { Identities } from './identities.js'
 import { agentIdOf, bootIdOf, introductionOf } from './introduction.js'
 import { MemoryDisk } from './memory-disk.js'
 import { SimulatedAgent, type SimulatedAgentOptions } from './simulated-agent.js'
@@ -18,7 +20,7 @@ import type { Statistics } from './statistics.js'
 export interface SimulatedHostOptions {
   readonly name: string
   readonly engines: readonly EngineAddress[]
-  readonly joinSecret: string
+  readonly identities: Identities
   readonly faults: HostFaults
   readonly statistics: Statistics
   readonly logger: Logger
@@ -35,6 +37,7 @@ export class SimulatedHost {
   private readonly mounts = new Set<string>()
   private readonly ownThings: InventoryItem[] = []
   private agent: SimulatedAgent | null = null
+  private identity: HostIdentity | null = null
   private boot = 1
   private readonly old: FaultParameters['old-protocol'] | null
   /** Made at the first start. */
@@ -66,7 +69,10 @@ export class SimulatedHost {
   start(): Promise<void> {
     return this.next(async () => {
       if (this.agent !== null) return
-      this.agent = await this.makeAgent()
+      const { name, identities } = this.options
+      this.identity ??= await identities.of(name)
+      if (this.identity === null) return
+      this.agent = await this.makeAgent(this.identity)
       if (this.extra !== null) await this.make(this.extra)
       this.extra = null
       this.agent.start()
@@ -159,8 +165,8 @@ export class SimulatedHost {
     }
   }
 
-  private async makeAgent(): Promise<SimulatedAgent> {
-    const { name, joinSecret, commandLog = noCommandLog } = this.options
+  private async makeAgent(identity: HostIdentity): Promise<SimulatedAgent> {
+    const { name, identities, commandLog = noCommandLog } = this.options
     const bootId = bootIdOf(name, this.boot)
     const journal = await this.disk.openJournal()
     return new SimulatedAgent({
@@ -168,11 +174,16 @@ export class SimulatedHost {
       hostName: name,
       commandLog,
       bootId,
+      identity: () => this.identity ?? identity,
+      onRenewed: async (next) => {
+        await identities.renewed(next)
+        this.identity = next
+      },
       journal,
       storage: await this.disk.openStorage(),
       mounts: this.mounts,
       ownThings: this.ownThings,
-      introduction: () => introductionOf({ name, joinSecret, bootId, old: this.old }),
+      introduction: () => introductionOf({ name, bootId, old: this.old }),
       onCommand: (command) => this.strikeAt(command),
       onStep: (step, command) => this.crashAt(step, command),
     })

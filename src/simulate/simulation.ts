@@ -5,6 +5,7 @@ import { StateDirectoryError } from '../agent/state-error.js'
 import { type CommandLog, noCommandLog, openCommandLog } from './command-log.js'
 import type { SimulationConfig } from './config.js'
 import { HostFaults } from './host-faults.js'
+import { enrolling, type Identities } from './identities.js'
 import { QuietLoggers, type SimulationLogger } from './quiet-logger.js'
 import { quietScenario, readScenario, type Scenario } from './scenario.js'
 import { SimulatedHost } from './simulated-host.js'
@@ -32,14 +33,23 @@ const FAREWELLS_AT_ONCE = 500
 const FAREWELLS_WITHIN_MS = 15_000
 const LAST_SEED = 4_294_967_295
 
-/** Plays `config.hosts` hosts until `stop`. @throws ScenarioError */
-export async function startSimulation(config: SimulationConfig, logger: SimulationLogger): Promise<RunningSimulation> {
+/**
+ * Plays `config.hosts` hosts until `stop`.
+ * @param identities where the hosts have their certificates from; by default they are enrolled
+ * @throws ScenarioError, JoinError
+ */
+export async function startSimulation(
+  config: SimulationConfig,
+  logger: SimulationLogger,
+  identities?: Identities,
+): Promise<RunningSimulation> {
   const scenario = config.scenario === null ? quietScenario : await readScenario(config.scenario)
   const seed = config.seed ?? scenario.seed ?? randomInt(LAST_SEED)
   if (config.stateDir !== null) await makeStateDirectory(config.stateDir)
   const log = (error: Error) => logger.error({ err: error }, 'the command log cannot be written')
   const commandLog = config.commandLog === null ? noCommandLog : openCommandLog(config.commandLog, log)
-  const simulation = new Simulation(config, scenario, seed, commandLog, logger)
+  const from = identities ?? (await enrolling(config, logger))
+  const simulation = new Simulation(config, scenario, seed, commandLog, logger, from)
   simulation.start()
   return simulation
 }
@@ -59,6 +69,7 @@ class Simulation implements RunningSimulation {
     readonly seed: number,
     private readonly commandLog: CommandLog,
     private readonly logger: SimulationLogger,
+    private readonly identities: Identities,
   ) {
     const { statistics } = this
     this.loggers = new QuietLoggers(logger)
@@ -93,6 +104,7 @@ class Simulation implements RunningSimulation {
 
   async stop(): Promise<void> {
     this.timetable.stop()
+    this.identities.stop()
     if (this.starting !== null) clearTimeout(this.starting)
     if (this.summing !== null) clearInterval(this.summing)
     const { hosts } = this
@@ -114,11 +126,11 @@ class Simulation implements RunningSimulation {
   }
 
   private makeHost(name: string, faults: HostFaults): SimulatedHost {
-    const { engines, joinSecret, stateDir } = this.config
+    const { engines, stateDir } = this.config
     return new SimulatedHost({
       name,
       engines,
-      joinSecret,
+      identities: this.identities,
       faults,
       statistics: this.statistics,
       commandLog: this.commandLog,

@@ -17,6 +17,7 @@ export function unreliableReports(session: Session, faults: HostFaults, repeated
     epoch: session.epoch,
     address: session.address,
     permit: (commandId) => session.permit(commandId),
+    renew: (csr) => session.renew(csr),
     observe: (observations) => session.observe(observations),
     report: async (reports) => {
       const sent = faults.strike('reorder') === null ? reports : reordered(reports, faults)

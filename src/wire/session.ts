@@ -34,6 +34,7 @@ export const patterns = {
   permit: { command: 'permit' },
   report: { command: 'report' },
   observe: { observation: 'push' },
+  renew: { certificate: 'renew' },
 } as const
 
 /** Largest frame in characters. What may exceed it (an inventory) is paged. */
@@ -68,11 +69,8 @@ export class HostFacts {
   @IsArray() @ArrayMaxSize(64) @ValidateNested({ each: true }) @Type(() => Tool) tools!: Tool[]
 }
 
-/** The first message on a connection. */
+/** The first message on a connection. Which host it is from is not in it: the certificate of the connection says so. */
 export class Hello {
-  /** The host's name in the plane; proven by `joinSecret`. */
-  @Matches(HOST_NAME) name!: string
-  @IsString() @Length(8, 512) joinSecret!: string
   /** Made once per state directory: tells a reinstalled host, or a second one of the same name, from the known one. */
   @Matches(UUID) agentId!: string
   /** Changes with every boot of the host. */
@@ -147,7 +145,7 @@ export type StreamMessage = Welcome | CommandMessage | FloorMessage | GoodbyeMes
 /** What a call is answered with when the engine refuses it. */
 export interface Refusal {
   readonly refused: true
-  /** Stable: `bad-secret`, `name-taken`, `protocol-unsupported`, `fenced`, `bad-message`, `unavailable`, … */
+  /** Stable: `removed`, `certificate-revoked`, `name-taken`, `protocol-unsupported`, `fenced`, `bad-message`, … */
   readonly code: string
   readonly message: string
 }

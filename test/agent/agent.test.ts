@@ -1,6 +1,7 @@
 import 'reflect-metadata'
 import { mkdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readIdentity } from '../../src/agent/identity.js'
 import { leaveAgent } from '../../src/agent/leave.js'
 import { silentLogger } from '../../src/agent/logger.js'
 import { readAgentStatus } from '../../src/agent/status.js'
@@ -32,9 +33,11 @@ async function managed(directory: string) {
 describe('an agent', () => {
   it('says who it is and what it can do', async () => {
     const engine = await engineForTest()
-    await agentForTest(await configFor(engine))
+    const config = await configFor(engine)
+    await agentForTest(config)
     await eventually(() => expect(engine.hellos).toHaveLength(1))
-    expect(engine.hellos[0]).toMatchObject({ name: 'h1', joinSecret: 'correct horse', epoch: 0, incarnation: null })
+    expect(engine.hellos[0]).toMatchObject({ epoch: 0, incarnation: null })
+    expect(engine.session.hostId).toBe((await readIdentity(config.stateDir))?.hostId)
     expect(engine.hellos[0]?.kinds).toEqual(['storage.manage', 'storage.unmanage', 'storage.reset'])
     expect(engine.hellos[0]?.capabilities).toContain('storage:local')
     expect(engine.hellos[0]?.capabilities.includes('storage:posix')).toBe(process.getuid?.() === 0)

@@ -28,6 +28,7 @@ function world(observe: Session['observe'], backoff = { baseMs: 5, maxMs: 10 }) 
     observe,
     permit: async () => ({ granted: true }),
     report: async () => [],
+    renew: async () => ({ certificate: '', authorities: [] }),
   }
   return { current, outbox, put, session }
 }

@@ -1,10 +1,12 @@
 import 'reflect-metadata'
 import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
+import type { HostIdentity } from '../../src/agent/identity.js'
 import type { UnreadableCommand } from '../../src/agent/open-session.js'
 import { SessionClient, type SessionClientOptions } from '../../src/agent/session-client.js'
 import { storageSubject } from '../../src/wire/commands.js'
 import type { CommandMessage, InventoryItem, Welcome } from '../../src/wire/session.js'
+import { testAuthority } from '../support/authority.js'
 import { eventually } from '../support/eventually.js'
 import { command } from './support/commands.js'
 import { FakeEngine } from './support/fake-engine.js'
@@ -19,6 +21,11 @@ async function startEngine(...settings: Parameters<typeof FakeEngine.start>): Pr
   engines.push(engine)
   return engine
 }
+
+let identity: HostIdentity
+beforeAll(async () => {
+  identity = await (await testAuthority()).identityOf('h1')
+})
 
 interface Agent {
   readonly client: SessionClient
@@ -41,6 +48,7 @@ function startClient(
   const learned: string[][] = []
   const logger = recordingLogger()
   const client = new SessionClient({
+    identity: () => identity,
     addresses,
     logger,
     hello: () => hello({ epoch: welcomes.at(-1)?.epoch ?? 0 }),
@@ -276,11 +284,9 @@ describe('dialling', () => {
 
   it('goes on after every kind of refusal, and names it', async () => {
     const engine = await startEngine()
-    engine.refusal = { refused: true, code: 'bad-secret', message: 'the join secret is not the plane’s' }
+    engine.refusal = { refused: true, code: 'removed', message: 'this host was removed from the plane' }
     const { client, logger } = startClient([engine.address])
-    await eventually(() =>
-      expect(client.status.lastEnd).toBe('refused: bad-secret: the join secret is not the plane’s'),
-    )
+    await eventually(() => expect(client.status.lastEnd).toBe('refused: removed: this host was removed from the plane'))
     expect(logger.lines).toContainEqual(expect.objectContaining({ level: 'error' }))
     engine.refusal = null
     await eventually(() => expect(client.status.state).toBe('connected'))

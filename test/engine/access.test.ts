@@ -32,6 +32,7 @@ describe('a caller who says nothing', () => {
       'session.beginOidc',
       'session.finishOidc',
       'session.providers',
+      'enrolment.create',
       'health.live',
       'health.ready',
       'openapi.get',

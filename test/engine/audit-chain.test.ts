@@ -9,7 +9,7 @@ import { AuditChain } from '../../src/engine/identity/audit-chain.js'
 import { Database } from '../../src/engine/platform/database.js'
 import { freePort } from '../support/address.js'
 import { createTestDatabase, type TestDatabase } from '../support/database.js'
-import { JOIN_SECRET, SEALING_KEY, startTestEngine, type TestEngine } from '../support/engine.js'
+import { SEALING_KEY, startTestEngine, type TestEngine } from '../support/engine.js'
 import { eventually } from '../support/eventually.js'
 import { http } from '../support/http.js'
 import { keelson, type TestProcess } from '../support/process.js'
@@ -236,7 +236,6 @@ describe('an engine that is killed', () => {
     const engine = keelson(['engine'], {
       env: {
         DATABASE_URL: database.url,
-        KEELSON_JOIN_SECRET: JOIN_SECRET,
         KEELSON_SEALING_KEYS: SEALING_KEY,
         KEELSON_BOOTSTRAP_TOKEN_FILE: join(directory, 'token'),
         KEELSON_HTTP: address,

@@ -9,7 +9,7 @@ import { loadConfig, loadKeys } from '../../src/config/load.js'
 import { keysOf, programNames } from '../../src/config/programs.js'
 import { HOST_NAME } from '../../src/wire/session.js'
 
-const SECRET = 'correct horse battery'
+const SECRET = 'kjt_correct-horse-battery'
 
 describe('the configuration', () => {
   let directory: string
@@ -26,8 +26,6 @@ describe('the configuration', () => {
   const machine = (env: Record<string, string> = {}, uid = 1000) => ({
     surroundings: { env: { HOME: '/home/kim', ...env }, uid, hostname: 'node7' },
   })
-  const joined = (env: Record<string, string> = {}, uid?: number) =>
-    machine({ KEELSON_JOIN_SECRET: SECRET, ...env }, uid)
   const faultsOf = (load: () => unknown): string[] => {
     try {
       load()
@@ -42,8 +40,8 @@ describe('the configuration', () => {
     throw new Error('it was accepted')
   }
 
-  it('needs nothing but a join secret', () => {
-    expect(loadConfig('engine', joined())).toEqual({
+  it('needs nothing', () => {
+    expect(loadConfig('engine', machine())).toEqual({
       http: { host: '127.0.0.1', port: 8080 },
       tcp: { host: '127.0.0.1', port: 8081 },
       advertise: [{ host: '127.0.0.1', port: 8081 }],
@@ -51,7 +49,11 @@ describe('the configuration', () => {
       trustedProxies: [],
       databaseUrl: null,
       dataDir: '/home/kim/.local/state/keelson',
-      joinSecret: SECRET,
+      tls: 'auto',
+      tlsCertFile: null,
+      tlsKeyFile: null,
+      caCertFile: null,
+      caKeyFile: null,
       sealingKeys: null,
       sealingKeyFile: null,
       bootstrapTokenFile: null,
@@ -63,10 +65,11 @@ describe('the configuration', () => {
       logLevel: 'info',
       logFormat: 'auto',
     })
-    expect(loadConfig('agent', joined())).toEqual({
+    expect(loadConfig('agent', machine())).toEqual({
       name: 'node7',
-      engines: [{ host: '127.0.0.1', port: 8081 }],
-      joinSecret: SECRET,
+      engines: [],
+      joinToken: null,
+      joinTokenFile: null,
       stateDir: '/home/kim/.local/state/keelson-agent',
       logLevel: 'info',
       logFormat: 'auto',
@@ -74,28 +77,28 @@ describe('the configuration', () => {
   })
 
   it('keeps state in the place of the system for root, and of XDG where that is set', () => {
-    expect(loadConfig('engine', joined({}, 0)).dataDir).toBe('/var/lib/keelson')
-    expect(loadConfig('engine', joined({ XDG_STATE_HOME: '/x' })).dataDir).toBe('/x/keelson')
+    expect(loadConfig('engine', machine({}, 0)).dataDir).toBe('/var/lib/keelson')
+    expect(loadConfig('engine', machine({ XDG_STATE_HOME: '/x' })).dataDir).toBe('/x/keelson')
   })
 
   it('takes the environment over the file, and the command line over both', () => {
     const path = file('c.json', { tcp: '127.0.0.1:1', poolSize: 30, logLevel: 'warn' })
     const env = { KEELSON_CONFIG: path, KEELSON_POOL_SIZE: '40', KEELSON_LOG_LEVEL: 'error' }
-    const config = loadConfig('engine', { ...joined(env), flags: { logLevel: 'debug' } })
+    const config = loadConfig('engine', { ...machine(env), flags: { logLevel: 'debug' } })
     expect(config).toMatchObject({ tcp: { port: 1 }, poolSize: 40, logLevel: 'debug' })
   })
 
   it('takes the file of the command line over the one of the environment', () => {
-    const request = joined({ KEELSON_CONFIG: file('a.json', { poolSize: 30 }) })
+    const request = machine({ KEELSON_CONFIG: file('a.json', { poolSize: 30 }) })
     expect(loadConfig('engine', { ...request, file: file('b.json', { poolSize: 31 }) }).poolSize).toBe(31)
   })
 
   it('takes an empty variable for one that is not set', () => {
-    expect(loadConfig('engine', joined({ KEELSON_HTTP: '', DATABASE_URL: '' })).databaseUrl).toBeNull()
+    expect(loadConfig('engine', machine({ KEELSON_HTTP: '', DATABASE_URL: '' })).databaseUrl).toBeNull()
   })
 
   it('lets lists and numbers be written as such in a file', () => {
-    const path = file('c.json', { engines: ['a:1', '[::1]:2'], joinSecret: SECRET })
+    const path = file('c.json', { engines: ['a:1', '[::1]:2'] })
     expect(loadConfig('agent', { ...machine(), file: path }).engines).toEqual([
       { host: 'a', port: 1 },
       { host: '::1', port: 2 },
@@ -103,18 +106,15 @@ describe('the configuration', () => {
   })
 
   it('tells agents a name that they can dial when it listens on every address', () => {
-    expect(loadConfig('engine', joined({ KEELSON_TCP: ':9' })).advertise).toEqual([{ host: 'node7', port: 9 }])
+    expect(loadConfig('engine', machine({ KEELSON_TCP: ':9' })).advertise).toEqual([{ host: 'node7', port: 9 }])
   })
 
-  it('reads the secret from a file, without the white space around it', () => {
-    const env = { KEELSON_JOIN_SECRET_FILE: file('secret', `${SECRET}\n`) }
-    expect(loadConfig('engine', machine(env)).joinSecret).toBe(SECRET)
-  })
-
-  it('takes a secret file named on the command line over a secret in the environment', () => {
-    const joinSecretFile = file('secret', 'another secret')
-    expect(loadConfig('agent', { ...joined(), flags: { joinSecretFile } }).joinSecret).toBe('another secret')
-    expect(loadConfig('agent', joined({ KEELSON_JOIN_SECRET_FILE: joinSecretFile })).joinSecret).toBe(SECRET)
+  it('takes addresses of REST without the slash at their end', () => {
+    const env = { KEELSON_PUBLIC_URLS: 'https://a.example/, http://127.0.0.1:1' }
+    expect(loadConfig('engine', machine(env)).publicUrls).toEqual(['https://a.example', 'http://127.0.0.1:1'])
+    expect(faultsOf(() => loadConfig('engine', machine({ KEELSON_PUBLIC_URLS: 'a.example' })))).toEqual([
+      'publicUrls (KEELSON_PUBLIC_URLS) is "a.example", expected http:// or https:// addresses, several separated by commas',
+    ])
   })
 
   it.each([
@@ -125,13 +125,13 @@ describe('the configuration', () => {
     ['of every object', 'constructor', ''],
   ])('refuses an unknown key in the file: %s', (_, key, hint) => {
     const path = file('c.json', { [key]: 'x' })
-    expect(faultsOf(() => loadConfig('engine', { ...joined(), file: path }))).toEqual([
+    expect(faultsOf(() => loadConfig('engine', { ...machine(), file: path }))).toEqual([
       `${path}: unknown key ${key}${hint}`,
     ])
   })
 
   it('refuses an unknown variable of ours, with a suggestion, but none that another program knows', () => {
-    expect(faultsOf(() => loadConfig('agent', joined({ KEELSON_STATEDIR: '/x', KEELSON_HTTP: ':1' })))).toEqual([
+    expect(faultsOf(() => loadConfig('agent', machine({ KEELSON_STATEDIR: '/x', KEELSON_HTTP: ':1' })))).toEqual([
       'unknown variable KEELSON_STATEDIR: did you mean KEELSON_STATE_DIR?',
     ])
   })
@@ -147,31 +147,7 @@ describe('the configuration', () => {
       'databaseUrl (DATABASE_URL) is not a postgres:// address',
       `poolSize (${path}) is "1", expected a whole number from 2 to 500`,
       'drainTimeoutMs (KEELSON_DRAIN_TIMEOUT_MS) is "1e3", expected a whole number from 0 to 600000',
-      'joinSecret (KEELSON_JOIN_SECRET) or joinSecretFile (KEELSON_JOIN_SECRET_FILE) must be set',
     ])
-  })
-
-  it.each([
-    [
-      'is too short',
-      () => ({ KEELSON_JOIN_SECRET: 'hunter2' }),
-      /^joinSecret \(KEELSON_JOIN_SECRET\) is not 8 to 512 characters$/,
-    ],
-    [
-      'is too short in its file',
-      (path: string) => ({ KEELSON_JOIN_SECRET_FILE: path }),
-      /holds 7 characters, expected 8 to 512/,
-    ],
-    [
-      'is in a file that is not there',
-      () => ({ KEELSON_JOIN_SECRET_FILE: '/no/such' }),
-      /\/no\/such cannot be read: ENOENT/,
-    ],
-  ])('refuses a secret that %s, without repeating it', (_, env, message) => {
-    const [fault, ...rest] = faultsOf(() => loadConfig('engine', machine(env(file('secret', 'hunter2\n')))))
-    expect(fault).toMatch(message)
-    expect(fault).not.toContain('hunter2')
-    expect(rest).toEqual([])
   })
 
   it.each([
@@ -179,7 +155,7 @@ describe('the configuration', () => {
     ['is no JSON', (path: string) => path, /JSON/],
   ])('refuses a file that %s', (_, choose, message) => {
     const path = choose(file('c.json', '{"http": '))
-    expect(faultsOf(() => loadConfig('engine', { ...joined(), file: path }))[0]).toMatch(message)
+    expect(faultsOf(() => loadConfig('engine', { ...machine(), file: path }))[0]).toMatch(message)
   })
 
   it('gives a command that needs one key that key, whatever else is missing', () => {
@@ -197,11 +173,13 @@ describe('the configuration', () => {
   })
 
   it('prints what is in force and where it comes from, and no secret', () => {
-    const text = describeSettings('engine', joined({ DATABASE_URL: 'postgres://kim:hunter22@db/k?password=hunter22' }))
-    expect(text).toContain('joinSecret = (set)  [KEELSON_JOIN_SECRET]')
+    const text = describeSettings('engine', machine({ DATABASE_URL: 'postgres://kim:hunter22@db/k?password=hunter22' }))
+    const agent = describeSettings('agent', machine({ KEELSON_JOIN_TOKEN: SECRET }))
+    expect(agent).toContain('joinToken = (set)  [KEELSON_JOIN_TOKEN]')
+    expect(agent).not.toContain(SECRET)
     expect(text).toContain('databaseUrl = postgres://kim:***@db/k?password=***  [DATABASE_URL]')
     expect(text).toContain('advertise = (the address of tcp)  [default]')
-    expect(text).not.toMatch(/hunter22|correct horse/)
+    expect(text).not.toMatch(/hunter22/)
   })
 
   it('takes the same names for hosts as the wire does', () => {

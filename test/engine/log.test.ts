@@ -22,7 +22,7 @@ describe('the log', () => {
   })
 
   it.each([
-    ['at the top', { joinSecret: 'x9y9', token: 'x9y9', password: 'x9y9' }],
+    ['at the top', { joinToken: 'x9y9', token: 'x9y9', password: 'x9y9' }],
     ['in headers', { headers: { authorization: 'x9y9', Authorization: 'x9y9', cookie: 'x9y9' } }],
     ['in a request', { request: { headers: { authorization: 'x9y9' } } }],
     ['in a command', { command: { payload: { secret: 'x9y9' } } }],

@@ -1,6 +1,7 @@
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { startTestEngine, type TestEngine } from '../support/engine.js'
 import { eventually } from '../support/eventually.js'
+import { secureSocket } from '../support/secure-socket.js'
 import { SseReader } from '../support/sse.js'
 import { helloOf, WireAgent } from '../support/wire-agent.js'
 
@@ -13,8 +14,8 @@ beforeAll(async () => {
 afterAll(() => engine.stop())
 
 /** Says it and hangs up, at once or when the engine has had its say. */
-async function say(to: { host: string; port: number }, bytes: string | Buffer, hangUp = false): Promise<void> {
-  const socket = connect(to).on('error', () => undefined)
+async function say(socket: Socket, bytes: string | Buffer, hangUp = false): Promise<void> {
+  socket.on('error', () => undefined)
   const closed = new Promise((resolve) => socket.on('close', resolve))
   const heard = new Promise((resolve) => socket.once('data', resolve))
   socket.write(bytes, () => hangUp && socket.destroy())
@@ -30,7 +31,7 @@ const frame = (packet: unknown): string => {
 const call = (session: string, data: unknown): string => frame({ pattern: { session }, data, id: '1' })
 
 it('nothing that a peer does wrong is an error of the engine', async () => {
-  const hello = helloOf('stranger')
+  const hello = helloOf('stranger').said
   const toAgents = [
     'GET / HTTP/1.1\r\n\r\n',
     '999999999#x',
@@ -41,17 +42,20 @@ it('nothing that a peer does wrong is an error of the engine', async () => {
     frame({ pattern: 'no such', data: 1 }),
     frame({ pattern: { session: 'heartbeat' }, data: { epoch: 1 } }),
     call('heartbeat', null),
-    call('open', { ...hello, joinSecret: 'wrong' }),
-    call('open', { ...hello, name: ['a'], facts: 7 }),
+    call('open', { ...hello, epoch: 'wrong' }),
+    call('open', { ...hello, bootId: ['a'], facts: 7 }),
     call('open', null),
     call('inventory', { epoch: -1, items: 'x', last: 3 }),
     call('close', { epoch: 1, reason: {} }),
   ]
   for (const bytes of toAgents) {
-    await say(engine.tcp, bytes)
-    await say(engine.tcp, bytes, true)
+    for (const hangUp of [false, true]) {
+      await say(connect(engine.tcp.port, engine.tcp.host), bytes, hangUp)
+      await say(await secureSocket(engine.tcp, 'faulty'), bytes, hangUp)
+    }
   }
-  for (const name of ['hangs-up', 'hangs-up-again']) await say(engine.tcp, call('open', helloOf(name)), true)
+  for (const name of ['hangs-up', 'hangs-up-again'])
+    await say(await secureSocket(engine.tcp, name), call('open', helloOf(name).said), true)
   const agent = await WireAgent.open(engine.tcp, helloOf('real'))
   agent.vanish()
 
@@ -66,8 +70,7 @@ it('nothing that a peer does wrong is an error of the engine', async () => {
     'GET /api/v1/hosts/%ff HTTP/1.1\r\nhost: x\r\n\r\n',
   ]
   for (const bytes of toCallers) {
-    await say({ host, port: Number(port) }, bytes)
-    await say({ host, port: Number(port) }, bytes, true)
+    for (const hangUp of [false, true]) await say(connect(Number(port), host), bytes, hangUp)
   }
   const reader = await SseReader.open(`${engine.url}/api/v1/events/stream`, { token: engine.token })
   reader.close()

@@ -1,7 +1,7 @@
-import { connect } from 'node:net'
 import { digestOf } from '../../src/wire/digest.js'
 import { startTestEngine, type TestEngine } from '../support/engine.js'
 import { eventually } from '../support/eventually.js'
+import { secureSocket } from '../support/secure-socket.js'
 import { helloOf, WireAgent } from '../support/wire-agent.js'
 
 let engine: TestEngine
@@ -29,6 +29,7 @@ async function dial(...args: Parameters<typeof helloOf>): Promise<WireAgent> {
   return agent
 }
 
+const secure = (name: string) => secureSocket(engine.tcp, name)
 const hostOf = async (agent: WireAgent) => (await engine.http.get(`/api/v1/hosts/${agent.hostId}`)).body
 
 async function put(agent: WireAgent, id: string, headers: Record<string, string> = {}, uri = 'local:///srv/images') {
@@ -36,7 +37,7 @@ async function put(agent: WireAgent, id: string, headers: Record<string, string>
 }
 
 describe('a session', () => {
-  it('registers an unknown host by its name and shows it Up with its facts', async () => {
+  it('shows the host of its certificate Up with its facts', async () => {
     const agent = await open('fresh')
     expect(await hostOf(agent)).toMatchObject({ name: 'fresh', status: 'Up', connected: true, facts: { cpus: 2 } })
   })
@@ -50,12 +51,6 @@ describe('a session', () => {
       addresses: [`127.0.0.1:${engine.tcp.port}`],
       settings: { 'storage.probeIntervalMs': 10_000 },
     })
-  })
-
-  it('is refused with a wrong join secret, and nothing is stored', async () => {
-    const agent = await dial('stranger', { joinSecret: 'a wrong secret' })
-    expect(agent.refusal).toMatchObject({ refused: true, code: 'bad-secret' })
-    expect((await engine.http.get('/api/v1/hosts?name=stranger')).body.items).toEqual([])
   })
 
   it('is refused by name when the agent speaks a protocol that is too old', async () => {
@@ -83,7 +78,7 @@ describe('a session', () => {
     })
   })
 
-  it('refuses a second agent of the same name while the first has its session', async () => {
+  it('refuses a second agent with the same certificate while the first has its session', async () => {
     await open('taken')
     const second = await dial('taken')
     expect(second.refusal).toMatchObject({ code: 'name-taken' })
@@ -207,15 +202,14 @@ describe('the transport', () => {
 
   it.each(hostile)('survives %s without harm to another host', async (name, bytes) => {
     const other = await open(`bystander-${hostile.findIndex(([n]) => n === name)}`)
-    const socket = connect(engine.tcp.port, engine.tcp.host).resume()
-    socket.on('error', () => undefined)
-    socket.end(bytes)
+    const socket = await secure(`speaker-${hostile.findIndex(([n]) => n === name)}`)
+    socket.resume().end(bytes)
     await new Promise((resolve) => socket.once('close', resolve))
     expect(await other.beat()).toEqual({ ok: true })
   })
 
   it('takes frames that come byte by byte, and several in one packet', async () => {
-    const socket = connect(engine.tcp.port, engine.tcp.host)
+    const socket = await secure('piecemeal')
     const frame = frameOf({ pattern: { session: 'heartbeat' }, data: { epoch: 1, ключ: 'значение' }, id: 'é1' })
     for (const byte of Buffer.from(frame)) socket.write(Buffer.from([byte]))
     socket.write(frame + frame)
@@ -231,9 +225,8 @@ describe('the transport', () => {
   })
 
   it('cuts off a peer that sends without end', async () => {
-    const socket = connect(engine.tcp.port, engine.tcp.host)
+    const socket = await secure('endless')
     const closed = new Promise((resolve) => socket.once('close', resolve))
-    socket.on('error', () => undefined)
     const chunk = Buffer.alloc(65_536, 'x')
     let sent = 0
     const pour = () => {

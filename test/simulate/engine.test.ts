@@ -2,7 +2,7 @@ import 'reflect-metadata'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { temporaryDirectory } from '../agent/support/temporary.js'
-import { JOIN_SECRET, startTestEngine, type TestEngine } from '../support/engine.js'
+import { startTestEngine, type TestEngine } from '../support/engine.js'
 import { eventually } from '../support/eventually.js'
 import { type ScriptedScenario, simulate } from './support/simulation.js'
 
@@ -17,7 +17,7 @@ afterAll(() => engine.stop())
 
 /** Simulated hosts with a prefix of their own, once the engine knows all of them. */
 async function hostsOf(namePrefix: string, scenario: ScriptedScenario, commandLog: string | null = null) {
-  const overrides = { hosts: HOSTS, namePrefix, joinSecret: JOIN_SECRET, commandLog }
+  const overrides = { hosts: HOSTS, namePrefix, joinToken: await engine.joinToken(), commandLog }
   const simulation = await simulate(engine.tcp, scenario, overrides)
   const ids = await eventually(async () => {
     const { body } = await engine.http.get('/api/v1/hosts?limit=500')

@@ -7,14 +7,16 @@ import type { EngineConfig } from '../../src/engine/config.js'
 import { startEngine } from '../../src/engine/start.js'
 import { createLogger } from '../../src/log/logger.js'
 import { createTestDatabase } from './database.js'
+import { type AgentPort, enrolsOnce } from './enrolment.js'
 import { type HttpClient, http } from './http.js'
 
-export const JOIN_SECRET = 'a secret for tests'
 export const SEALING_KEY = Buffer.alloc(32, 'sealed for tests').toString('base64')
 
 export interface TestEngine {
   readonly url: string
-  readonly tcp: { host: string; port: number }
+  readonly tcp: AgentPort
+  /** A join token, by default for thousands of hosts, new or known. */
+  joinToken(options?: object): Promise<string>
   /** An administrator of the plane. */
   readonly http: HttpClient
   /** Its token. */
@@ -22,6 +24,10 @@ export interface TestEngine {
   readonly databaseUrl: string
   /** A look behind the scenes, for what the public interface does not show. */
   query<R extends pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<R[]>
+  /** Another replica on the same database, until the test stops it. */
+  replica(
+    overrides?: Partial<EngineConfig>,
+  ): Promise<{ readonly tcp: AgentPort; readonly url: string; stop(): Promise<void> }>
   /** Stops the replica; its database stays until `stop`. */
   stopReplica(): Promise<void>
   /** Another replica on the same database, at the same ports. */
@@ -47,7 +53,11 @@ export async function startTestEngine(
     trustedProxies: [],
     databaseUrl: database.url,
     dataDir: '/nonexistent',
-    joinSecret: JOIN_SECRET,
+    tls: 'auto',
+    tlsCertFile: null,
+    tlsKeyFile: null,
+    caCertFile: null,
+    caKeyFile: null,
     sealingKeys: SEALING_KEY,
     sealingKeyFile: null,
     bootstrapTokenFile: tokenFile,
@@ -65,7 +75,13 @@ export async function startTestEngine(
   const url = running.httpUrl
   const token = (await readFile(tokenFile, 'utf8')).trim()
   const [host = '', port = ''] = running.tcpAddress.split(':')
-  const tcp = { host, port: Number(port) }
+  const client = http(url, { token })
+  const joinToken = async (options: object = { uses: 10_000, replace: true }): Promise<string> => {
+    const reply = await client.post('/api/v1/hosts/join-tokens', options)
+    if (reply.status !== 201) throw new Error(`no join token: ${JSON.stringify(reply.body)}`)
+    return reply.body.token
+  }
+  const tcp = { host, port: Number(port), identityOf: enrolsOnce(() => joinToken()) }
   const stopReplica = async () => {
     await running?.stop()
     running = null
@@ -73,10 +89,17 @@ export async function startTestEngine(
   return {
     url,
     tcp,
-    http: http(url, { token }),
+    joinToken,
+    http: client,
     token,
     databaseUrl: database.url,
     query: async (sql, values) => (await pool.query(sql, values)).rows,
+    replica: async (changes = {}) => {
+      const { bootstrapTokenFile: _, ...shared } = config
+      const other = await start({ ...shared, bootstrapTokenFile: null, replicaName: 'other', ...changes })
+      const [at = '', on = ''] = other.tcpAddress.split(':')
+      return { tcp: { ...tcp, host: at, port: Number(on) }, url: other.httpUrl, stop: () => other.stop() }
+    },
     stopReplica,
     restart: async () => {
       running = await start({ ...config, tcp, advertise: [tcp], http: { host, port: Number(new URL(url).port) } })

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
+import type { TLSSocket } from 'node:tls'
 import { ClientTCP } from '@nestjs/microservices'
 import { firstValueFrom, timeout } from 'rxjs'
+import { credentialsOf, type HostIdentity } from '../../src/agent/identity.js'
 import { commandKinds } from '../../src/wire/commands.js'
 import {
   type CommandMessage,
@@ -16,15 +18,23 @@ import {
   type StreamMessage,
   type Welcome,
 } from '../../src/wire/session.js'
-import { JOIN_SECRET } from './engine.js'
+import type { AgentPort } from './enrolment.js'
 import { eventually } from './eventually.js'
 
 const CALL_MS = 5_000
 
-export function helloOf(name: string, overrides: Partial<Hello> = {}): Hello {
+/** What a host says, and the name that its certificate is asked for under. */
+export interface TestHello {
+  readonly host: string
+  readonly said: Hello
+}
+
+export function helloOf(host: string, overrides: Partial<Hello> = {}): TestHello {
+  return { host, said: { ...saidBy(host), ...overrides } }
+}
+
+function saidBy(name: string): Hello {
   return {
-    name,
-    joinSecret: JOIN_SECRET,
     agentId: randomUUID(),
     bootId: 'boot-1',
     agentVersion: '0.1.0',
@@ -44,7 +54,6 @@ export function helloOf(name: string, overrides: Partial<Hello> = {}): Hello {
     incarnation: null,
     epoch: 0,
     seq: 0,
-    ...overrides,
   }
 }
 
@@ -55,22 +64,39 @@ export class WireAgent {
   welcome: Welcome | null = null
   refusal: Refusal | null = null
   streamEnded = false
+  /** What a later connection may resume. */
+  ticket: Buffer | undefined
   private taken = 0
   private readonly client: ClientTCP
 
   private constructor(
-    tcp: { host: string; port: number },
-    readonly hello: Hello,
+    { host, port }: Omit<AgentPort, 'identityOf'>,
+    readonly identity: HostIdentity,
+    readonly hello: TestHello,
+    session?: Buffer,
   ) {
-    this.client = new ClientTCP({ host: tcp.host, port: tcp.port })
+    this.client = new ClientTCP({ host, port, tlsOptions: { ...credentialsOf(identity), session } })
     Object.assign(this.client, { logger: { error: () => undefined } })
   }
 
   /** Dials, says hello, and waits for the welcome or the refusal. */
-  static async dial(tcp: { host: string; port: number }, hello: Hello): Promise<WireAgent> {
-    const agent = new WireAgent(tcp, hello)
+  static async dial(tcp: AgentPort, hello: TestHello): Promise<WireAgent> {
+    return WireAgent.dialAs(await tcp.identityOf(hello.host), tcp, hello)
+  }
+
+  /** As `dial`, with whatever certificate; `session` is a TLS session to resume. */
+  static async dialAs(
+    identity: HostIdentity,
+    tcp: Omit<AgentPort, 'identityOf'>,
+    hello: TestHello,
+    session?: Buffer,
+  ): Promise<WireAgent> {
+    const agent = new WireAgent(tcp, identity, hello, session)
     await agent.client.connect()
-    agent.client.send<StreamMessage | Refusal>(patterns.open, hello).subscribe({
+    agent.socket.on('session', (ticket) => {
+      agent.ticket = ticket
+    })
+    agent.client.send<StreamMessage | Refusal>(patterns.open, hello.said).subscribe({
       next: (message) => agent.receive(message),
       error: () => {
         agent.streamEnded = true
@@ -80,21 +106,23 @@ export class WireAgent {
       },
     })
     await eventually(() => {
+      if (agent.streamEnded && !agent.welcome && !agent.refusal) return
       if (!agent.welcome && !agent.refusal) throw new Error('the engine has not answered the hello')
     })
     return agent
   }
 
   /** As `dial`, and with an inventory: from then on commands come. */
-  static async open(
-    tcp: { host: string; port: number },
-    hello: Hello,
-    items: readonly InventoryItem[] = [],
-  ): Promise<WireAgent> {
+  static async open(tcp: AgentPort, hello: TestHello, items: readonly InventoryItem[] = []): Promise<WireAgent> {
     const agent = await WireAgent.dial(tcp, hello)
+    if (agent.streamEnded && !agent.refusal) throw new Error('the connection was closed')
     if (agent.refusal) throw new Error(`refused: ${agent.refusal.code} ${agent.refusal.message}`)
     await agent.inventory(items)
     return agent
+  }
+
+  get socket(): TLSSocket {
+    return this.client.unwrap<TLSSocket>()
   }
 
   get epoch(): number {
@@ -110,9 +138,11 @@ export class WireAgent {
   }
 
   /** The next hello of the same agent: it knows what it has seen. */
-  again(overrides: Partial<Hello> = {}): Hello {
-    const seq = Math.max(this.hello.seq, ...this.commands.map((c) => c.seq))
-    return { ...this.hello, incarnation: this.welcome?.incarnation ?? null, epoch: this.epoch, seq, ...overrides }
+  again(overrides: Partial<Hello> = {}): TestHello {
+    const { host, said } = this.hello
+    const seq = Math.max(said.seq, ...this.commands.map((c) => c.seq))
+    const incarnation = this.welcome?.incarnation ?? null
+    return { host, said: { ...said, incarnation, epoch: this.epoch, seq, ...overrides } }
   }
 
   /** The n-th command (from 0) once it is there; without a number the first that was not asked for yet. */

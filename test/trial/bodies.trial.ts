@@ -16,6 +16,7 @@ interface Operation {
 
 /** What each operation's body should be; none where it takes none. */
 const bodies: Readonly<Record<string, Fields>> = {
+  'enrolment.create': { token: `kjt_${'A'.repeat(100)}`, name: 'never', csr: '-----BEGIN CERTIFICATE REQUEST-----' },
   'hosts.create': { name: 'never-made', labels: { rack: 'a' } },
   'hosts.update': { labels: { rack: 'b' } },
   'hosts.maintain': { reason: 'never' },
@@ -45,6 +46,8 @@ const bodies: Readonly<Record<string, Fields>> = {
   },
   'projectRoleBindings.put': { role: 'viewer' },
   'userRoleBindings.put': { role: 'viewer' },
+  'hosts.revoke': { reason: 'never' },
+  'joinTokens.create': { name: 'never', lifeMs: 60_000, uses: 1, replace: false },
   'settings.put': { value: 20_000 },
   'storageConnections.put': { uri: 'local:///srv/never', options: { ro: 'true' }, projectId: DEFAULT_PROJECT },
 }
@@ -103,6 +106,8 @@ async function stored(): Promise<object> {
     'hosts',
     'projects',
     'role_bindings',
+    'host_certificates',
+    'join_tokens',
     'storage_connections',
     'commands',
     'events',

@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { type CommandKind, storageSubject } from '../../src/wire/commands.js'
 import type { CommandMessage, Report } from '../../src/wire/session.js'
 import { FakeEngine } from '../agent/support/fake-engine.js'
+import { testAuthority } from '../support/authority.js'
 import { eventually } from '../support/eventually.js'
 import { UnmountWitness } from './support/effects.js'
 import { Figures } from './support/figures.js'
@@ -27,6 +28,7 @@ beforeAll(async () => {
   engine = await FakeEngine.start()
   engine.welcome = { heartbeatMs: 1_000, silenceMs: 10_000 }
   host = new RealHost(ground, { tcpAddress: `127.0.0.1:${engine.port}` }, 'duplicated', { PATH: witness.path })
+  await host.is(await (await testAuthority()).identityOf('duplicated'))
   host.start()
   await session()
 })

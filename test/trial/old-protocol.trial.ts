@@ -5,7 +5,7 @@ import { eventually } from '../support/eventually.js'
 import { helloOf, WireAgent } from '../support/wire-agent.js'
 import { Figures } from './support/figures.js'
 import { Ground } from './support/ground.js'
-import { JOIN_SECRET, Plane } from './support/plane.js'
+import { Plane } from './support/plane.js'
 import type { Body } from './support/rest.js'
 import { scaled } from './support/scale.js'
 import { Simulation } from './support/simulation.js'
@@ -26,9 +26,9 @@ afterAll(async () => {
 })
 
 const dial = (name: string, overrides: Parameters<typeof helloOf>[1]) =>
-  WireAgent.dial(plane.tcp, helloOf(name, { joinSecret: JOIN_SECRET, ...overrides }))
+  WireAgent.dial(plane.tcp, helloOf(name, overrides))
 
-it('are refused by name where the protocol is too old, and nothing is stored', async () => {
+it('are refused by name where the protocol is too old, and nothing that they say is stored', async () => {
   const oldest = PROTOCOL.oldest
   for (let protocol = 0; protocol < oldest; protocol += 1) {
     const agent = await dial('ancient', { protocol })
@@ -38,7 +38,8 @@ it('are refused by name where the protocol is too old, and nothing is stored', a
     )
     agent.vanish()
   }
-  expect((await plane.rest.all('/api/v1/hosts?name=ancient')).length).toBe(0)
+  for (const host of await plane.rest.all('/api/v1/hosts?name=ancient'))
+    expect(host).toMatchObject({ connected: false, agentVersion: null })
   figures.add('protocols refused', oldest)
 })
 
@@ -52,8 +53,9 @@ it('are served by the newest protocol that both speak, where theirs is newer', a
 })
 
 it('are not disturbed by fields that are new, nor disturb by them', async () => {
-  const hello = { ...helloOf('additive', { joinSecret: JOIN_SECRET }), mood: 'cheerful' }
-  const agent = await WireAgent.open(plane.tcp, hello)
+  const { host, said } = helloOf('additive')
+  const hello = { ...said, mood: 'cheerful' }
+  const agent = await WireAgent.open(plane.tcp, { host, said: hello })
   expect(agent.epoch).toBeGreaterThan(0)
   agent.vanish()
 })
@@ -87,7 +89,7 @@ it('are served by what they understand, and refused the rest by name', async () 
 })
 
 it('end what was asked of them before they were put back to an older build', async () => {
-  const newer = await WireAgent.open(plane.tcp, helloOf('downgraded', { joinSecret: JOIN_SECRET }))
+  const newer = await WireAgent.open(plane.tcp, helloOf('downgraded'))
   await plane.put(newer.hostId, 'c', 'local:///srv/c')
   await newer.report(await newer.command(0))
   await plane.connection(newer.hostId, 'c', { provisioningStatus: 'ACTIVE' })

@@ -5,7 +5,7 @@ import { withClient } from './support/ends-audit.js'
 import { Figures } from './support/figures.js'
 import { Ground } from './support/ground.js'
 import { OutsidePostgres } from './support/outside-postgres.js'
-import { JOIN_SECRET, Plane } from './support/plane.js'
+import { Plane } from './support/plane.js'
 import { RealHost } from './support/real-host.js'
 import type { Body } from './support/rest.js'
 import { scaled } from './support/scale.js'
@@ -41,7 +41,7 @@ describe.each([
     simulation = new Simulation(ground, plane, SIMULATED)
     host = await plane.hostUp('real')
     await simulation.hostsUp(plane)
-    bystander = await WireAgent.open(plane.tcp, helloOf('bystander', { joinSecret: JOIN_SECRET }))
+    bystander = await WireAgent.open(plane.tcp, helloOf('bystander'))
     beats.push(setInterval(() => void bystander.beat().catch(() => undefined), 1_000))
     await put('before')
     await plane.connection(host.id, 'before', ACTIVE)

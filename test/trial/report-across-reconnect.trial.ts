@@ -30,7 +30,9 @@ beforeAll(async () => {
   proxy = await startTcpProxy(`tcp://127.0.0.1:${tcp}`)
   const address = new URL(proxy.url).host
   plane = await Plane.start(ground, { tcpPort: tcp, env: { KEELSON_ADVERTISE: address } })
-  host = new RealHost(ground, { tcpAddress: address }, 'cut-off', { PATH: `${slowly('mount')}:${witness.path}` })
+  host = new RealHost(ground, { tcpAddress: address, joinTokenFile: plane.joinTokenFile }, 'cut-off', {
+    PATH: `${slowly('mount')}:${witness.path}`,
+  })
   host.start()
   hostId = (await plane.hostUp('cut-off')).id
 })

@@ -1,15 +1,17 @@
+import { writeFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fromRoot } from '../support/process.js'
 import { helloOf, WireAgent } from '../support/wire-agent.js'
 import { Figures, inMs, quantile } from './support/figures.js'
 import { Ground } from './support/ground.js'
-import { JOIN_SECRET, Plane } from './support/plane.js'
+import { Plane } from './support/plane.js'
 import type { Body } from './support/rest.js'
 import { Chance, scaled, seed } from './support/scale.js'
 import { Simulation } from './support/simulation.js'
 
 const ROUNDS = scaled(4, 1)
 const HOSTS = 50
+const IDLE = scaled(10_000, 2_000)
 const BEATING = 10
 const MEGABYTE = 1024 * 1024
 /** Above what the engine has when it begins. */
@@ -34,7 +36,7 @@ beforeAll(async () => {
   plane = await Plane.start(ground)
   simulation = new Simulation(ground, plane, HOSTS)
   hosts = await simulation.hostsUp(plane)
-  const hellos = Array.from({ length: BEATING }, (_, n) => helloOf(`beating-${n}`, { joinSecret: JOIN_SECRET }))
+  const hellos = Array.from({ length: BEATING }, (_, n) => helloOf(`beating-${n}`))
   agents = await Promise.all(hellos.map((hello) => WireAgent.open(plane.tcp, hello)))
   for (const agent of agents) timers.push(setInterval(() => void beat(agent), 250))
   timers.push(setInterval(() => residentMb.push(plane.residentBytes() / MEGABYTE), 100))
@@ -53,6 +55,8 @@ beforeAll(async () => {
       String(plane.tcp.port),
       String(seed),
       String(ROUNDS),
+      String(IDLE),
+      await identityFile('abuser'),
     ],
     {},
   )
@@ -105,13 +109,22 @@ async function work(): Promise<void> {
   }
 }
 
+/** For a program that is none of ours. */
+async function identityFile(name: string): Promise<string> {
+  const path = ground.path(`${name}.json`)
+  writeFileSync(path, JSON.stringify(await plane.tcp.identityOf(name)))
+  return path
+}
+
 /** A host with a session that asks and asks, and never reads an answer. */
 async function deafHost(): Promise<void> {
   const source = `
-    import { connect } from 'node:net'
+    import { readFileSync } from 'node:fs'
+    import { connect } from 'node:tls'
     const frame = (packet) => { const text = JSON.stringify(packet); return text.length + '#' + text }
-    const hello = ${JSON.stringify(helloOf('deaf', { joinSecret: JOIN_SECRET }))}
-    const socket = connect(${plane.tcp.port}, '127.0.0.1')
+    const hello = ${JSON.stringify(helloOf('deaf').said)}
+    const { key, certificate: cert, authorities: ca } = JSON.parse(readFileSync('${await identityFile('deaf')}'))
+    const socket = connect({ key, cert, ca, servername: 'engine.keelson', host: '127.0.0.1', port: ${plane.tcp.port} })
     socket.on('error', () => {}).on('close', () => process.exit())
     socket.write(frame({ pattern: { session: 'open' }, data: hello, id: 'open' }))
     socket.once('data', () => {
@@ -129,7 +142,7 @@ async function deafHost(): Promise<void> {
 
 /** A host that is there for TCP and for nobody else: its process is stopped. */
 async function halfOpen(): Promise<void> {
-  const agent = await WireAgent.open(plane.tcp, helloOf('half-open', { joinSecret: JOIN_SECRET }))
+  const agent = await WireAgent.open(plane.tcp, helloOf('half-open'))
   const startedMs = performance.now()
   let status = 'Up'
   while (status === 'Up' && performance.now() - startedMs < 30_000) {
@@ -159,7 +172,7 @@ describe('an engine whose TCP port is abused', () => {
     expect(quantile(beatsMs, 0.95)).toBeLessThan(UNHARMED_P95_MS)
     expect(quantile(commandsMs, 0.95)).toBeLessThan(UNHARMED_P95_MS)
     const down = (await plane.rest.all('/api/v1/hosts')).filter(
-      ({ status, name }) => status !== 'Up' && !['half-open', 'deaf'].includes(name),
+      ({ status, name }) => status !== 'Up' && !['half-open', 'deaf', 'abuser'].includes(name),
     )
     expect(down).toEqual([])
   })

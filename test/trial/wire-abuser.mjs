@@ -1,14 +1,21 @@
 /**
  * Treats the port that agents dial as badly as it can, from a process of its own, so that the trial beside it measures
- * nobody but the engine. `node wire-abuser.mjs HOST PORT SEED TIMES`; prints one line of JSON: what each abuse met.
+ * nobody but the engine: as a stranger who has no certificate, and as a host that has one. `node wire-abuser.mjs HOST PORT
+ * SEED TIMES IDLE IDENTITY`, where IDENTITY is the file of a host's; prints one line of JSON: what each abuse met.
  */
-import { connect } from 'node:net'
+import { readFileSync } from 'node:fs'
+import { connect as connectPlain, createServer } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
+import { connect as connectTls } from 'node:tls'
 
-const [host, port, seed, times] = process.argv.slice(2)
+const [host, port, seed, times, idleCount, identityFile] = process.argv.slice(2)
+const { key, certificate: cert, authorities: ca } = JSON.parse(readFileSync(identityFile, 'utf8'))
+const credentials = { key, cert, ca, servername: 'engine.keelson', minVersion: 'TLSv1.3' }
 const GIGABYTE = 1024 ** 3
 const CUT_OFF_MS = 30_000
-const IDLE = 1_000
+const IDLE = Number(idleCount)
+/** With a certificate, each of which costs a handshake. */
+const IDLE_HOSTS = 300
 const SLOW = 100
 /** As many as a stranger may say. */
 const MERGED = 8
@@ -25,12 +32,15 @@ const chance = () => {
   return state / 2 ** 32
 }
 
+const asStranger = () => connectPlain({ host, port: Number(port) })
+const asHost = () => connectTls({ ...credentials, host, port: Number(port) })
+
 /** A connection, what came over it, and when it was over. */
 class Peer {
-  constructor() {
+  constructor(dial = asHost) {
     this.received = ''
     this.closed = false
-    this.socket = connect({ host, port: Number(port) })
+    this.socket = dial()
     this.socket.on('error', () => {})
     this.socket.on('data', (chunk) => {
       this.received += chunk
@@ -41,7 +51,9 @@ class Peer {
         resolve(true)
       })
     })
-    this.opened = new Promise((resolve) => this.socket.on('connect', () => resolve()))
+    this.opened = new Promise((resolve) =>
+      this.socket.on(dial === asStranger ? 'connect' : 'secureConnect', () => resolve()),
+    )
   }
 
   async send(bytes) {
@@ -98,13 +110,83 @@ const lies = [
   frame({ pattern: { command: 'report' }, data: { epoch: 1, reports: 'x' }, id: '1' }),
 ]
 
+const junk = () => Uint8Array.from({ length: 4_096 }, () => Math.floor(chance() * 256))
+
+async function cutOffAll(peers) {
+  const cut = await Promise.all(peers.map((peer) => peer.cutOff()))
+  if (cut.includes(false)) throw new Error(`${cut.filter((was) => !was).length} of ${cut.length} are still open`)
+  return `${cut.length} of ${cut.length} cut off`
+}
+
+/** What a client of TLS says first. */
+function clientHello() {
+  return new Promise((resolve) => {
+    const server = createServer((socket) => {
+      socket.once('data', (bytes) => {
+        socket.destroy()
+        server.close()
+        resolve(bytes)
+      })
+    }).listen(0, '127.0.0.1', () => {
+      connectTls({ ...credentials, host: '127.0.0.1', port: server.address().port }).on('error', () => {})
+    })
+  })
+}
+
 const abuses = {
-  async garbage() {
-    const peers = Array.from({ length: 200 }, () => new Peer())
-    const junk = () => Uint8Array.from({ length: 4_096 }, () => Math.floor(chance() * 256))
+  async strangersGarbage() {
+    const peers = Array.from({ length: 200 }, () => new Peer(asStranger))
     await Promise.all(peers.map((peer) => peer.send(junk())))
-    const cut = await Promise.all(peers.map((peer) => peer.cutOff()))
-    return `${cut.filter(Boolean).length} of ${cut.length} cut off`
+    return cutOffAll(peers)
+  },
+  async strangersPlainFrames() {
+    const peers = lies.map(() => new Peer(asStranger))
+    await Promise.all(peers.map((peer, n) => peer.send(lies[n])))
+    return cutOffAll(peers)
+  },
+  async strangersWithoutCertificate() {
+    const dial = () => connectTls({ ca, servername: 'engine.keelson', host, port: Number(port) })
+    const peers = Array.from({ length: 100 }, () => new Peer(dial))
+    await Promise.all(peers.map((peer) => peer.send(beat('nobody'))))
+    const met = await cutOffAll(peers)
+    if (peers.some((peer) => peer.received !== '')) throw new Error('somebody without a certificate was answered')
+    return met
+  },
+  async strangersGigabyte() {
+    const peer = new Peer(asStranger)
+    const hello = await clientHello()
+    const chunk = Buffer.alloc(1024 * 1024, 0x16)
+    await peer.send(hello)
+    let bytes = 0
+    while (!peer.closed && bytes < GIGABYTE) {
+      await peer.send(chunk)
+      bytes += chunk.length
+    }
+    peer.socket.destroy()
+    if (bytes >= GIGABYTE) throw new Error('1 GB was swallowed')
+    return `cut off after ${Math.round(bytes / 1024 / 1024)} MB`
+  },
+  strangersIdle: () => cutOffAll(Array.from({ length: IDLE }, () => new Peer(asStranger))),
+  async strangersHalfHandshake() {
+    const hello = await clientHello()
+    const peers = Array.from({ length: 500 }, () => new Peer(asStranger))
+    await Promise.all(peers.map((peer) => peer.send(hello)))
+    return cutOffAll(peers)
+  },
+  async strangersSlowHandshake() {
+    const hello = await clientHello()
+    const peers = Array.from({ length: SLOW }, () => new Peer(asStranger))
+    let at = 0
+    const sending = setInterval(() => {
+      for (const peer of peers) void peer.send(hello.subarray(at, at + 1))
+      at += 1
+    }, 1_000)
+    return cutOffAll(peers).finally(() => clearInterval(sending))
+  },
+  async garbage() {
+    const peers = Array.from({ length: 100 }, () => new Peer())
+    await Promise.all(peers.map((peer) => peer.send(junk())))
+    return cutOffAll(peers)
   },
   async lies() {
     const cut = await Promise.all(
@@ -160,10 +242,7 @@ const abuses = {
     return `cut off after ${sent.join(', ')}`
   },
   async idle() {
-    const peers = Array.from({ length: IDLE }, () => new Peer())
-    const cut = await Promise.all(peers.map((peer) => peer.cutOff()))
-    if (cut.includes(false)) throw new Error(`${cut.filter((was) => !was).length} idle connections are still open`)
-    return `${cut.length} of ${IDLE} cut off`
+    return cutOffAll(Array.from({ length: IDLE_HOSTS }, () => new Peer()))
   },
   async slow() {
     const peers = Array.from({ length: SLOW }, () => new Peer())
@@ -189,7 +268,17 @@ const abuses = {
 
 const met = {}
 /** Those that are only waited for are waited for together. */
-const together = [['garbage'], ['lies', 'slow', 'nonAscii'], ['splitAndMerged'], ['withoutEnd'], ['idle'], ['flood']]
+const together = [
+  ['strangersGarbage', 'strangersPlainFrames', 'strangersWithoutCertificate'],
+  ['strangersGigabyte', 'strangersSlowHandshake'],
+  ['strangersIdle', 'strangersHalfHandshake'],
+  ['garbage'],
+  ['lies', 'slow', 'nonAscii'],
+  ['splitAndMerged'],
+  ['withoutEnd'],
+  ['idle'],
+  ['flood'],
+]
 
 async function suffer(name) {
   const startedMs = performance.now()

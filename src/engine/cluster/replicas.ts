@@ -1,7 +1,7 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common'
+import { Addresses } from '../platform/addresses.js'
 import { Database } from '../platform/database.js'
 import { ReplicaIdentity } from '../platform/replica-identity.js'
-import { Addresses } from '../sessions/addresses.js'
 
 const RENEW_MS = 3_000
 const LEASE_SECONDS = 10

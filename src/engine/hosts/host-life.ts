@@ -2,7 +2,8 @@ import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common'
 import type { Hello, InventoryItem, Observation, Refusal } from '../../wire/session.js'
 import { Database, type Tx } from '../platform/database.js'
 import { ReplicaIdentity } from '../platform/replica-identity.js'
-import { type Admission, Gate, type HostGate, type Known } from '../sessions/gate.js'
+import { type Admission, Gate, type HostGate, type Known, type Strayed } from '../sessions/gate.js'
+import type { Peer } from '../sessions/peer.js'
 import { HostAdmission } from './admission.js'
 import { HostStatusChange, type StatusRow } from './host-status.js'
 import { Inventory } from './inventory.js'
@@ -43,8 +44,8 @@ export class HostLife implements HostGate, OnApplicationShutdown {
     return this.admission.greet(hello)
   }
 
-  admit(hello: Hello): Promise<Admission | Refusal> {
-    return this.admission.admit(hello)
+  admit(peer: Peer, hello: Hello): Promise<Admission | Refusal> {
+    return this.admission.admit(peer, hello)
   }
 
   inventory(hostId: string, epoch: number, items: readonly InventoryItem[]): Promise<void> {
@@ -55,15 +56,23 @@ export class HostLife implements HostGate, OnApplicationShutdown {
     return this.inventories.observe(hostId, epoch, observations)
   }
 
-  async strayed(sessions: readonly Known[]): Promise<readonly string[]> {
-    const rows = await this.database.query<{ id: string }>(
-      'hosts_strayed',
-      `SELECT s.id FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS s(id, epoch, seq)
-       WHERE NOT EXISTS (SELECT FROM hosts h JOIN host_sequences q ON q.host_id = h.id
-                         WHERE h.id = s.id AND h.session_epoch = s.epoch AND h.connected AND q.last_seq >= s.seq)`,
-      [sessions.map((s) => s.hostId), sessions.map((s) => s.epoch), sessions.map((s) => s.seq)],
+  strayed(sessions: readonly Known[]): Promise<readonly Strayed[]> {
+    return this.database.query<Strayed>(
+      'hosts_strayed_2',
+      `SELECT s.id AS "hostId", CASE WHEN h.id IS NULL THEN 'removed' WHEN c.revoked_at IS NOT NULL THEN 'revoked'
+         WHEN c.not_after <= now() THEN 'expired' ELSE 'fenced' END AS why
+       FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[]) AS s(id, epoch, seq, serial)
+       LEFT JOIN hosts h ON h.id = s.id LEFT JOIN host_sequences q ON q.host_id = s.id
+       LEFT JOIN host_certificates c ON c.serial = s.serial AND c.host_id = s.id
+       WHERE NOT coalesce(h.session_epoch = s.epoch AND h.connected AND q.last_seq >= s.seq
+                          AND c.revoked_at IS NULL AND c.not_after > now(), false)`,
+      [
+        sessions.map((s) => s.hostId),
+        sessions.map((s) => s.epoch),
+        sessions.map((s) => s.seq),
+        sessions.map((s) => s.serial),
+      ],
     )
-    return rows.map((row) => row.id)
   }
 
   async closed(hostId: string, epoch: number, reason: string): Promise<void> {
@@ -78,6 +87,12 @@ export class HostLife implements HostGate, OnApplicationShutdown {
       this.writing = null
     })
     await this.writing
+  }
+
+  /** Whatever session the host has is none any more; it is ended afterwards. */
+  async cutOff(tx: Tx, hostId: string, reason: string): Promise<void> {
+    const [host] = await tx.query('SELECT session_epoch FROM hosts WHERE id = $1', [hostId])
+    if (host) await this.end(tx, { hostId, epoch: host.session_epoch, reason }, 'lost')
   }
 
   /** Hosts that a dead replica owned, or that did not come back after the plane was away: silence, not death. */

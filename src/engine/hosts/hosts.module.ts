@@ -1,12 +1,16 @@
 import { Module, type OnModuleInit } from '@nestjs/common'
 import { CommandsModule } from '../commands/commands.module.js'
 import { EventsModule } from '../events/events.module.js'
+import { IdentityModule } from '../identity/identity.module.js'
 import { Schedules } from '../platform/schedules.js'
 import { Settings } from '../platform/settings.js'
 import { SessionsModule } from '../sessions/sessions.module.js'
 import { HostAdmission } from './admission.js'
+import { EnrolledHosts } from './enrolled-hosts.js'
 import { HostController } from './host.controller.js'
+import { HostCertificateController } from './host-certificate.controller.js'
 import { HostLife } from './host-life.js'
+import { HostRevocation } from './host-revocation.service.js'
 import { HostStatusChange } from './host-status.js'
 import { Hosts } from './hosts.service.js'
 import { Inventory } from './inventory.js'
@@ -17,9 +21,20 @@ import { TombstoneController } from './tombstone.controller.js'
 import { Tombstones } from './tombstones.service.js'
 
 @Module({
-  imports: [EventsModule, CommandsModule, SessionsModule],
-  controllers: [HostController, TombstoneController, QuarantineController],
-  providers: [HostAdmission, HostLife, HostStatusChange, Hosts, Inventory, Quarantine, SubjectOwners, Tombstones],
+  imports: [EventsModule, IdentityModule, CommandsModule, SessionsModule],
+  controllers: [HostController, HostCertificateController, TombstoneController, QuarantineController],
+  providers: [
+    EnrolledHosts,
+    HostAdmission,
+    HostLife,
+    HostRevocation,
+    HostStatusChange,
+    Hosts,
+    Inventory,
+    Quarantine,
+    SubjectOwners,
+    Tombstones,
+  ],
   exports: [Hosts, Quarantine, SubjectOwners, Tombstones],
 })
 export class HostsModule implements OnModuleInit {

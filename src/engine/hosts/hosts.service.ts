@@ -95,7 +95,7 @@ export class Hosts {
       await this.events.append(tx, [
         { type: 'hosts.host.deleted', subject: hostSubject(id), hostId: id, payload: { name: host.name } },
       ])
-      this.database.afterCommit(tx, () => this.sessions.cut(id, 'removed'))
+      this.database.afterCommit(tx, () => this.sessions.recheck(id))
     })
   }
 

@@ -2,6 +2,7 @@ import { Module, type OnModuleInit } from '@nestjs/common'
 import { EventsModule } from '../events/events.module.js'
 import { Schedules } from '../platform/schedules.js'
 import { Authentication } from './authentication.js'
+import { EnrolmentModule } from './enrolment.module.js'
 import { IdentityProviderController } from './identity-provider.controller.js'
 import { IdentityProviders } from './identity-providers.service.js'
 import { LastUse } from './last-use.js'
@@ -26,8 +27,9 @@ import { Users } from './users.service.js'
 import { WebSessions } from './web-sessions.js'
 import { WhoAmI } from './who-am-i.js'
 
+/** `Authorities` and `TicketKeys` come from the engine's start: its listeners need them before there is a container. */
 @Module({
-  imports: [EventsModule],
+  imports: [EventsModule, EnrolmentModule],
   controllers: [
     IdentityProviderController,
     OidcController,
@@ -57,7 +59,7 @@ import { WhoAmI } from './who-am-i.js'
     WebSessions,
     WhoAmI,
   ],
-  exports: [Authentication, PasswordHashing, Quotas],
+  exports: [Authentication, EnrolmentModule, PasswordHashing, Quotas],
 })
 export class IdentityModule implements OnModuleInit {
   constructor(

@@ -16,6 +16,11 @@ export function brokenRequestHandler(headers: Readonly<Record<string, string>>) 
   const fixed = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
   return (error: Error & { code?: string }, socket: Socket): void => {
     if (error.code === 'ECONNRESET' || socket.destroyed) return
+    // there is no TLS yet in which an answer could be given
+    if (/^ERR_(SSL|TLS)_/.test(error.code ?? '')) {
+      socket.destroy()
+      return
+    }
     // what follows a request that is the last one is not read, and takes nothing from its reply
     if (error.code === 'HPE_CLOSED_CONNECTION') return
     const type = types[error.code ?? ''] ?? 'bad-request'

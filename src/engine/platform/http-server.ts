@@ -1,3 +1,4 @@
+import type { SecureContextOptions } from 'node:tls'
 import { FastifyAdapter } from '@nestjs/platform-fastify'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { parseNetwork } from '../../config/network.js'
@@ -20,6 +21,7 @@ export interface HttpOptions
 }
 
 const HEADERS_TIMEOUT_MS = 10_000
+const HANDSHAKE_TIMEOUT_MS = 5_000
 const KEEP_ALIVE_TIMEOUT_MS = 72_000
 const CHECK_CONNECTIONS_MS = 1_000
 const MAX_HEADER_BYTES = 16 * 1024
@@ -38,9 +40,18 @@ class JsonAdapter extends FastifyAdapter {
   }
 }
 
-/** The HTTP side with its limits, before any route: what is refused here is a problem document as well. */
-export function createHttpAdapter(options: HttpOptions): FastifyAdapter {
+/**
+ * The HTTP side with its limits, before any route: what is refused here is a problem document as well.
+ * @param tls null: plain HTTP
+ */
+export function createHttpAdapter(options: HttpOptions, tls: SecureContextOptions | null = null): FastifyAdapter {
   const plainHeaders = plainSecurityHeaders(options)
+  const http = {
+    headersTimeout: Math.min(HEADERS_TIMEOUT_MS, options.requestTimeoutMs),
+    connectionsCheckingInterval: CHECK_CONNECTIONS_MS,
+    maxHeaderSize: MAX_HEADER_BYTES,
+    insecureHTTPParser: false,
+  }
   const adapter = new JsonAdapter({
     routerOptions: { ignoreTrailingSlash: true, caseSensitive: true, maxParamLength: MAX_PARAMETER_LENGTH },
     bodyLimit: options.httpBodyLimitBytes,
@@ -49,12 +60,7 @@ export function createHttpAdapter(options: HttpOptions): FastifyAdapter {
     trustProxy: options.trustedProxies.length > 0 && [...options.trustedProxies],
     // requests on connections that are still open while draining are served; new ones are not accepted
     return503OnClosing: false,
-    http: {
-      headersTimeout: Math.min(HEADERS_TIMEOUT_MS, options.requestTimeoutMs),
-      connectionsCheckingInterval: CHECK_CONNECTIONS_MS,
-      maxHeaderSize: MAX_HEADER_BYTES,
-      insecureHTTPParser: false,
-    },
+    ...(tls ? { https: { ...http, ...tls, handshakeTimeout: HANDSHAKE_TIMEOUT_MS } } : { http }),
     requestIdHeader: false,
     genReqId: requestIdOf,
     clientErrorHandler: brokenRequestHandler(plainHeaders),

@@ -3,6 +3,7 @@ import { type DataSource, MigrationExecutor, type MigrationInterface, type Query
 import { ExitError, exitCodes } from '../../config/exit.js'
 import { Foundation0001 } from '../migrations/0001-foundation.js'
 import { Identity0002 } from '../migrations/0002-identity.js'
+import { HostCertificates0003 } from '../migrations/0003-host-certificates.js'
 import { SignIn0004 } from '../migrations/0004-sign-in.js'
 import { Quotas0005 } from '../migrations/0005-quotas.js'
 import { Audit0006 } from '../migrations/0006-audit.js'
@@ -15,6 +16,7 @@ type MigrationClass = new () => MigrationInterface
 export const migrations: MigrationClass[] = [
   Foundation0001,
   Identity0002,
+  HostCertificates0003,
   SignIn0004,
   Quotas0005,
   Audit0006,

@@ -27,6 +27,30 @@ export const settingKeys = {
     max: 300_000,
     meaning: 'After this long without a word a host is NonResponsive. At least three times sessions.heartbeatMs.',
   }),
+  'sessions.messagesPerSecond': spec({
+    default: 2_000,
+    min: 50,
+    max: 1_000_000,
+    meaning: 'Messages that an agent may send a second; what is above it is read later.',
+  }),
+  'sessions.ticketKeyLifeMs': spec({
+    default: DAY,
+    min: 600_000,
+    max: 7 * DAY,
+    meaning: 'After this long the key of TLS session tickets is replaced; agents then shake hands in full once.',
+  }),
+  'enrolment.failuresUntilLock': spec({
+    default: 10,
+    min: 2,
+    max: 1_000,
+    meaning: 'After so many join tokens that were none, an address is locked out.',
+  }),
+  'enrolment.lockMs': spec({
+    default: 900_000,
+    min: 1_000,
+    max: DAY,
+    meaning: 'How long such an address is locked out; failures further apart do not add up.',
+  }),
   'commands.windowPerHost': spec({
     default: 64,
     min: 1,
@@ -57,6 +81,12 @@ export const settingKeys = {
     max: 600_000,
     meaning:
       'How long hosts of a dead replica, or of a plane that was away, may take to come back before they are NonResponsive.',
+  }),
+  'hosts.certificateLifeMs': spec({
+    default: 30 * DAY,
+    min: 10_000,
+    max: 825 * DAY,
+    meaning: 'How long certificates of hosts are good for; agents renew theirs when two thirds of it are over.',
   }),
   'hosts.tombstoneRetentionMs': spec({
     default: 90 * DAY,

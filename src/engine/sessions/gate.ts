@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common'
 import type { Hello, InventoryItem, Observation, Refusal } from '../../wire/session.js'
+import type { Peer } from './peer.js'
 
 /** What a host is let in with. */
 export interface Admission {
@@ -16,6 +17,14 @@ export interface Known {
   readonly epoch: number
   /** Highest command number. */
   readonly seq: number
+  /** Of the certificate that it was opened with. */
+  readonly serial: string
+}
+
+/** Why a session is none any more: `fenced` where the database has a newer one, or was put back to an earlier state. */
+export interface Strayed {
+  readonly hostId: string
+  readonly why: 'removed' | 'revoked' | 'expired' | 'fenced'
 }
 
 /**
@@ -25,11 +34,12 @@ export interface Known {
 export interface HostGate {
   /** What can be refused without a look at the database; null: it may wait to be let in. */
   greet(hello: Hello): Refusal | null
-  admit(hello: Hello): Promise<Admission | Refusal>
+  /** @param peer whom the connection's certificate names: the database is asked about it, also when TLS was resumed */
+  admit(peer: Peer, hello: Hello): Promise<Admission | Refusal>
   inventory(hostId: string, epoch: number, items: readonly InventoryItem[]): Promise<void>
   observe(hostId: string, epoch: number, observations: readonly Observation[]): Promise<void>
-  /** The hosts whose sessions the database does not know: it has a newer one, or was put back to an earlier state. */
-  strayed(sessions: readonly Known[]): Promise<readonly string[]>
+  /** Those of them that the database does not know, or whose certificates are good no more. */
+  strayed(sessions: readonly Known[]): Promise<readonly Strayed[]>
   lost(hostId: string, epoch: number, reason: string): Promise<void>
   closed(hostId: string, epoch: number, reason: string): Promise<void>
 }

@@ -1,14 +1,24 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common'
 import type { CommandKind } from '../../wire/commands.js'
-import type { CommandMessage } from '../../wire/session.js'
+import type { CommandMessage, GoodbyeMessage } from '../../wire/session.js'
 import type { DispatchRoom } from '../commands/dispatch.queries.js'
 import { Dispatcher, type SessionHub } from '../commands/dispatcher.js'
 import { Metrics } from '../platform/metrics.js'
-import { Gate } from './gate.js'
+import { Notifications } from '../platform/notifications.js'
+import { Gate, type Strayed } from './gate.js'
 import type { Session } from './session.js'
 
 const CHECK_MS = 500
 const STRAYED_MS = 5_000
+const RECHECK_CHANNEL = 'keelson_sessions'
+
+/** What an agent whose session has strayed is told. */
+const farewells: Record<Strayed['why'], readonly [GoodbyeMessage['reason'], string]> = {
+  removed: ['removed', 'this host was removed from the plane'],
+  revoked: ['refused', 'certificate-revoked: join the plane anew'],
+  expired: ['refused', 'certificate-expired: dial with the next one, or join the plane anew'],
+  fenced: ['fenced', 'the database does not know this session'],
+}
 
 /**
  * The sessions of this replica, and nothing but memory: a heartbeat touches no database. A host whose session falls
@@ -25,11 +35,13 @@ export class SessionRegistry implements SessionHub, OnApplicationShutdown {
   constructor(
     private readonly dispatcher: Dispatcher,
     private readonly gate: Gate,
+    private readonly notifications: Notifications,
     metrics: Metrics,
   ) {
+    notifications.listen(RECHECK_CHANNEL, (hostId) => void this.dropStrayed(hostId))
     this.timers = [
       setInterval(() => this.dropSilent(), CHECK_MS).unref(),
-      setInterval(() => void this.dropStrayed(), STRAYED_MS).unref(),
+      setInterval(() => void this.dropStrayed(null), STRAYED_MS).unref(),
     ]
     metrics.gauge({
       name: 'keelson_sessions',
@@ -70,12 +82,10 @@ export class SessionRegistry implements SessionHub, OnApplicationShutdown {
     session.end(null)
   }
 
-  /** The host was deleted, or its session taken over by another replica. */
-  cut(hostId: string, reason: 'removed' | 'fenced', olderThanEpoch = Number.POSITIVE_INFINITY): void {
-    const session = this.byHost.get(hostId)
-    if (!session || session.epoch >= olderThanEpoch) return
-    this.byHost.delete(hostId)
-    session.end(reason)
+  /** The host was removed, or its certificates revoked: whichever replica holds its session looks, and ends it. */
+  recheck(hostId: string): void {
+    void this.dropStrayed(hostId)
+    this.notifications.notify(RECHECK_CHANNEL, hostId)
   }
 
   ready(session: Session): void {
@@ -146,19 +156,27 @@ export class SessionRegistry implements SessionHub, OnApplicationShutdown {
   }
 
   /** A database that was put back beneath its sessions would never send them anything: they dial anew, and prove it. */
-  private async dropStrayed(): Promise<void> {
-    const sessions = [...this.byHost.values()]
+  private async dropStrayed(hostId: string | null): Promise<void> {
+    const sessions = [...this.byHost.values()].filter((session) => hostId === null || session.hostId === hostId)
     if (sessions.length === 0) return
     try {
-      const strayed = new Set(await this.gate.hosts.strayed(sessions))
+      const strayed = new Map((await this.gate.hosts.strayed(sessions)).map(({ hostId, why }) => [hostId, why]))
       for (const session of sessions) {
-        if (!strayed.has(session.hostId) || this.byHost.get(session.hostId) !== session) continue
-        this.log.warn({ hostId: session.hostId, epoch: session.epoch }, 'the database does not know this session')
-        this.byHost.delete(session.hostId)
-        session.end('fenced', 'the database does not know this session')
+        const why = strayed.get(session.hostId)
+        if (why && this.byHost.get(session.hostId) === session) this.endStrayed(session, why)
       }
     } catch (error) {
       this.log.debug({ err: error }, 'cannot compare the sessions with the database')
     }
+  }
+
+  private endStrayed(session: Session, why: Strayed['why']): void {
+    const { hostId, epoch } = session
+    const [reason, detail] = farewells[why]
+    this.log.warn({ hostId, epoch, why }, detail)
+    this.byHost.delete(hostId)
+    session.end(reason, detail)
+    // no other session has taken its place: nobody else would say so
+    if (why === 'expired') void this.gate.hosts.lost(hostId, epoch, 'its certificate has expired')
   }
 }

@@ -1,32 +1,50 @@
 import type { Server as NetServer, Socket } from 'node:net'
+import type { SecureContextOptions, TLSSocket, TlsOptions, Server as TlsServer } from 'node:tls'
 import { ServerTCP, TcpContext } from '@nestjs/microservices'
 import { patterns } from '../../wire/session.js'
 import { FrameSocket } from './frame-socket.js'
 import { refuse } from './gate.js'
+import { type HandshakeLimits, Handshakes } from './handshakes.js'
+import { MessageRate } from './message-rate.js'
 
 export interface SessionServerOptions {
   readonly host: string
   readonly port: number
+  readonly tls: TlsOptions
+  readonly handshakes?: Partial<HandshakeLimits>
   /** A connection that has not opened a session after this long is closed. */
   readonly openWithinMs?: number
   /** Connections without a session, at most; the oldest of them goes when another comes. */
   readonly maxStrangers?: number
 }
 
-const OPEN_WITHIN_MS = 10_000
+const OPEN_WITHIN_MS = 5_000
 const MAX_STRANGERS = 512
 /** Without a session there is nothing to say but a hello, and perhaps another one. */
 const MAX_STRANGER_MESSAGES = 8
+const KEEP_ALIVE_MS = 15_000
 
-/** Nest's TCP transport with limits: strangers are few and short-lived, and no peer's fault is anybody else's. */
+/**
+ * Nest's TCP transport on TLS, with limits: who has no certificate of a host comes no further than the handshake, those
+ * without a session are few and short-lived, and no peer's fault is anybody else's.
+ */
 export class SessionServer extends ServerTCP {
   private readonly strangers = new Map<Socket, { readonly timer: NodeJS.Timeout; messages: number }>()
+  private readonly rates = new WeakMap<Socket, MessageRate>()
 
   /** Set by the controller. Heartbeats are most of what is ever said, and Nest's pipeline costs twice the rest of one. */
   heartbeat: (socket: Socket, payload: unknown) => object = () => refuse('unavailable', 'the engine is starting')
+  /** Set by the controller: messages of one connection. */
+  perSecond: () => number = () => Number.POSITIVE_INFINITY
 
   constructor(private readonly limits: SessionServerOptions) {
-    super({ host: limits.host, port: limits.port, socketClass: FrameSocket })
+    super({
+      host: limits.host,
+      port: limits.port,
+      socketClass: FrameSocket,
+      tlsOptions: { ...limits.tls, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS },
+    })
+    this.standBeforeTls(limits.handshakes)
   }
 
   /** The port that was bound, also where 0 was asked for. */
@@ -34,6 +52,11 @@ export class SessionServer extends ServerTCP {
     const bound = this.unwrap<NetServer>().address()
     if (bound === null || typeof bound === 'string') throw new Error('the transport does not listen')
     return bound
+  }
+
+  /** For connections from now on. */
+  secureWith(options: SecureContextOptions): void {
+    this.unwrap<TlsServer>().setSecureContext(options)
   }
 
   override bindHandler(socket: Socket): void {
@@ -45,6 +68,7 @@ export class SessionServer extends ServerTCP {
   /** The peer has a session: it is no stranger any more. */
   admitted(socket: Socket): void {
     this.forget(socket)
+    this.rates.set(socket, new MessageRate(socket))
   }
 
   /** A faulty peer is dropped by its socket; what it sent does not belong in the log at error level. */
@@ -65,11 +89,24 @@ export class SessionServer extends ServerTCP {
       socket.netSocket.destroy()
       return
     }
+    this.rates.get(socket.netSocket)?.count(this.perSecond())
     if (isBeat(packet.pattern)) {
       socket.sendMessage({ response: this.heartbeat(socket.netSocket, packet.data), isDisposed: true, id: packet.id })
       return
     }
     await super.handleMessage(socket, rawMessage)
+  }
+
+  /** Node's own listener is what makes a connection a TLS one: it is called when the time has come. */
+  private standBeforeTls(limits: Partial<HandshakeLimits> | undefined): void {
+    const server = this.unwrap<TlsServer>()
+    const [secure] = server.listeners('connection') as ((raw: Socket) => void)[]
+    if (!secure) throw new Error('the TLS server does not listen to connections')
+    const handshakes = new Handshakes((raw) => secure.call(server, raw), limits)
+    server.removeAllListeners('connection')
+    server.on('connection', (raw: Socket) => handshakes.arrived(raw))
+    server.on('secureConnection', (socket: TLSSocket) => handshakes.ended(socket))
+    server.on('tlsClientError', (error) => this.handleError(error))
   }
 
   /** A stranger's flood of messages would cost the hosts their turn. */

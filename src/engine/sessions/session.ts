@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import { Subject } from 'rxjs'
 import type { CommandMessage, GoodbyeMessage, Hello, InventoryItem, StreamMessage } from '../../wire/session.js'
 import type { Admission } from './gate.js'
+import type { Peer } from './peer.js'
 
 /** Things one host may show; what is above it is a faulty peer. */
 const MAX_INVENTORY = 100_000
@@ -29,6 +30,7 @@ export class Session {
 
   constructor(
     readonly admission: Admission,
+    readonly peer: Peer,
     readonly hello: Hello,
     readonly socket: Socket,
     /** As its welcome told: a setting that changes counts from the next session on. */
@@ -39,6 +41,10 @@ export class Session {
 
   get hostId(): string {
     return this.admission.hostId
+  }
+
+  get serial(): string {
+    return this.peer.serial
   }
 
   get epoch(): number {

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import { Controller, UseFilters } from '@nestjs/common'
 import { Ctx, MessagePattern, Payload, TcpContext } from '@nestjs/microservices'
 import { Observable } from 'rxjs'
+import { type CertificateGrant, CertificateRequest } from '../../wire/enrolment.js'
 import {
   Close,
   Hello,
@@ -22,11 +23,13 @@ import { parseWire } from '../../wire/validate.js'
 import { Commands } from '../commands/commands.service.js'
 import { Permits } from '../commands/permits.js'
 import { ReportQueue } from '../commands/report-queue.js'
+import { HostCertificates } from '../identity/host-certificates.js'
+import { Addresses } from '../platform/addresses.js'
 import { Settings } from '../platform/settings.js'
 import { Turnstile } from '../platform/turnstile.js'
-import { Addresses } from './addresses.js'
 import { Fenced } from './fenced.js'
 import { Gate, isRefusal, refuse } from './gate.js'
+import { peerOf } from './peer.js'
 import { RefusalFilter } from './refusal.filter.js'
 import { Session } from './session.js'
 import { SessionRegistry } from './session-registry.js'
@@ -42,7 +45,7 @@ const COMPARISONS_AT_ONCE = 4
 const MAX_WAITING = 20_000
 
 /**
- * What hosts call. Who a caller is comes from the session that its connection opened, never from what it says; every
+ * What hosts call. Who a caller is comes from the certificate of its connection, never from what it says; every
  * payload is validated by its wire class, but for heartbeats, which a guard by hand lets through.
  */
 @Controller()
@@ -63,7 +66,9 @@ export class SessionsController {
     private readonly settings: Settings,
     private readonly addresses: Addresses,
     private readonly strangers: Strangers,
+    private readonly certificates: HostCertificates,
   ) {
+    strangers.limitedTo(() => this.settings.get('sessions.messagesPerSecond'))
     strangers.beats((socket, payload) => this.heartbeat(payload, socket))
   }
 
@@ -73,6 +78,8 @@ export class SessionsController {
     if (this.greeted.has(socket)) return refuse('bad-message', 'this connection has said hello already')
     this.greeted.add(socket)
     if (!this.registry.accepting) return refuse('draining', 'this replica is stopping: dial another address')
+    const peer = peerOf(socket)
+    if (!peer) return refuse('certificate-foreign', 'the certificate of this connection is no host’s')
     const hello = parseWire(Hello, payload)
     const refusal = this.gate.hosts.greet(hello)
     if (refusal) return refusal
@@ -80,11 +87,11 @@ export class SessionsController {
     // it has proven who it is: only strangers are few and short-lived
     this.strangers.admitted(socket)
     const admission = await this.turnstile.pass(
-      () => this.gate.hosts.admit(hello),
+      () => this.gate.hosts.admit(peer, hello),
       () => socket.destroyed,
     )
     if (!admission || isRefusal(admission)) return this.turnedAway(socket, admission)
-    const session = new Session(admission, hello, socket, {
+    const session = new Session(admission, peer, hello, socket, {
       window: this.settings.get('commands.windowPerHost'),
       heartbeatMs: this.settings.get('sessions.heartbeatMs'),
       silenceMs: this.settings.get('sessions.silenceMs'),
@@ -145,6 +152,12 @@ export class SessionsController {
     const { epoch, observations } = parseWire(Observations, payload)
     await this.gate.hosts.observe(this.require(context, epoch).hostId, epoch, observations)
     return OK
+  }
+
+  @MessagePattern(patterns.renew)
+  async renew(@Payload() payload: unknown, @Ctx() context: TcpContext): Promise<CertificateGrant> {
+    const { epoch, csr } = parseWire(CertificateRequest, payload)
+    return this.certificates.renew(this.require(context, epoch).hostId, csr)
   }
 
   @MessagePattern(patterns.close)

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common'
 import { CommandsModule } from '../commands/commands.module.js'
+import { IdentityModule } from '../identity/identity.module.js'
 import { Gate } from './gate.js'
 import { SessionRegistry } from './session-registry.js'
 import { SessionsController } from './sessions.controller.js'
@@ -7,7 +8,7 @@ import { Strangers } from './strangers.js'
 
 /** `Addresses` comes from the engine's start, which knows where it listens. */
 @Module({
-  imports: [CommandsModule],
+  imports: [CommandsModule, IdentityModule],
   controllers: [SessionsController],
   providers: [Gate, SessionRegistry, Strangers],
   exports: [Gate, SessionRegistry, Strangers],

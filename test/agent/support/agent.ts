@@ -1,7 +1,10 @@
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type RunningAgent, startAgent } from '../../../src/agent/agent.js'
 import type { AgentConfig } from '../../../src/agent/config.js'
+import { writeIdentity } from '../../../src/agent/identity.js'
 import { silentLogger } from '../../../src/agent/logger.js'
+import { testAuthority } from '../../support/authority.js'
 import { FakeEngine } from './fake-engine.js'
 import { temporaryDirectory, whenTestEnds } from './temporary.js'
 
@@ -12,11 +15,21 @@ export async function engineForTest(...settings: Parameters<typeof FakeEngine.st
   return engine
 }
 
+/** Of a host that has joined. */
 export async function configFor(engine: FakeEngine, overrides: Partial<AgentConfig> = {}): Promise<AgentConfig> {
+  const config = await configOfStranger(engine, overrides)
+  await mkdir(config.stateDir, { recursive: true, mode: 0o700 })
+  await writeIdentity(config.stateDir, await (await testAuthority()).identityOf(config.name))
+  return config
+}
+
+/** Of a machine that is no host yet. */
+export async function configOfStranger(engine: FakeEngine, overrides: Partial<AgentConfig> = {}): Promise<AgentConfig> {
   return {
     name: 'h1',
     engines: [engine.address],
-    joinSecret: 'correct horse',
+    joinToken: null,
+    joinTokenFile: null,
     stateDir: join(await temporaryDirectory(), 'state'),
     logLevel: 'silent',
     logFormat: 'json',

@@ -1,8 +1,10 @@
 import 'reflect-metadata'
 import { once } from 'node:events'
 import type { Server, Socket } from 'node:net'
+import type { TLSSocket, TlsOptions } from 'node:tls'
 import { ServerTCP, type TcpContext } from '@nestjs/microservices'
-import { NEVER, Observable, of, Subject } from 'rxjs'
+import { from, NEVER, Observable, of, Subject } from 'rxjs'
+import { hostIdIn } from '../../../src/wire/enrolment.js'
 import {
   type Close,
   type CommandMessage,
@@ -21,9 +23,12 @@ import {
   type Welcome,
 } from '../../../src/wire/session.js'
 import { parseWire } from '../../../src/wire/validate.js'
+import { type TestAuthority, testAuthority } from '../../support/authority.js'
 
 /** One session as the engine sees it. */
 export interface EngineSession {
+  /** By the certificate of the connection. */
+  readonly hostId: string | null
   readonly epoch: number
   readonly hello: Hello
   readonly stream: Subject<StreamMessage | Refusal>
@@ -34,10 +39,17 @@ export interface EngineSession {
   closed: Close['reason'] | null
 }
 
-/** An engine of one process and no database: speaks the wire contract over Nest's real TCP server, as a test tells it to. */
+/**
+ * An engine of one process and no database: speaks the wire contract over Nest's real TCP server with TLS, as a test tells it
+ * to. It lets in whoever has a certificate of the test's authority.
+ */
 export class FakeEngine {
   readonly sessions: EngineSession[] = []
   readonly hellos: Hello[] = []
+  /** Requests for another certificate. */
+  readonly renewals: string[] = []
+  /** How long the certificates are good for that it grants. */
+  grantsForMs = 3_600_000
   readonly reports: Report[] = []
   readonly observations: Observation[] = []
   heartbeats = 0
@@ -47,12 +59,21 @@ export class FakeEngine {
   welcome: Partial<Welcome> = {}
   refusal: Refusal | null = null
   permit: (commandId: string) => Permit = () => ({ granted: true })
+  /** The certificate that a request is answered with. */
+  grant: (csr: string, hostId: string) => Promise<string>
   private epoch = 0
   private readonly server: ServerTCP
 
-  private constructor(readonly port: number) {
+  private constructor(
+    readonly port: number,
+    private readonly authority: TestAuthority,
+    tls: Partial<TlsOptions>,
+  ) {
+    this.grant = (csr, hostId) => authority.certify(csr, hostId, this.grantsForMs)
     const options = { host: '127.0.0.1', port, maxBufferSize: MAX_FRAME_CHARS, incompleteMessageTimeout: 5000 }
-    this.server = new ServerTCP(options)
+    this.server = new ServerTCP({ ...options, tlsOptions: { ...authority.serverTls, ...tls } })
+    // a peer that breaks off is what tests are about
+    Object.assign(this.server, { logger: { error: () => undefined } })
     this.answer(patterns.open, (hello, context) => this.open(parseWire(Hello, hello), context))
     this.answer(patterns.heartbeat, () => {
       this.heartbeats += 1
@@ -69,6 +90,7 @@ export class FakeEngine {
       this.observations.push(...parseWire(Observations, batch).observations)
       return of({})
     })
+    this.answer(patterns.renew, (request, context) => from(this.renew((request as { csr: string }).csr, context)))
     this.answer(patterns.close, (farewell) => {
       const { epoch, reason } = farewell as Close
       this.sessionOf(epoch).closed = reason
@@ -76,9 +98,17 @@ export class FakeEngine {
     })
   }
 
-  /** @param epoch the highest epoch given out before. */
-  static async start({ port = 0, epoch = 0 }: { port?: number; epoch?: number } = {}): Promise<FakeEngine> {
-    const engine = new FakeEngine(port === 0 ? await freePort() : port)
+  /** @param epoch the highest epoch given out before. @param tls instead of what an engine of the authority shows */
+  static async start({
+    port = 0,
+    epoch = 0,
+    tls = {},
+  }: {
+    port?: number
+    epoch?: number
+    tls?: Partial<TlsOptions>
+  } = {}): Promise<FakeEngine> {
+    const engine = new FakeEngine(port === 0 ? await freePort() : port, await testAuthority(), tls)
     engine.epoch = epoch
     await new Promise<void>((resolve, reject) =>
       engine.server.listen((error?: unknown) => (error instanceof Error ? reject(error) : resolve())),
@@ -124,7 +154,18 @@ export class FakeEngine {
     const stream = new Subject<StreamMessage | Refusal>()
     const socket = context.getSocketRef().netSocket
     socket.once('close', () => stream.complete())
-    const session = { epoch: this.epoch, hello, stream, socket, inventory: [], pages: 0, ready: false, closed: null }
+    const hostId = hostIdOf(context)
+    const session = {
+      hostId,
+      epoch: this.epoch,
+      hello,
+      stream,
+      socket,
+      inventory: [],
+      pages: 0,
+      ready: false,
+      closed: null,
+    }
     this.sessions.push(session)
     const welcome: Welcome = {
       type: 'welcome',
@@ -143,6 +184,12 @@ export class FakeEngine {
       subscriber.next(welcome)
       return stream.subscribe(subscriber)
     })
+  }
+
+  private async renew(csr: string, context: TcpContext): Promise<object> {
+    this.renewals.push(csr)
+    const certificate = await this.grant(csr, hostIdOf(context) ?? '')
+    return { certificate, authorities: [this.authority.certificate] }
   }
 
   private page({ epoch, items, last }: InventoryPage): object {
@@ -164,6 +211,11 @@ export class FakeEngine {
       this.frozen ? NEVER : callback(data, context),
     )
   }
+}
+
+function hostIdOf(context: TcpContext): string | null {
+  const socket = context.getSocketRef().netSocket as TLSSocket
+  return hostIdIn(socket.getPeerX509Certificate()?.subjectAltName)
 }
 
 async function freePort(): Promise<number> {

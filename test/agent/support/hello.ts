@@ -4,8 +4,6 @@ import { type Hello, PROTOCOL } from '../../../src/wire/session.js'
 
 export function hello(overrides: Partial<Hello> = {}): Hello {
   return {
-    name: 'h1',
-    joinSecret: 'correct horse',
     agentId: randomUUID(),
     bootId: 'boot-1',
     agentVersion: '0.0.0',

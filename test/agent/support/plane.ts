@@ -27,6 +27,9 @@ export class ScriptedPlane {
         return taken
       },
       observe: async () => undefined,
+      renew: async () => {
+        throw new Error('this plane certifies nobody')
+      },
     }
     this.current.set(session)
     return session

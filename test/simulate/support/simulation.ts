@@ -2,8 +2,10 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { silentLogger } from '../../../src/agent/logger.js'
 import type { SimulationConfig } from '../../../src/simulate/config.js'
+import type { Identities } from '../../../src/simulate/identities.js'
 import { type RunningSimulation, startSimulation } from '../../../src/simulate/simulation.js'
 import { temporaryDirectory } from '../../agent/support/temporary.js'
+import { testAuthority } from '../../support/authority.js'
 
 export interface ScriptedScenario {
   readonly seed?: number
@@ -31,15 +33,23 @@ export async function simulate(
       commandLog: null,
       stateDir: null,
       engines: [engine],
-      joinSecret: 'correct horse',
+      joinToken: null,
+      joinTokenFile: null,
       logLevel: 'silent',
       logFormat: 'json',
       ...overrides,
     },
     silentLogger,
+    overrides.joinToken ? undefined : await certified(),
   )
   running.push(simulation)
   return simulation
+}
+
+/** For a fake engine: nobody is asked. */
+async function certified(): Promise<Identities> {
+  const authority = await testAuthority()
+  return { of: (name) => authority.identityOf(name), renewed: async () => undefined, stop: () => undefined }
 }
 
 // Registered behind the removal of directories, and so run before it.

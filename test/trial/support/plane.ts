@@ -1,13 +1,14 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { freePort } from '../../support/address.js'
+import { type AgentPort, enrolsOnce } from '../../support/enrolment.js'
 import { eventually } from '../../support/eventually.js'
 import type { TestProcess } from '../../support/process.js'
 import type { Ground } from './ground.js'
 import { type Body, Rest } from './rest.js'
 
-export const JOIN_SECRET = 'a secret for trials'
 const SEALING_KEY = Buffer.alloc(32, 'sealed for trials').toString('base64')
 const START_MS = 60_000
+const WEEK_MS = 604_800_000
 
 export interface PlaneSettings {
   /** Without one: the embedded Postgres. */
@@ -19,16 +20,18 @@ export interface PlaneSettings {
 /** An engine at fixed addresses, in a process that is killed and started as often as the trial likes. */
 export class Plane {
   readonly rest: Rest
+  readonly tcp: AgentPort
   private process: TestProcess | null = null
 
   private constructor(
     private readonly ground: Ground,
     readonly http: string,
-    readonly tcp: { readonly host: string; readonly port: number },
+    address: { readonly host: string; readonly port: number },
     public databaseUrl: string | null,
     private readonly env: Readonly<Record<string, string>>,
   ) {
     this.rest = new Rest(`http://${http}`, this.tokenFile)
+    this.tcp = { ...address, identityOf: enrolsOnce(async () => readFileSync(this.joinTokenFile, 'utf8')) }
   }
 
   static async start(ground: Ground, { databaseUrl, tcpPort, env = {} }: PlaneSettings = {}): Promise<Plane> {
@@ -40,6 +43,11 @@ export class Plane {
 
   private get tokenFile(): string {
     return this.ground.path('administrator-token')
+  }
+
+  /** Good for every host of a trial. */
+  get joinTokenFile(): string {
+    return this.ground.path('join-token')
   }
 
   get tcpAddress(): string {
@@ -77,6 +85,13 @@ export class Plane {
       { timeoutMs: START_MS },
     )
     if (ended) throw new Error(`the engine ended while it started:\n${program.stdout}\n${program.stderr}`)
+    if (!existsSync(this.joinTokenFile)) writeFileSync(this.joinTokenFile, await this.joinToken())
+  }
+
+  async joinToken(options: object = { uses: 10_000, replace: true, lifeMs: WEEK_MS }): Promise<string> {
+    const { status, body } = await this.rest.send('POST', '/api/v1/hosts/join-tokens', options)
+    if (status !== 201) throw new Error(`no join token: ${status} ${JSON.stringify(body)}`)
+    return body.token
   }
 
   async kill(): Promise<void> {
@@ -147,7 +162,6 @@ export class Plane {
     return {
       KEELSON_HTTP: this.http,
       KEELSON_TCP: this.tcpAddress,
-      KEELSON_JOIN_SECRET: JOIN_SECRET,
       KEELSON_DATA_DIR: this.ground.path('engine'),
       KEELSON_REPLICA_NAME: 'trial',
       KEELSON_LOG_FORMAT: 'json',

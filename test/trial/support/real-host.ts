@@ -1,8 +1,9 @@
+import { mkdirSync } from 'node:fs'
+import { type HostIdentity, writeIdentity } from '../../../src/agent/identity.js'
 import type { AgentStatus } from '../../../src/agent/status.js'
 import { eventually } from '../../support/eventually.js'
 import type { TestProcess } from '../../support/process.js'
 import type { Ground } from './ground.js'
-import { JOIN_SECRET } from './plane.js'
 import { mountsBelow } from './sweep.js'
 
 /** This machine, with a real agent on it that is killed and started as often as the trial likes. */
@@ -12,7 +13,7 @@ export class RealHost {
 
   constructor(
     private readonly ground: Ground,
-    private readonly engine: { readonly tcpAddress: string },
+    private readonly engine: { readonly tcpAddress: string; readonly joinTokenFile?: string },
     readonly name: string,
     private readonly env: Readonly<Record<string, string>> = {},
   ) {
@@ -30,6 +31,12 @@ export class RealHost {
 
   get log(): string {
     return this.process ? `${this.process.stdout}\n${this.process.stderr}` : ''
+  }
+
+  /** Instead of joining with the engine's token. */
+  async is(identity: HostIdentity): Promise<void> {
+    mkdirSync(this.stateDir, { recursive: true, mode: 0o700 })
+    await writeIdentity(this.stateDir, identity)
   }
 
   start(): void {
@@ -84,7 +91,7 @@ export class RealHost {
     return {
       KEELSON_AGENT_NAME: this.name,
       KEELSON_ENGINES: this.engine.tcpAddress,
-      KEELSON_JOIN_SECRET: JOIN_SECRET,
+      ...(this.engine.joinTokenFile ? { KEELSON_JOIN_TOKEN_FILE: this.engine.joinTokenFile } : {}),
       KEELSON_STATE_DIR: this.stateDir,
       KEELSON_LOG_FORMAT: 'json',
     }

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import type { CommandLine } from '../../../src/simulate/command-log.js'
 import type { TestProcess } from '../../support/process.js'
 import type { Ground } from './ground.js'
-import { JOIN_SECRET, type Plane } from './plane.js'
+import type { Plane } from './plane.js'
 import type { Body } from './rest.js'
 import { seed } from './scale.js'
 
@@ -18,7 +18,7 @@ export class Simulation {
     this.process = ground.keelson(['simulate'], {
       env: {
         KEELSON_ENGINES: plane.tcpAddress,
-        KEELSON_JOIN_SECRET: JOIN_SECRET,
+        KEELSON_JOIN_TOKEN_FILE: plane.joinTokenFile,
         KEELSON_SIMULATE_HOSTS: String(count),
         KEELSON_SIMULATE_NAME_PREFIX: 'sim-',
         KEELSON_SIMULATE_SEED: String(seed),

@@ -1,0 +1,31 @@
+import { Body, Ip, Post } from '@nestjs/common'
+import { Operation, RestController } from '../platform/openapi.js'
+import { EnrolledView, EnrolmentCreate, viewEnrolled } from './enrolment.dto.js'
+import { Enrolment } from './enrolment.service.js'
+
+@RestController('enrolment', 'Enrolment')
+export class EnrolmentController {
+  constructor(private readonly enrolment: Enrolment) {}
+
+  @Post()
+  @Operation({
+    id: 'enrolment.create',
+    allow: 'anyone',
+    summary: 'Have a machine certified as a host',
+    description: 'What `keelson agent join` does: the join token is the credential.',
+    reply: [200, EnrolledView],
+    errors: [
+      'join-token-unknown',
+      'join-token-used',
+      'join-token-expired',
+      'join-token-other-name',
+      'name-taken',
+      'csr-refused',
+      'locked-out',
+      'unavailable',
+    ],
+  })
+  async create(@Body() body: EnrolmentCreate, @Ip() address: string) {
+    return viewEnrolled(await this.enrolment.enrol(address, body))
+  }
+}

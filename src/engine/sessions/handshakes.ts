@@ -1,0 +1,116 @@
+import type { Socket } from 'node:net'
+
+export interface HandshakeLimits {
+  /** Between a connection and its first bytes, and again for the handshake. */
+  readonly withinMs: number
+  /** Connections that have said nothing, at most; the oldest of them goes when another comes. */
+  readonly maxSilent: number
+  /** Handshakes under way, at most; the others wait in line. */
+  readonly atOnce: number
+  /** Places in the line; who finds none is sent away, and dials again. */
+  readonly maxWaiting: number
+}
+
+const defaults: HandshakeLimits = { withinMs: 5_000, maxSilent: 1_024, atOnce: 256, maxWaiting: 4_096 }
+/** A handshake that takes longer gives its place up when others wait. */
+const IMPATIENT_MS = 1_000
+const MAKE_ROOM_MS = 250
+/** TLS record type and major version of a ClientHello. */
+const HANDSHAKE = 0x16
+const TLS = 0x03
+/** Far above a ClientHello with a ticket. */
+const MAX_FIRST_BYTES = 16_384
+
+/**
+ * Stands before TLS, which costs 50 kB and milliseconds for each connection: nobody gets as far who says nothing, who speaks
+ * something else, or while too many others are at it.
+ */
+export class Handshakes {
+  private readonly silent = new Map<Socket, NodeJS.Timeout>()
+  private readonly line = new Set<Socket>()
+  private readonly underWay = new Map<Socket, { readonly timer: NodeJS.Timeout; readonly sinceMs: number }>()
+  private readonly limits: HandshakeLimits
+  private roomMaking: NodeJS.Timeout | null = null
+
+  /** @param begin hands a connection to TLS */
+  constructor(
+    private readonly begin: (raw: Socket) => void,
+    limits: Partial<HandshakeLimits> = {},
+  ) {
+    this.limits = { ...defaults, ...limits }
+  }
+
+  arrived(raw: Socket): void {
+    raw.on('error', () => undefined)
+    if (this.silent.size >= this.limits.maxSilent) {
+      const [oldest] = this.silent.keys()
+      oldest?.destroy()
+      if (oldest) this.left(oldest)
+    }
+    const timer = setTimeout(() => raw.destroy(), this.limits.withinMs)
+    timer.unref()
+    this.silent.set(raw, timer)
+    raw.once('close', () => this.left(raw))
+    raw.once('data', (bytes: Buffer) => this.spoke(raw, bytes))
+  }
+
+  /** The handshake of the connection with this other end is over. */
+  ended(remote: { readonly remoteAddress?: string; readonly remotePort?: number }): void {
+    for (const raw of this.underWay.keys()) {
+      if (raw.remotePort !== remote.remotePort || raw.remoteAddress !== remote.remoteAddress) continue
+      this.left(raw)
+      return
+    }
+  }
+
+  private spoke(raw: Socket, bytes: Buffer): void {
+    clearTimeout(this.silent.get(raw))
+    this.silent.delete(raw)
+    if (
+      bytes[0] !== HANDSHAKE ||
+      (bytes[1] ?? TLS) !== TLS ||
+      bytes.length > MAX_FIRST_BYTES ||
+      this.line.size >= this.limits.maxWaiting
+    ) {
+      raw.destroy()
+      return
+    }
+    raw.pause()
+    raw.unshift(bytes)
+    this.line.add(raw)
+    this.next()
+  }
+
+  private next(): void {
+    while (this.underWay.size < this.limits.atOnce) {
+      const [raw] = this.line
+      if (!raw) return
+      this.line.delete(raw)
+      const timer = setTimeout(() => raw.destroy(), this.limits.withinMs)
+      timer.unref()
+      this.underWay.set(raw, { timer, sinceMs: performance.now() })
+      this.begin(raw)
+    }
+    this.roomMaking ??= setTimeout(() => this.makeRoom(), MAKE_ROOM_MS).unref()
+  }
+
+  /** For those in line, of those who dawdle. */
+  private makeRoom(): void {
+    this.roomMaking = null
+    let wanted = this.line.size
+    for (const [raw, { sinceMs }] of this.underWay) {
+      if (wanted === 0 || performance.now() - sinceMs < IMPATIENT_MS) break
+      raw.destroy()
+      wanted -= 1
+    }
+    this.next()
+  }
+
+  private left(raw: Socket): void {
+    clearTimeout(this.silent.get(raw))
+    this.silent.delete(raw)
+    this.line.delete(raw)
+    clearTimeout(this.underWay.get(raw)?.timer)
+    if (this.underWay.delete(raw)) this.next()
+  }
+}

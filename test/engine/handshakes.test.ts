@@ -1,0 +1,127 @@
+import 'reflect-metadata'
+import { once } from 'node:events'
+import { connect, createServer, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import { credentialsOf } from '../../src/agent/identity.js'
+import type { HandshakeLimits } from '../../src/engine/sessions/handshakes.js'
+import { MessageRate } from '../../src/engine/sessions/message-rate.js'
+import { SessionServer } from '../../src/engine/sessions/session-server.js'
+import { testAuthority } from '../support/authority.js'
+import { eventually } from '../support/eventually.js'
+
+const open: (Socket | { close(): void })[] = []
+afterEach(() => {
+  for (const one of open.splice(0).reverse()) 'destroy' in one ? one.destroy() : one.close()
+})
+
+async function serve(handshakes: Partial<HandshakeLimits>, openWithinMs = 5_000): Promise<number> {
+  const { serverTls } = await testAuthority()
+  const tls = { ...serverTls, rejectUnauthorized: true }
+  const server = new SessionServer({ host: '127.0.0.1', port: 0, tls, handshakes, openWithinMs })
+  await new Promise<void>((resolve) => server.listen(() => resolve()))
+  open.push(server)
+  return server.address.port
+}
+
+function dial(port: number): Socket & { over: boolean } {
+  const socket = Object.assign(connect(port, '127.0.0.1'), { over: false })
+  socket
+    .on('error', () => undefined)
+    .on('close', () => {
+      socket.over = true
+    })
+  socket.resume()
+  open.push(socket)
+  return socket
+}
+
+async function dialSecure(port: number) {
+  const identity = await (await testAuthority()).identityOf('h')
+  const socket = connectTls({ ...credentialsOf(identity), port, host: '127.0.0.1' })
+  socket.on('error', () => undefined)
+  open.push(socket)
+  return socket
+}
+
+/** What a client of TLS says first. */
+async function clientHello(): Promise<Buffer> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  open.push(server)
+  const heard = new Promise<Buffer>((resolve) => {
+    server.once('connection', (socket) => socket.once('data', resolve))
+  })
+  await dialSecure((server.address() as { port: number }).port)
+  return heard
+}
+
+it('a connection that says nothing is over after its time, and the oldest of too many at once', async () => {
+  const port = await serve({ withinMs: 400, maxSilent: 3 })
+  const peers = [dial(port), dial(port), dial(port), dial(port)]
+  await eventually(() => expect(peers.map(({ over }) => over)).toEqual([true, false, false, false]), { timeoutMs: 350 })
+  await eventually(() => expect(peers.every(({ over }) => over)).toBe(true))
+})
+
+it.each(['GET / HTTP/1.1\r\n\r\n', '9#{"pattern', Buffer.alloc(40_000, 0x16)])(
+  'what is no TLS is over at once',
+  async (bytes) => {
+    const peer = dial(await serve({ withinMs: 60_000 }))
+    peer.write(bytes)
+    await eventually(() => expect(peer.over).toBe(true), { timeoutMs: 1_000 })
+  },
+)
+
+it('a handshake that is not gone on with is over after its time', async () => {
+  const peer = dial(await serve({ withinMs: 300 }))
+  peer.write(await clientHello())
+  await eventually(() => expect(peer.over).toBe(true), { timeoutMs: 2_000 })
+})
+
+it('hosts get in while all places are taken by handshakes that dawdle', async () => {
+  const port = await serve({ atOnce: 2, withinMs: 60_000 })
+  const hello = await clientHello()
+  for (let n = 0; n < 6; n += 1) dial(port).write(hello)
+  const startedMs = performance.now()
+  const host = await dialSecure(port)
+  await once(host, 'secureConnect')
+  expect(performance.now() - startedMs).toBeLessThan(10_000)
+}, 15_000)
+
+it('many at once wait for one another, and all get in', async () => {
+  const port = await serve({ atOnce: 2 })
+  const hosts = await Promise.all(Array.from({ length: 30 }, () => dialSecure(port)))
+  await Promise.all(hosts.map((host) => once(host, 'secureConnect')))
+})
+
+it('a host that says no hello is over after its time', async () => {
+  const host = await dialSecure(await serve({}, 300))
+  await once(host, 'secureConnect')
+  const startedMs = performance.now()
+  await once(host, 'close')
+  expect(performance.now() - startedMs).toBeLessThan(2_000)
+})
+
+it('who sends faster than the rate is read later, and loses nothing', async () => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  open.push(server)
+  let messages = 0
+  server.on('connection', (socket) => {
+    const rate = new MessageRate(socket)
+    socket.on('data', (bytes) => {
+      for (const _ of bytes) {
+        messages += 1
+        rate.count(1_000)
+      }
+    })
+  })
+  const startedMs = performance.now()
+  const peer = dial((server.address() as { port: number }).port)
+  for (let n = 0; n < 30; n += 1) {
+    peer.write('x'.repeat(100))
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  await eventually(() => expect(messages).toBe(3_000), { timeoutMs: 10_000 })
+  // a second's worth is let pass at first
+  expect(performance.now() - startedMs).toBeGreaterThan(500)
+})
