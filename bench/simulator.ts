@@ -30,7 +30,7 @@ export class Simulator {
   }
 
   /** Answers when every host is Up and has a session with the replica that started last. */
-  async connected(withinMs = 120_000): Promise<void> {
+  async connected(withinMs = 240_000): Promise<void> {
     let up = 0
     const look = async () => {
       if (!this.process.alive) throw new Error(`the simulator has ended:\n${this.process.words}`)

@@ -29,8 +29,8 @@ export class Sandbox {
     this.shown = shown
     this.onDeath = onDeath ?? ((refusal) => this.end(refusal))
     // as the engine decides it: plain HTTP is for loopback addresses alone
-    const scheme = isLoopback(http.host) ? 'http' : 'https'
-    this.rest = new Rest(`${scheme}://${dialled(http)}`, () => this.token())
+    this.scheme = isLoopback(http.host) ? 'http' : 'https'
+    this.rest = new Rest(`${this.scheme}://${dialled(http)}`, () => this.token())
     this.hostName = hostname().replace(/[^a-zA-Z0-9.-]/g, '-') || 'localhost'
   }
 
@@ -53,6 +53,10 @@ export class Sandbox {
     this.engine = this.#program('engine', ['engine'], {
       KEELSON_HTTP: this.http.text,
       KEELSON_TCP: this.tcp.text,
+      // this machine joins first, and may not know its own name; others try the second
+      ...(this.scheme === 'https'
+        ? { KEELSON_PUBLIC_URLS: `${this.rest.baseUrl},https://${hostname()}:${this.http.port}` }
+        : {}),
       KEELSON_DATA_DIR: this.places.engine,
       KEELSON_REPLICA_NAME: 'quickstart',
       KEELSON_SEALING_KEY_FILE: this.places.sealingKeys,

@@ -31,10 +31,7 @@ const hostsCalled = async (name: string) => (await engine.http.get(`/api/v1/host
 const problem = (type: string) => `urn:keelson:problem:${type}`
 
 async function csrOf(algorithm: Algorithm): Promise<string> {
-  const keys = (await webcrypto.subtle.generateKey(algorithm as webcrypto.EcKeyGenParams, true, [
-    'sign',
-    'verify',
-  ])) as webcrypto.CryptoKeyPair
+  const keys = await webcrypto.subtle.generateKey(algorithm as webcrypto.EcKeyGenParams, true, ['sign', 'verify'])
   const request = await Pkcs10CertificateRequestGenerator.create({ name: 'CN=x', keys, signingAlgorithm: algorithm })
   return request.toString('pem')
 }

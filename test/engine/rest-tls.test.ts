@@ -89,7 +89,7 @@ describe('REST beyond the loopback', () => {
     let heard = ''
     const closed = new Promise((resolve) => socket.on('error', () => undefined).on('close', resolve))
     socket.on('data', (bytes) => {
-      heard += bytes
+      heard += String(bytes)
     })
     socket.write('GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n')
     await closed

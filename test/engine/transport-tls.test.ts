@@ -58,7 +58,7 @@ async function met(options: ConnectionOptions): Promise<string> {
   socket
     .on('error', () => undefined)
     .on('data', (bytes) => {
-      heard += bytes
+      heard += String(bytes)
     })
   const hello = JSON.stringify({ pattern: patterns.open, data: helloOf('x').said, id: '1' })
   socket.write(`${hello.length}#${hello}`)
@@ -100,7 +100,7 @@ describe('the transport', () => {
     plain
       .on('error', () => undefined)
       .on('data', (bytes) => {
-        heard += bytes
+        heard += String(bytes)
       })
     plain.write('49#{"pattern":{"session":"heartbeat"},"data":{},"id":"1"}')
     await once(plain, 'close')
