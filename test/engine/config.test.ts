@@ -113,7 +113,7 @@ describe('the configuration', () => {
     const env = { KEELSON_PUBLIC_URLS: 'https://a.example/, http://127.0.0.1:1' }
     expect(loadConfig('engine', machine(env)).publicUrls).toEqual(['https://a.example', 'http://127.0.0.1:1'])
     expect(faultsOf(() => loadConfig('engine', machine({ KEELSON_PUBLIC_URLS: 'a.example' })))).toEqual([
-      'publicUrls (KEELSON_PUBLIC_URLS) is "a.example", expected http:// or https:// addresses, several separated by commas',
+      'publicUrls (KEELSON_PUBLIC_URLS) is "a.example", expected http:// or https:// addresses without a path, several separated by commas',
     ])
   })
 
