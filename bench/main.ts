@@ -1,6 +1,7 @@
 import 'reflect-metadata'
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
+import { access } from './access/bench.js'
 import { commands } from './commands/bench.js'
 import { openPostgres } from './database.js'
 import type { Bench, Figure } from './figures.js'
@@ -11,7 +12,7 @@ import { rest } from './rest/bench.js'
 import { rpc } from './rpc/bench.js'
 import { tableOf } from './table.js'
 
-const benches: readonly Bench[] = [rpc, commands, fleet, rest]
+const benches: readonly Bench[] = [rpc, commands, fleet, rest, access]
 
 const USAGE = `npm run bench -- [name…] [--smoke] [--json FILE]
 
