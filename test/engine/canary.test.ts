@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,10 +7,17 @@ import { freePort } from '../support/address.js'
 import { createTestDatabase, type TestDatabase } from '../support/database.js'
 import { eventually } from '../support/eventually.js'
 import { keelson, type TestProcess } from '../support/process.js'
-import { asOwner, type Planting, secretFields, secretOf, spellingsOf } from './support/secrets.js'
+import { type Planting, secretOf } from './support/secret-field.js'
+import { asOwner, secretFields, spellingsOf } from './support/secrets.js'
 
 /** Properties that are named like a secret and are none. */
-const harmless: readonly string[] = ['tokenId', 'idempotencyKey']
+const harmless: readonly string[] = [
+  'tokenId',
+  'idempotencyKey',
+  'hasClientSecret',
+  'hasPassword',
+  'mustChangePassword',
+]
 const secretLike = /password|secret|token|credential|private|(^|[a-z])Key$|^key$/i
 /** A setting's name. */
 const harmlessIn: readonly string[] = ['settings.list.key', 'settings.get.key', 'settings.put.key']
@@ -124,21 +131,17 @@ describe('a secret', () => {
       await ask('GET', `/api/v1/hosts?password=${encodeURIComponent(secret)}`, { headers })
       await ask('GET', '/api/v1/hosts', { headers: { authorization: `Bearer ${secret}` } })
       await ask('POST', '/api/v1/hosts', { headers: { authorization: `Basic ${secret}` } })
+      for (const [method, path, body] of misplaced(secret)) await ask(method, path, { body: JSON.stringify(body) })
+      await ask('GET', `/api/v1/session/oidc/canary-code/callback?state=x&code=${encodeURIComponent(secret)}`)
     }
     await ask('POST', `/api/v1/hosts/${token}/activate`)
     await ask('POST', `/api/v1/${token}`)
     await ask('POST', '/api/v1/hosts', { body: '{"name":"made"}', headers: { 'idempotency-key': randomUUID() } })
-    for (const path of [
-      'events',
-      'commands',
-      'audit',
-      'audit/head',
-      'audit/verify',
-      'settings',
-      'schedules',
-      'hosts',
-    ]) {
-      await ask('GET', `/api/v1/${path}`)
+    for (const path of pathsOf(/^[^{]+$/)) {
+      const ids = [...(await ask('GET', path)).matchAll(/"id":"([^"]+)"/g)].map(([, found]) => found!)
+      for (const below of pathsOf(/^[^{]+\{[^{]+$/).filter((other) => other.startsWith(`${path}/{`))) {
+        for (const found of ids.slice(0, 30)) await ask('GET', below.replace(/\{\w+\}/, found))
+      }
     }
     for (const path of ['/metrics', '/health/ready', '/openapi.json', '/docs']) await ask('GET', path)
     for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) hear('command lines', commandLine(pid))
@@ -163,6 +166,10 @@ describe('a secret', () => {
       run(['engine', `--sealing-key-file=${directory}`], { ...planting.env, KEELSON_SEALING_KEYS: '' }),
     ]
     for (const program of ends) await program.ended
+    const keys = `${randomBytes(32).toString('base64')},${planting.env.KEELSON_SEALING_KEYS}`
+    const rotation = run(['keys', 'rotate'], { ...planting.env, KEELSON_SEALING_KEYS: keys })
+    await rotation.ended
+    expect(rotation.stdout).toMatch(/sealed anew with [0-9a-f]{16}: [1-9]/)
   }
 
   async function dump(): Promise<void> {
@@ -184,6 +191,10 @@ describe('a secret', () => {
       'table public.audit_entries',
       'table public.events',
       'table public.commands',
+      'table public.identity_providers',
+      'table public.idempotency_keys',
+      'reply to GET /api/v1/users',
+      'reply to GET /api/v1/identity-providers',
       'output of program 0',
     ]) {
       expect((heard.get(where) ?? '').length).toBeGreaterThan(200)
@@ -211,22 +222,52 @@ describe('the table of secrets', () => {
   })
 
   it('has each property of a body, asked or answered, that is named like one', () => {
-    const { paths, components } = JSON.parse(readFileSync('openapi.json', 'utf8'))
-    const found = new Set<string>()
-    for (const item of Object.values<object>(paths)) {
-      for (const operation of Object.values<{ operationId: string; requestBody?: object; responses: object }>(
-        item as Record<string, never>,
-      )) {
-        const { operationId, requestBody, responses } = operation
-        const ok = Object.entries(responses).filter(([status]) => status.startsWith('2'))
-        for (const property of propertiesOf([requestBody, ok], components.schemas)) {
-          if (secretLike.test(property) && !harmless.includes(property)) found.add(`${operationId}.${property}`)
-        }
-      }
-    }
-    expect([...found].filter((name) => !names.has(name) && !harmlessIn.includes(name))).toEqual([])
+    const found = bodyProperties().filter(([, property]) => secretLike.test(property) && !harmless.includes(property))
+    const named = found.map((pair) => pair.join('.'))
+    expect(named.filter((name) => !names.has(name) && !harmlessIn.includes(name))).toEqual([])
+  })
+
+  it('names only properties that there are', () => {
+    const there = new Set(bodyProperties().map((pair) => pair.join('.')))
+    expect([...names].filter((name) => /^\w+\.\w+\.\w+$/.test(name) && !there.has(name))).toEqual([])
   })
 })
+
+interface Documented {
+  readonly operationId: string
+  readonly requestBody?: object
+  readonly responses: object
+}
+
+const { paths, components }: { paths: Record<string, Record<string, Documented>>; components: { schemas: never } } =
+  JSON.parse(readFileSync('openapi.json', 'utf8'))
+
+/** What can be asked for, and ends. */
+const pathsOf = (form: RegExp): string[] =>
+  Object.entries(paths)
+    .filter(([path, { get }]) => get && form.test(path) && !JSON.stringify(get).includes('text/event-stream'))
+    .map(([path]) => path)
+
+/** Operation and property, of bodies that are asked for or answered with success. */
+function bodyProperties(): [string, string][] {
+  return Object.values(paths).flatMap((item) =>
+    Object.values(item).flatMap(({ operationId, requestBody, responses }) => {
+      const ok = Object.entries(responses).filter(([status]) => status.startsWith('2'))
+      return propertiesOf([requestBody, ok], components.schemas).map((name): [string, string] => [operationId, name])
+    }),
+  )
+}
+
+/** Requests that hold a secret where it belongs and are refused, and where it does not. */
+const misplaced = (secret: string): [string, string, object][] => [
+  ['POST', '/api/v1/session', { name: 'nobody', password: secret }],
+  ['POST', '/api/v1/session', { name: 'nobody', password: [secret] }],
+  ['PUT', '/api/v1/session/password', { current: secret, next: secret }],
+  ['POST', '/api/v1/identity-providers', { name: 'Bad', issuer: 'none', clientId: 'a', clientSecret: secret }],
+  ['POST', '/api/v1/identity-providers', { name: 'bad', issuer: 'none', clientId: 'a', clientSecret: { secret } }],
+  ['POST', '/api/v1/users', { kind: 'person', name: 'canary-body', password: secret }],
+  ['POST', '/api/v1/tokens', { name: 'canary-body', token: secret }],
+]
 
 function propertiesOf(node: unknown, schemas: Readonly<Record<string, object>>, seen = new Set<unknown>()): string[] {
   if (typeof node !== 'object' || node === null || seen.has(node)) return []

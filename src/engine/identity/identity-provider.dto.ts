@@ -201,7 +201,7 @@ export function viewIdentityProvider(provider: IdentityProvider): IdentityProvid
     displayName: provider.displayName,
     issuer: provider.issuer,
     clientId: provider.clientId,
-    hasClientSecret: provider.clientSecret !== null,
+    hasClientSecret: provider.sealedClientSecret !== null,
     publicUrl: provider.publicUrl,
     scopes: [...provider.scopes],
     nameClaim: provider.nameClaim,

@@ -19,8 +19,8 @@ export class IdentityProvider {
   @Column('text', { default: '' }) displayName!: string
   @Column('text') issuer!: string
   @Column('text') clientId!: string
-  /** Sealed; null: a public client. */
-  @Column('text', { nullable: true }) clientSecret!: string | null
+  /** Null: a public client. */
+  @Column('text', { nullable: true }) sealedClientSecret!: string | null
   /** This plane as browsers reach it; null: as their request says. */
   @Column('text', { nullable: true }) publicUrl!: string | null
   @Column('jsonb') scopes!: readonly string[]
@@ -32,5 +32,3 @@ export class IdentityProvider {
   @Column('timestamptz', { default: () => 'now()' }) createdAt!: Date
   @Column('timestamptz', { default: () => 'now()' }) updatedAt!: Date
 }
-
-export const clientSecretPlace = (id: string): string => `identity_providers.client_secret/${id}`

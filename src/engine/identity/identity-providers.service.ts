@@ -7,6 +7,7 @@ import { Conflict, Invalid, NotFound } from '../platform/errors.js'
 import { type IfMatch, requireMatch } from '../platform/etag.js'
 import type { Listing } from '../platform/listing.js'
 import { type Page, page } from '../platform/pages.js'
+import { clientSecrets, sealedPlace } from '../platform/sealed-columns.js'
 import { Sealer } from '../platform/sealing.js'
 import { Authentication } from './authentication.js'
 import type {
@@ -15,7 +16,7 @@ import type {
   IdentityProviderQuery,
   IdentityProviderUpdate,
 } from './identity-provider.dto.js'
-import { clientSecretPlace, type GroupRole, IdentityProvider } from './identity-provider.entity.js'
+import { type GroupRole, IdentityProvider } from './identity-provider.entity.js'
 import { isTrustworthy } from './loopback.js'
 import { WebSessions } from './web-sessions.js'
 
@@ -67,8 +68,8 @@ export class IdentityProviders {
     return provider
   }
 
-  clientSecretOf({ id, clientSecret }: IdentityProvider): string | null {
-    return clientSecret === null ? null : this.sealer.openText(clientSecret, clientSecretPlace(id))
+  clientSecretOf({ id, sealedClientSecret: sealed }: IdentityProvider): string | null {
+    return sealed === null ? null : this.sealer.openText(sealed, sealedPlace(clientSecrets, [id]))
   }
 
   async create(body: IdentityProviderCreate): Promise<IdentityProvider> {
@@ -118,7 +119,9 @@ export class IdentityProviders {
     if (groupRoles) await requireProjects(tx, groupRoles)
     const said = {
       ...{ displayName, clientId, publicUrl, scopes, nameClaim, groupsClaim, enabled },
-      clientSecret: clientSecret ? this.sealer.seal(clientSecret, clientSecretPlace(id)) : clientSecret,
+      sealedClientSecret: clientSecret
+        ? this.sealer.seal(clientSecret, sealedPlace(clientSecrets, [id]))
+        : clientSecret,
       groupRoles: groupRoles?.map(({ group, role, projectId = null }): GroupRole => ({ group, role, projectId })),
     }
     return Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined))

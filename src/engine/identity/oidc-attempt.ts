@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { Forbidden } from '../platform/errors.js'
+import { signInAttempt } from '../platform/sealed-columns.js'
 import { SealBroken, type Sealer } from '../platform/sealing.js'
 import { readCookie, writeCookie } from './cookies.js'
 
@@ -14,15 +15,14 @@ export interface OidcAttempt {
 }
 
 export const ATTEMPT_COOKIE = 'keelson_oidc'
-export const ATTEMPT_SECONDS = 600
+export const ATTEMPT_SECONDS = signInAttempt.seconds
 
-const PLACE = 'cookies/keelson_oidc'
 /** Lax: it has to come along when the provider sends the browser back. */
 const cookie = { path: '/api/v1/session/oidc', sameSite: 'Lax' } as const
 
 /** Sealed, and kept by the browser alone: any replica can go on with it. */
 export function writeAttempt(request: FastifyRequest, sealer: Sealer, attempt: OidcAttempt): string {
-  const value = sealer.seal(JSON.stringify(attempt), PLACE)
+  const value = sealer.seal(JSON.stringify(attempt), signInAttempt.place)
   return writeCookie(request, ATTEMPT_COOKIE, value, { ...cookie, maxAgeSeconds: ATTEMPT_SECONDS })
 }
 
@@ -42,7 +42,7 @@ export function readAttempt(request: FastifyRequest, sealer: Sealer, providerId:
 function open(sealed: string, sealer: Sealer): OidcAttempt {
   try {
     // whatever opens was sealed by us, with this shape
-    return JSON.parse(sealer.openText(sealed, PLACE)) as OidcAttempt
+    return JSON.parse(sealer.openText(sealed, signInAttempt.place)) as OidcAttempt
   } catch (error) {
     if (error instanceof SealBroken) throw refused('what this browser kept of the sign-in is not ours')
     throw error

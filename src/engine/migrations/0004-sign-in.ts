@@ -28,7 +28,7 @@ const up = [
      display_name text NOT NULL DEFAULT '',
      issuer text NOT NULL,
      client_id text NOT NULL,
-     client_secret text,
+     sealed_client_secret text,
      public_url text,
      scopes jsonb NOT NULL,
      name_claim text NOT NULL,
@@ -59,9 +59,15 @@ const up = [
   `ALTER TABLE web_sessions ADD COLUMN provider_id uuid
      CONSTRAINT fk_web_sessions_provider_id REFERENCES identity_providers (id) ON DELETE CASCADE`,
   `CREATE INDEX ix_web_sessions_provider_id ON web_sessions (provider_id)`,
+
+  // Instead of `body`, where the reply shows a secret.
+  `ALTER TABLE idempotency_keys ADD COLUMN sealed_body text`,
 ]
 
 const down = [
+  // a reply without its body would be no repeat
+  'DELETE FROM idempotency_keys WHERE sealed_body IS NOT NULL',
+  'ALTER TABLE idempotency_keys DROP COLUMN sealed_body',
   'ALTER TABLE web_sessions DROP COLUMN provider_id',
   // without its provider nobody would ever take it away again
   'DELETE FROM role_bindings WHERE provider_id IS NOT NULL',

@@ -13,5 +13,7 @@ export class IdempotencyKey {
   @Column('jsonb', { nullable: true }) headers!: Record<string, string> | null
   /** The body's very text, as a JSON string: an object would lose the order of its members. */
   @Column('jsonb', { nullable: true }) body!: string | null
+  /** Instead of the body, where it shows a secret. */
+  @Column('text', { nullable: true }) sealedBody!: string | null
   @Column('timestamptz', { default: () => 'now()' }) createdAt!: Date
 }

@@ -14,6 +14,8 @@ export interface StoredReply {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: string | null
+  /** Instead of the body, where it shows a secret. */
+  readonly sealedBody: string | null
 }
 
 export function callOf(request: FastifyRequest, key: string): Call {
@@ -39,19 +41,25 @@ export async function findReply(
   tx: Tx,
   { scope, key }: Call,
 ): Promise<(StoredReply & { fingerprint: string }) | undefined> {
-  const sql = `SELECT fingerprint, status, headers, body FROM idempotency_keys
+  const sql = `SELECT fingerprint, status, headers, body, sealed_body AS "sealedBody" FROM idempotency_keys
     WHERE scope = $1 AND key = $2 AND created_at > now() - interval '24 hours'`
   const rows = await prepared<StoredReply & { fingerprint: string }>(tx, 'idempotency.find', sql, [scope, key])
   return rows[0]
 }
 
-export async function storeReply(tx: Tx, call: Call, { status, headers, body }: StoredReply): Promise<void> {
+export async function storeReply(
+  tx: Tx,
+  call: Call,
+  { status, headers, body, sealedBody }: StoredReply,
+): Promise<void> {
   // a key of more than 24 hours may still be there, waiting to be removed
-  const sql = `INSERT INTO idempotency_keys (scope, key, fingerprint, status, headers, body) VALUES ($1, $2, $3, $4, $5, $6)
+  const sql = `INSERT INTO idempotency_keys (scope, key, fingerprint, status, headers, body, sealed_body)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
     ON CONFLICT ON CONSTRAINT pk_idempotency_keys DO UPDATE SET fingerprint = excluded.fingerprint,
-      status = excluded.status, headers = excluded.headers, body = excluded.body, created_at = now()`
+      status = excluded.status, headers = excluded.headers, body = excluded.body,
+      sealed_body = excluded.sealed_body, created_at = now()`
   const text = body === null ? null : JSON.stringify(body)
-  const values = [call.scope, call.key, call.fingerprint, status, JSON.stringify(headers), text]
+  const values = [call.scope, call.key, call.fingerprint, status, JSON.stringify(headers), text, sealedBody]
   await prepared(tx, 'idempotency.store', sql, values)
 }
 

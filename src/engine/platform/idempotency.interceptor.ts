@@ -15,6 +15,7 @@ import { type Call, callOf, claimKey, findReply, type StoredReply, storeReply } 
 import { OPERATION, type OperationOptions } from './openapi.js'
 import { problemReply, StoredProblem } from './problem.js'
 import { problemTypeOf } from './problems.js'
+import { keptReplies, sealedPlace } from './sealed-columns.js'
 import { Sealer } from './sealing.js'
 import { BadInput } from './validation.js'
 
@@ -25,8 +26,7 @@ const KEY = /^[\x21-\x7e]{1,255}$/
 const storable: ReadonlySet<number> = new Set([404, 409, 412, 422])
 const keptHeaders = ['location', 'etag'] as const
 
-/** `sealed`: its reply shows a secret. */
-type KeyedCall = Call & { readonly sealed: boolean }
+type KeyedCall = Call & { readonly secretReply: boolean }
 
 type Outcome = { readonly body: unknown } | 'taken'
 
@@ -51,7 +51,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
       throw new HttpException('Idempotency-Key is 1 to 255 visible ASCII characters', 400)
     }
     const reply = context.switchToHttp().getResponse<FastifyReply>()
-    const call = { ...callOf(request, key), sealed: options?.secretReply === true }
+    const call = { ...callOf(request, key), secretReply: options?.secretReply === true }
     return from(this.once(call, request, reply, next))
   }
 
@@ -92,7 +92,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
     }
     if (stored) {
       audited?.repeats()
-      return { body: replay(this.opened(stored, call), reply) }
+      return { body: replay({ ...stored, body: this.bodyOf(stored, call) }, reply) }
     }
     audited?.acts()
     return { body: await this.run(tx, call, request, reply, next) }
@@ -113,32 +113,33 @@ export class IdempotencyInterceptor implements NestInterceptor {
       await storeReply(tx, call, {
         status: reply.statusCode,
         headers: headersOf(reply),
-        body: this.closed(JSON.stringify(body) ?? null, call),
+        ...this.closed(JSON.stringify(body) ?? null, call),
       })
       return body
     } catch (error) {
       const { status, headers, body } = problemReply(error, request)
       if (error instanceof BadInput || !storable.has(status)) throw error
       currentCall()?.refuses({ status, problem: problemTypeOf(body) })
-      await storeReply(tx, call, { status, headers, body: JSON.stringify(body) })
+      // a refusal shows no secret
+      await storeReply(tx, call, { status, headers, body: JSON.stringify(body), sealedBody: null })
       return new StoredProblem(status, headers, body)
     }
   }
 
-  private closed(body: string | null, { sealed, scope, key }: KeyedCall): string | null {
-    return sealed && body !== null ? this.sealer.seal(body, placeOf(scope, key)) : body
+  private closed(
+    body: string | null,
+    { secretReply, scope, key }: KeyedCall,
+  ): Pick<StoredReply, 'body' | 'sealedBody'> {
+    if (!secretReply || body === null) return { body, sealedBody: null }
+    return { body: null, sealedBody: this.sealer.seal(body, sealedPlace(keptReplies, [scope, key])) }
   }
 
-  /** A refusal holds no secret, and is kept as it is. */
-  private opened(stored: StoredReply, { sealed, scope, key }: KeyedCall): StoredReply {
-    if (!sealed || stored.body === null || stored.status >= 400) return stored
-    return { ...stored, body: this.sealer.openText(stored.body, placeOf(scope, key)) }
+  private bodyOf({ body, sealedBody }: StoredReply, { scope, key }: Call): string | null {
+    return sealedBody === null ? body : this.sealer.openText(sealedBody, sealedPlace(keptReplies, [scope, key]))
   }
 }
 
-const placeOf = (scope: string, key: string): string => `idempotency_keys.body/${scope} ${key}`
-
-function replay({ status, headers, body }: StoredReply, reply: FastifyReply): unknown {
+function replay({ status, headers, body }: Omit<StoredReply, 'sealedBody'>, reply: FastifyReply): unknown {
   reply.header('idempotency-replayed', 'true')
   const value: unknown = body === null ? undefined : JSON.parse(body)
   if (status >= 400) return new StoredProblem(status, headers, value)

@@ -117,12 +117,15 @@ async function resealBatch(
      ORDER BY 1 LIMIT $3 FOR UPDATE`,
     [`sealed:1:${sealer.current.id}:%`, after, batch],
   )
+  // column by column, as the index of the id has them: the table may be long, and the sealed rows few
+  const found = where.id.map((name, index) => `${name}::text = $${index + 2}`).join(' AND ')
+  const update = `UPDATE ${table} SET ${column} = $1 WHERE ${found}`
   const broken: string[] = []
   for (const row of rows) {
     const place = sealedPlace(where, row.id)
     const secret = openOrNull(sealer, row.sealed, place)
     if (secret === null) broken.push(place)
-    else await tx.query(`UPDATE ${table} SET ${column} = $1 WHERE ${id} = $2`, [sealer.seal(secret, place), row.id])
+    else await tx.query(update, [sealer.seal(secret, place), ...row.id])
   }
   const last = rows.length === batch ? (rows.at(-1)?.id ?? null) : null
   return { resealed: rows.length - broken.length, broken, last }

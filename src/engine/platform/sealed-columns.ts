@@ -6,11 +6,33 @@ export interface SealedColumn {
   readonly id: readonly string[]
 }
 
+export const clientSecrets: SealedColumn = {
+  table: 'identity_providers',
+  column: 'sealed_client_secret',
+  id: ['id'],
+}
+
+/** Replies that show a secret, as long as their Idempotency-Key is kept. */
+export const keptReplies: SealedColumn = { table: 'idempotency_keys', column: 'sealed_body', id: ['scope', 'key'] }
+
 /**
  * Every column that `Sealer.seal` writes to: what a rotation seals anew. A test holds it against the migrations and the
  * calls. Not here: `sealing_checks.sealed`, where each value belongs to its key.
  */
-export const sealedColumns: readonly SealedColumn[] = []
+export const sealedColumns: readonly SealedColumn[] = [clientSecrets, keptReplies]
 
+/** An id may hold a `/` itself: it is escaped, so that no two rows have one place. */
 export const sealedPlace = ({ table, column }: Pick<SealedColumn, 'table' | 'column'>, id: readonly string[]): string =>
-  `${table}.${column}/${id.join('/')}`
+  `${table}.${column}/${id.map(encodeURIComponent).join('/')}`
+
+/** What is sealed for somebody else to keep: out of reach of a rotation, and worth nothing after `seconds`. */
+export interface PassingSeal {
+  readonly place: string
+  readonly seconds: number
+}
+
+/** The cookie of a sign-in through a provider. Whose key goes away meanwhile begins that sign-in again. */
+export const signInAttempt: PassingSeal = { place: 'cookies/keelson_oidc', seconds: 600 }
+
+/** No more of them than these, and none for longer than an operator waits before a key goes away. */
+export const passingSeals: readonly PassingSeal[] = [signInAttempt]

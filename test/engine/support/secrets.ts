@@ -2,26 +2,8 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import pg from 'pg'
 import { hashOf, writeCredential } from '../../../src/engine/identity/secrets.js'
-
-/** Where a plane is made ready, and what of it is there. */
-export interface Planting {
-  /** Of the database that the plane will have; its user may do everything. */
-  readonly databaseUrl: string
-  /** Environment of the engine and its agent. */
-  readonly env: Record<string, string>
-  /** Where the engine writes an administrator's token. */
-  readonly tokenFile: string
-}
-
-export interface SecretField {
-  /** A key of the configuration, or `<operation>.<property>` of the API. */
-  readonly name: string
-  /** Plants a canary before the engine starts, or once it serves. @returns the text that must be found nowhere */
-  readonly before?: (at: Planting) => string | Promise<string>
-  readonly after?: (at: Planting) => string | Promise<string>
-}
-
-const canary = (name: string): string => `canary-${name}-${randomBytes(12).toString('hex')}`
+import { apiSecrets } from './api-secrets.js'
+import { canary, type SecretField, secretOf } from './secret-field.js'
 
 /**
  * Every secret that the plane is told or tells, by configuration or by its API. A key of the configuration that is marked
@@ -67,10 +49,8 @@ export const secretFields: readonly SecretField[] = [
       return secretOf(writeCredential('kst', { id, secret }))
     },
   },
+  ...apiSecrets,
 ]
-
-/** What of a token must stay unknown: its id may be told. */
-export const secretOf = (token: string): string => token.split('_').slice(2).join('_')
 
 /** A secret in the spellings in which it might be found. */
 export function spellingsOf(secret: string): string[] {
