@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { keysOf, programNames } from '../../src/config/programs.js'
+import { readJoinToken, writeJoinToken } from '../../src/wire/join-token.js'
 import { freePort } from '../support/address.js'
 import { createTestDatabase, type TestDatabase } from '../support/database.js'
 import { eventually } from '../support/eventually.js'
@@ -106,7 +107,7 @@ describe('a secret', () => {
       ...planting.env,
       KEELSON_AGENT_NAME: 'stranger',
       KEELSON_STATE_DIR: join(directory, 'stranger'),
-      KEELSON_JOIN_SECRET: `${planting.env.KEELSON_JOIN_SECRET?.slice(0, -1)}?`,
+      KEELSON_JOIN_TOKEN: guessed(planting.env.KEELSON_JOIN_TOKEN),
     })
     const id = await eventually(
       async () => {
@@ -116,7 +117,7 @@ describe('a secret', () => {
       },
       { timeoutMs: 20_000 },
     )
-    await stranger.line(/bad-secret/)
+    await stranger.line(/join token/)
     const connection = `/api/v1/hosts/${id}/storage-connections/a`
     await ask('PUT', connection, { body: JSON.stringify({ uri: `local://${directory}` }) })
     await eventually(async () => expect(await ask('GET', connection)).toContain('"ACTIVE"'), { timeoutMs: 20_000 })
@@ -259,6 +260,13 @@ function bodyProperties(): [string, string][] {
 }
 
 /** Requests that hold a secret where it belongs and are refused, and where it does not. */
+/** A join token with another secret. */
+function guessed(text = ''): string {
+  const token = readJoinToken(text)
+  if (!token) throw new Error('there is no join token')
+  return writeJoinToken({ ...token, secret: token.secret.split('').reverse().join('') })
+}
+
 const misplaced = (secret: string): [string, string, object][] => [
   ['POST', '/api/v1/session', { name: 'nobody', password: secret }],
   ['POST', '/api/v1/session', { name: 'nobody', password: [secret] }],

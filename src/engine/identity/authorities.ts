@@ -1,6 +1,7 @@
 import { ExitError, exitCodes } from '../../config/exit.js'
 import type { Logger } from '../../log/logger.js'
 import type { Database, Tx } from '../platform/database.js'
+import { authorityKeys, sealedPlace } from '../platform/sealed-columns.js'
 import type { Sealer } from '../platform/sealing.js'
 import type { FileAuthority } from './authority-files.js'
 import { factsOf, makeAuthority, type Signer, signerOf } from './certificates.js'
@@ -18,7 +19,7 @@ const ENOUGH_LIFE_MS = 365 * 86_400_000
 /** One that ends sooner signs for no replica any more: every host has been told of the next by then. */
 const LASTING_MS = 60 * 86_400_000
 
-const placeOf = (fingerprint: string): string => `certificate_authorities.sealed_key/${fingerprint}`
+const placeOf = (fingerprint: string): string => sealedPlace(authorityKeys, [fingerprint])
 
 /**
  * The certificate authorities of the plane. Trust is a list. The newest signs certificates of hosts, the oldest whose key

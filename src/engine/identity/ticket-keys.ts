@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import type { Logger } from '../../log/logger.js'
 import type { Database, Tx } from '../platform/database.js'
 import type { Notifications } from '../platform/notifications.js'
+import { sealedPlace, ticketKeys } from '../platform/sealed-columns.js'
 import type { Sealer } from '../platform/sealing.js'
 
 const CHANNEL = 'keelson_ticket_keys'
@@ -9,7 +10,7 @@ const CHANNEL = 'keelson_ticket_keys'
 const BYTES = 48
 const LOOK_MS = 60_000
 
-const placeOf = (id: string): string => `tls_ticket_keys.sealed/${id}`
+const placeOf = (id: string): string => sealedPlace(ticketKeys, [id])
 
 /**
  * The key of TLS session tickets, the same for all replicas: an agent resumes with whichever it reaches. Who has it could

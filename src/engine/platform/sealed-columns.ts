@@ -6,6 +6,14 @@ export interface SealedColumn {
   readonly id: readonly string[]
 }
 
+export const authorityKeys: SealedColumn = {
+  table: 'certificate_authorities',
+  column: 'sealed_key',
+  id: ['fingerprint'],
+}
+
+export const ticketKeys: SealedColumn = { table: 'tls_ticket_keys', column: 'sealed', id: ['id'] }
+
 export const clientSecrets: SealedColumn = {
   table: 'identity_providers',
   column: 'sealed_client_secret',
@@ -19,7 +27,7 @@ export const keptReplies: SealedColumn = { table: 'idempotency_keys', column: 's
  * Every column that `Sealer.seal` writes to: what a rotation seals anew. A test holds it against the migrations and the
  * calls. Not here: `sealing_checks.sealed`, where each value belongs to its key.
  */
-export const sealedColumns: readonly SealedColumn[] = [clientSecrets, keptReplies]
+export const sealedColumns: readonly SealedColumn[] = [authorityKeys, clientSecrets, keptReplies, ticketKeys]
 
 /** An id may hold a `/` itself: it is escaped, so that no two rows have one place. */
 export const sealedPlace = ({ table, column }: Pick<SealedColumn, 'table' | 'column'>, id: readonly string[]): string =>

@@ -2,21 +2,16 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import pg from 'pg'
 import { hashOf, writeCredential } from '../../../src/engine/identity/secrets.js'
+import { readJoinToken } from '../../../src/wire/join-token.js'
+import { http } from '../../support/http.js'
 import { apiSecrets } from './api-secrets.js'
-import { canary, type SecretField, secretOf } from './secret-field.js'
+import { canary, type Planting, type SecretField, secretOf } from './secret-field.js'
 
 /**
  * Every secret that the plane is told or tells, by configuration or by its API. A key of the configuration that is marked
  * secret, and a property of a body that is named like one, has to be here (`canary.test.ts`).
  */
 export const secretFields: readonly SecretField[] = [
-  {
-    name: 'joinSecret',
-    before: ({ env }) => {
-      env.KEELSON_JOIN_SECRET = canary('join')
-      return env.KEELSON_JOIN_SECRET
-    },
-  },
   {
     name: 'sealingKeys',
     before: ({ env }) => {
@@ -49,8 +44,31 @@ export const secretFields: readonly SecretField[] = [
       return secretOf(writeCredential('kst', { id, secret }))
     },
   },
+  {
+    name: 'joinToken',
+    after: async (at) => {
+      at.env.KEELSON_JOIN_TOKEN = await makeJoinToken(at, 'canary')
+      return at.env.KEELSON_JOIN_TOKEN
+    },
+  },
+  {
+    // what the agent sends
+    name: 'enrolment.create.token',
+    after: ({ env }) => secretOfJoinToken(env.KEELSON_JOIN_TOKEN ?? ''),
+  },
+  {
+    name: 'joinTokens.create.token',
+    after: async (at) => secretOfJoinToken(await makeJoinToken(at, 'canary-never')),
+  },
   ...apiSecrets,
 ]
+
+async function makeJoinToken({ env, tokenFile }: Planting, name: string): Promise<string> {
+  const client = http(`http://${env.KEELSON_HTTP}`, { token: (await readFile(tokenFile, 'utf8')).trim() })
+  return (await client.post('/api/v1/hosts/join-tokens', { name })).body.token
+}
+
+const secretOfJoinToken = (text: string): string => readJoinToken(text)?.secret ?? ''
 
 /** A secret in the spellings in which it might be found. */
 export function spellingsOf(secret: string): string[] {
