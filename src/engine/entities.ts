@@ -10,14 +10,12 @@ import { AuditAnchor } from './identity/audit-anchor.entity.js'
 import { AuditEntry } from './identity/audit-entry.entity.js'
 import { UnchainedAuditEntry } from './identity/audit-unchained.entity.js'
 import { CertificateAuthority } from './identity/certificate-authority.entity.js'
-import { EnrolmentFailure } from './identity/enrolment-failure.entity.js'
 import { ExternalIdentity } from './identity/external-identity.entity.js'
 import { HostCertificate } from './identity/host-certificate.entity.js'
 import { IdentityProvider } from './identity/identity-provider.entity.js'
 import { JoinTokenRow } from './identity/join-token.entity.js'
 import { Project } from './identity/project.entity.js'
 import { RoleBinding } from './identity/role-binding.entity.js'
-import { SignInAddress } from './identity/sign-in-address.entity.js'
 import { TicketKey } from './identity/ticket-key.entity.js'
 import { User } from './identity/user.entity.js'
 import { WebSession } from './identity/web-session.entity.js'
@@ -36,7 +34,6 @@ export const entities = [
   AuditEntry,
   CertificateAuthority,
   Command,
-  EnrolmentFailure,
   Event,
   ExternalIdentity,
   Host,
@@ -54,7 +51,6 @@ export const entities = [
   Schedule,
   SealingCheck,
   Setting,
-  SignInAddress,
   StorageConnection,
   TicketKey,
   Tombstone,

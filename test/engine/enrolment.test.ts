@@ -231,14 +231,14 @@ describe('somebody who guesses join tokens', () => {
   afterAll(() => guessed?.stop())
 
   it('learns nothing by the answer, and is locked out on every replica, also with a token that is good', async () => {
-    await guessed.http.put('/api/v1/settings/enrolment.failuresUntilLock', { value: 4 })
-    await guessed.http.put('/api/v1/settings/enrolment.lockMs', { value: 2_000 })
+    await guessed.http.put('/api/v1/settings/limits.enrolmentFailures', { value: 4 })
+    await guessed.http.put('/api/v1/settings/limits.lockoutMs', { value: 2_000 })
     const good = await guessed.joinToken()
     const token = readJoinToken(good)!
     const guess = (text: string, url = guessed.url) =>
       http(url).post('/api/v1/enrolment', { token: text, name: 'guesser', csr })
     await eventually(async () => {
-      const { body } = await guessed.http.get('/api/v1/settings/enrolment.failuresUntilLock')
+      const { body } = await guessed.http.get('/api/v1/settings/limits.enrolmentFailures')
       expect(body.value).toBe(4)
     })
     const other = await guessed.replica()
@@ -258,10 +258,39 @@ describe('somebody who guesses join tokens', () => {
       })
     for (const url of [guessed.url, other.url]) {
       const locked = await guess(good, url)
-      expect(locked).toMatchObject({ status: 429, body: { type: problem('locked-out') } })
+      expect(locked).toMatchObject({ status: 429, body: { type: problem('too-many-requests') } })
       expect(Number(locked.headers.get('retry-after'))).toBeGreaterThan(0)
     }
     await eventually(async () => expect((await guess(good)).status).toBe(200), { timeoutMs: 10_000, intervalMs: 250 })
     await other.stop()
+  })
+
+  it('gets no more guesses at once than one after the other', async () => {
+    const { http: admin, query, url } = guessed
+    await eventually(async () => {
+      const { body } = await admin.get('/api/v1/settings/limits.enrolmentFailures')
+      expect(body.value).toBe(4)
+    })
+    await query('DELETE FROM limit_counters')
+    const guess = (index: number) =>
+      http(url).post('/api/v1/enrolment', { token: `kjt_${index}`, name: 'guesser', csr })
+    const answers = await Promise.all(Array.from({ length: 24 }, (_, index) => guess(index)))
+    expect(answers.filter(({ status }) => status === 401)).toHaveLength(4)
+    expect(answers.filter(({ status }) => status === 429)).toHaveLength(20)
+  })
+})
+
+describe('a rack that enrols at once from behind one address', () => {
+  it('is not taken for somebody who guesses', async () => {
+    const tokens = await Promise.all(Array.from({ length: 40 }, () => engine.joinToken({})))
+    const answers = await Promise.all(tokens.map((token, index) => enrol({ token, name: `racked-${index}` })))
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(40)
+  })
+
+  it('is not counted for tokens that are for another host, either', async () => {
+    await engine.query('DELETE FROM limit_counters')
+    const token = await engine.joinToken({ name: 'somebody-else' })
+    expect((await enrol({ token, name: 'misnamed' })).status).toBe(403)
+    expect(await engine.query('SELECT attempts FROM limit_counters')).toEqual([{ attempts: 0 }])
   })
 })

@@ -1,5 +1,6 @@
+import type { FastifyRequest } from 'fastify'
 import { BoundedCounters } from '../../src/engine/platform/bounded-counters.js'
-import { networkOf } from '../../src/engine/platform/client-address.js'
+import { subjectOf } from '../../src/engine/platform/client-address.js'
 
 describe('counters', () => {
   const minute = 60_000
@@ -43,9 +44,12 @@ it.each([
   ['203.0.113.9', '203.0.113.9'],
   ['2001:db8:1:2:aaaa::1', '2001:db8:1:2::/64'],
   ['2001:db8:1:2:bbbb:cccc:dddd:eeee', '2001:db8:1:2::/64'],
+  ['2001:DB8:1:2:bbbb:0:0:2', '2001:db8:1:2::/64'],
   ['2001:db8:1:3::1', '2001:db8:1:3::/64'],
+  ['::ffff:192.0.2.7', '192.0.2.7'],
+  ['fe80::1%eth0', 'fe80::/64'],
   ['::1', '::/64'],
-  ['unknown', 'unknown'],
-])('%s is counted as %s', (address, network) => {
-  expect(networkOf(address)).toBe(network)
+  ['no address', 'unknown'],
+])('%s is counted as %s', (ip, network) => {
+  expect(subjectOf({ ip } as FastifyRequest)).toBe(`address:${network}`)
 })

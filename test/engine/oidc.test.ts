@@ -165,6 +165,24 @@ describe('an answer that does not belong to the sign-in', () => {
     expect(browser.cookies.has('keelson_session')).toBe(false)
   })
 
+  it('is a failed sign-in of its address, unless the browser had begun none', async () => {
+    const count = async () => {
+      const rows = await engine.query<{ attempts: number }>(
+        `SELECT attempts FROM limit_counters WHERE key LIKE 'sign-in:%'`,
+      )
+      return rows[0]?.attempts ?? 0
+    }
+    await signIn(somebody())
+    const before = await count()
+    await signIn(somebody())
+    expect(await new Browser(engine.url).get((await walk(somebody())).callback)).toMatchObject(refused)
+    expect(await count()).toBe(before)
+    const { browser, back } = await walk(somebody())
+    back.searchParams.set('state', 'another')
+    expect(await browser.get(back.pathname + back.search)).toMatchObject(refused)
+    expect(await count()).toBe(before + 1)
+  })
+
   it('is refused in another browser', async () => {
     const { callback } = await walk(somebody())
     expect(await new Browser(engine.url).get(callback)).toMatchObject(refused)

@@ -42,6 +42,16 @@ describe('a request is not from our own pages', () => {
   })
 })
 
+it('where no cookie vouches is refused only where it says that it comes from elsewhere', () => {
+  const origins = new Origins(['https://keelson.example'])
+  const refuse = (headers: Record<string, string>) => () => origins.refuseOtherSites({ headers: { host, ...headers } })
+  expect(refuse({})).not.toThrow()
+  expect(refuse({ origin: own })).not.toThrow()
+  expect(refuse({ origin: 'https://keelson.example', 'sec-fetch-site': 'cross-site' })).not.toThrow()
+  expect(refuse({ origin: 'https://evil.example' })).toThrow(expect.objectContaining({ type: 'cross-site' }))
+  expect(refuse({ 'sec-fetch-site': 'same-site' })).toThrow(expect.objectContaining({ type: 'cross-site' }))
+})
+
 it('from elsewhere is refused as cross-site', () => {
   const origins = new Origins(['https://keelson.example'])
   expect(() => origins.requireSameOrigin({ headers: { origin: 'https://keelson.example' } })).not.toThrow()

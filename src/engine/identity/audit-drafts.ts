@@ -1,7 +1,6 @@
-import { isIP } from 'node:net'
-import type { FastifyRequest } from 'fastify'
 import { scrub } from '../../log/redaction.js'
 import type { AuditedCall, Outcome } from '../platform/audited-call.js'
+import { addressOf } from '../platform/client-address.js'
 
 /** A row to be written. What a call carried in its body or query is never part of it. */
 export interface AuditDraft {
@@ -73,12 +72,6 @@ export function subjectOf(route: string | undefined, parameters: unknown): strin
 }
 
 const singular = (noun: string): string => noun.replace(/ies$/, 'y').replace(/s$/, '')
-
-/** Behind a proxy it may be whatever the proxy was told. */
-function addressOf(request: FastifyRequest): string {
-  const { ip } = request
-  return isIP(ip) ? ip : (request.socket.remoteAddress ?? 'unknown')
-}
 
 /**
  * As Postgres and JSON both can hold it, half surrogate pairs made whole, and no longer than a row should be; a token that

@@ -7,10 +7,10 @@ import { Database } from '../platform/database.js'
 import { isDatabaseOutage } from '../platform/database-outage.js'
 import { Unauthenticated } from '../platform/errors.js'
 import { Notifications } from '../platform/notifications.js'
+import { Origins } from '../platform/origin.js'
 import { Settings } from '../platform/settings.js'
 import { findSession, findToken, type Known } from './callers.queries.js'
 import { readCookie } from './cookies.js'
-import { requireSameOrigin } from './cross-site.js'
 import { LastUse } from './last-use.js'
 import { isSecretOf, readCredential } from './secrets.js'
 
@@ -28,6 +28,8 @@ const REMEMBERED_MS = 2_000
 const PATIENCE_MS = 1_000
 const OUTAGE_MS = 3_600_000
 const MAX_REMEMBERED = 10_000
+
+const harmless: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 interface Remembered {
   readonly known: Promise<Known | null>
@@ -50,6 +52,7 @@ export class Authentication implements OnModuleInit {
     private readonly access: Access,
     private readonly settings: Settings,
     private readonly lastUse: LastUse,
+    private readonly origins: Origins,
   ) {}
 
   onModuleInit(): void {
@@ -92,7 +95,8 @@ export class Authentication implements OnModuleInit {
     const known =
       credential && (await this.remember(credential.id, () => findSession(this.database, credential.id, lifetimeMs)))
     if (!known || !isSecretOf(credential.secret, known.secretHash)) throw new Unauthenticated('the session has ended')
-    requireSameOrigin(request)
+    // a cookie comes by itself, whoever made the browser send it
+    if (!harmless.has(request.method)) this.origins.requireSameOrigin(request)
     this.lastUse.note('session', credential.id)
     return known.caller
   }

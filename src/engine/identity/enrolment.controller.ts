@@ -1,4 +1,6 @@
-import { Body, Ip, Post } from '@nestjs/common'
+import { Body, Post, Req } from '@nestjs/common'
+import type { FastifyRequest } from 'fastify'
+import { subjectOf } from '../platform/client-address.js'
 import { Operation, RestController } from '../platform/openapi.js'
 import { EnrolledView, EnrolmentCreate, viewEnrolled } from './enrolment.dto.js'
 import { Enrolment } from './enrolment.service.js'
@@ -21,11 +23,11 @@ export class EnrolmentController {
       'join-token-other-name',
       'name-taken',
       'csr-refused',
-      'locked-out',
+      'too-many-requests',
       'unavailable',
     ],
   })
-  async create(@Body() body: EnrolmentCreate, @Ip() address: string) {
-    return viewEnrolled(await this.enrolment.enrol(address, body))
+  async create(@Body() body: EnrolmentCreate, @Req() request: FastifyRequest) {
+    return viewEnrolled(await this.enrolment.enrol(subjectOf(request), body))
   }
 }

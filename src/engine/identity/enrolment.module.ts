@@ -4,7 +4,6 @@ import { Schedules } from '../platform/schedules.js'
 import { Settings } from '../platform/settings.js'
 import { EnrolmentController } from './enrolment.controller.js'
 import { Enrolment } from './enrolment.service.js'
-import { EnrolmentLimit } from './enrolment-limit.js'
 import { HostCertificates } from './host-certificates.js'
 import { HostRegistry } from './host-register.js'
 import { JoinTokenController } from './join-token.controller.js'
@@ -15,7 +14,7 @@ import { TicketKeys } from './ticket-keys.js'
 @Module({
   imports: [EventsModule],
   controllers: [JoinTokenController, EnrolmentController],
-  providers: [Enrolment, EnrolmentLimit, HostCertificates, HostRegistry, JoinTokens],
+  providers: [Enrolment, HostCertificates, HostRegistry, JoinTokens],
   exports: [HostCertificates, HostRegistry],
 })
 export class EnrolmentModule implements OnModuleInit {
@@ -25,7 +24,6 @@ export class EnrolmentModule implements OnModuleInit {
     private readonly ticketKeys: TicketKeys,
     private readonly tokens: JoinTokens,
     private readonly certificates: HostCertificates,
-    private readonly limit: EnrolmentLimit,
   ) {}
 
   onModuleInit(): void {
@@ -38,11 +36,10 @@ export class EnrolmentModule implements OnModuleInit {
     this.schedules.register({
       name: 'identity.enrolment',
       everyMs: 3_600_000,
-      meaning: 'Removes join tokens, hosts’ certificates and failed enrolments that ended long ago.',
+      meaning: 'Removes join tokens and hosts’ certificates that ended long ago.',
       run: async () => {
         await this.tokens.removeOld()
         await this.certificates.removeOld()
-        await this.limit.removeOld()
       },
     })
   }

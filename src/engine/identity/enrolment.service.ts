@@ -5,10 +5,10 @@ import { Events } from '../events/events.service.js'
 import { Addresses } from '../platform/addresses.js'
 import { Database, type Tx } from '../platform/database.js'
 import { Conflict, Forbidden, Unauthenticated, Unavailable } from '../platform/errors.js'
+import { SharedLimits } from '../platform/shared-limits.js'
 import { Turnstile } from '../platform/turnstile.js'
 import { keyToCertify } from './certificate-request.js'
 import type { EnrolmentCreate } from './enrolment.dto.js'
-import { EnrolmentLimit } from './enrolment-limit.js'
 import { HostCertificates } from './host-certificates.js'
 import { HostRegistry, type RegisteredHost } from './host-register.js'
 import type { JoinTokenRow } from './join-token.entity.js'
@@ -22,34 +22,37 @@ const MAX_WAITING = 1_000
 @Injectable()
 export class Enrolment {
   private readonly turnstile = new Turnstile(AT_ONCE, MAX_WAITING)
+  /** Few at once: a rack behind one address must not look like somebody who guesses. */
+  private readonly lookups = new Turnstile(AT_ONCE, MAX_WAITING)
 
   constructor(
     private readonly database: Database,
     private readonly tokens: JoinTokens,
-    private readonly limit: EnrolmentLimit,
+    private readonly limits: SharedLimits,
     private readonly registry: HostRegistry,
     private readonly certificates: HostCertificates,
     private readonly addresses: Addresses,
     private readonly events: Events,
   ) {}
 
-  /** @param address that it is asked from */
-  async enrol(address: string, { token, name, csr }: EnrolmentCreate): Promise<Enrolled> {
-    await this.limit.require(address)
-    const row = await this.tokens.find(token)
-    if (!row) {
-      await this.limit.failed(address)
-      throw new Unauthenticated('there is no such join token', 'join-token-unknown')
-    }
+  /** @param subject who is counted for a token that is none. @throws TooMany */
+  async enrol(subject: string, { token, name, csr }: EnrolmentCreate): Promise<Enrolled> {
+    const row = await this.requireToken(subject, token)
     if (row.name !== null && row.name !== name) {
       throw new Forbidden(`the join token is for the host ${row.name}`, 'join-token-other-name')
     }
     const publicKey = await keyToCertify(csr)
-    if (this.turnstile.full) throw new Unavailable('too many machines enrol at once')
-    const enrol = () => this.database.transaction((tx) => this.certify(tx, row, name, publicKey))
-    const enrolled = await this.turnstile.pass(enrol, () => false)
-    if (!enrolled) throw new Unavailable('the enrolment was given up')
-    return enrolled
+    return inLine(this.turnstile, () => this.database.transaction((tx) => this.certify(tx, row, name, publicKey)))
+  }
+
+  /** Whatever else is wrong with an enrolment is no guess. */
+  private requireToken(subject: string, token: string): Promise<JoinTokenRow> {
+    const find = async () => {
+      const row = await this.tokens.find(token)
+      if (!row) throw new Unauthenticated('there is no such join token', 'join-token-unknown')
+      return row
+    }
+    return inLine(this.lookups, () => this.limits.guess('enrolment', subject, find))
   }
 
   private async certify(tx: Tx, token: JoinTokenRow, name: string, publicKey: PublicKey): Promise<Enrolled> {
@@ -74,4 +77,12 @@ export class Enrolment {
     await this.certificates.revoke(tx, host.id, 'it was enrolled anew')
     await this.registry.hosts.enrolledAnew(tx, host)
   }
+}
+
+/** @throws Unavailable when the line is too long */
+async function inLine<T>(turnstile: Turnstile, work: () => Promise<T>): Promise<T> {
+  if (turnstile.full) throw new Unavailable('too many machines enrol at once')
+  const done = await turnstile.pass(work, () => false)
+  if (done === null) throw new Unavailable('the enrolment was given up')
+  return done
 }

@@ -65,7 +65,6 @@ export class IdentityModule implements OnModuleInit {
   constructor(
     private readonly schedules: Schedules,
     private readonly sessions: WebSessions,
-    private readonly limits: SignInLimits,
     private readonly tokens: Tokens,
   ) {}
 
@@ -73,11 +72,8 @@ export class IdentityModule implements OnModuleInit {
     this.schedules.register({
       name: 'identity.sessions',
       everyMs: 600_000,
-      meaning: 'Removes web sessions that have ended, and failed sign-ins that are forgotten.',
-      run: async () => {
-        await this.sessions.removeExpired()
-        await this.limits.removeForgotten()
-      },
+      meaning: 'Removes web sessions that have ended.',
+      run: () => this.sessions.removeExpired(),
     })
     this.schedules.register({
       name: 'identity.tokens',

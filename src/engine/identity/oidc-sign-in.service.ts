@@ -1,9 +1,11 @@
 import { Injectable, Logger } from '@nestjs/common'
 import type { FastifyRequest } from 'fastify'
 import * as oidc from 'openid-client'
+import { subjectOf } from '../platform/client-address.js'
 import { Database } from '../platform/database.js'
 import { DomainError } from '../platform/errors.js'
 import { Sealer } from '../platform/sealing.js'
+import { SharedLimits } from '../platform/shared-limits.js'
 import type { IdentityProvider } from './identity-provider.entity.js'
 import { IdentityProviders } from './identity-providers.service.js'
 import {
@@ -37,6 +39,7 @@ export class OidcSignIn {
     private readonly sessions: WebSessions,
     private readonly database: Database,
     private readonly sealer: Sealer,
+    private readonly limits: SharedLimits,
   ) {}
 
   async begin(name: string, returnTo: string | undefined, request: FastifyRequest): Promise<Onward> {
@@ -64,7 +67,9 @@ export class OidcSignIn {
   async finish(name: string, request: FastifyRequest): Promise<Onward> {
     const provider = await this.providers.requireEnabled(name)
     const attempt = readAttempt(request, this.sealer, provider.id)
-    const claims = await this.claimsOf(provider, attempt, request)
+    // only what this browser has begun: any page can send it here
+    const ask = () => this.claimsOf(provider, attempt, request)
+    const claims = await this.limits.guess('sign-in', subjectOf(request), ask)
     const { cookie } = await this.database.transaction(async (tx) => {
       const { id: userId } = await this.users.signedIn(tx, provider, claims)
       return this.sessions.open(tx, { userId, providerId: provider.id }, request)

@@ -2,10 +2,12 @@ import { Injectable } from '@nestjs/common'
 import type { FastifyRequest } from 'fastify'
 import { Events } from '../events/events.service.js'
 import type { Caller } from '../platform/caller.js'
+import { subjectOf } from '../platform/client-address.js'
 import { Database } from '../platform/database.js'
 import { Forbidden, Unauthenticated } from '../platform/errors.js'
+import { Origins } from '../platform/origin.js'
+import { SharedLimits } from '../platform/shared-limits.js'
 import { Authentication } from './authentication.js'
-import { refuseCrossSite } from './cross-site.js'
 import { isOutdated, PasswordHashing } from './password-hashing.js'
 import { requireGoodPassword } from './passwords.js'
 import type { PasswordChange, SignInRequest } from './session.dto.js'
@@ -18,11 +20,13 @@ import { WebSessions } from './web-sessions.js'
 export class SignIn {
   constructor(
     private readonly database: Database,
-    private readonly limits: SignInLimits,
+    private readonly byAddress: SharedLimits,
+    private readonly byUser: SignInLimits,
     private readonly hashing: PasswordHashing,
     private readonly sessions: WebSessions,
     private readonly events: Events,
     private readonly authentication: Authentication,
+    private readonly origins: Origins,
   ) {}
 
   /** @throws Unauthenticated, alike for an unknown, disabled or locked user and for a wrong password */
@@ -30,9 +34,9 @@ export class SignIn {
     { name, password }: SignInRequest,
     request: FastifyRequest,
   ): Promise<{ id: string; cookie: string }> {
-    refuseCrossSite(request)
+    this.origins.refuseOtherSites(request)
     const user = await this.database.dataSource.manager.findOneBy(User, { name: name.toLowerCase(), kind: 'person' })
-    const { id: userId, passwordHash } = await this.requireRight(user, password, request.ip)
+    const { id: userId, passwordHash } = await this.requireRight(user, password, request)
     return this.database.transaction(async (tx) => {
       // who was given another password meanwhile, or was disabled, has to come again
       const where = { id: userId, passwordHash, disabled: false }
@@ -48,7 +52,7 @@ export class SignIn {
       throw new Forbidden('a password is changed by who has signed in, and not by a token')
     }
     const user = await this.database.dataSource.manager.findOneByOrFail(User, { id: caller.userId })
-    const held = await this.requireRight(user, current, request.ip)
+    const held = await this.requireRight(user, current, request)
     requireGoodPassword(next, { name: user.name, current }, 'next')
     const passwordHash = await this.hashing.hash(next)
     const { sessionId } = caller
@@ -64,16 +68,18 @@ export class SignIn {
   }
 
   /** One verification for every attempt that its address allows, whatever there is to be found. */
-  private async requireRight(user: User | null, password: string, address: string): Promise<Held> {
-    await this.limits.countAddress(address)
-    const { locked, lockedNow } = user ? await this.limits.countUser(user.id) : { locked: true, lockedNow: false }
+  private requireRight(user: User | null, password: string, request: FastifyRequest): Promise<Held> {
+    return this.byAddress.guess('sign-in', subjectOf(request), () => this.verify(user, password))
+  }
+
+  private async verify(user: User | null, password: string): Promise<Held> {
+    const { locked, lockedNow } = user ? await this.byUser.count(user.id) : { locked: true, lockedNow: false }
     const right = await this.hashing.verify(user?.passwordHash ?? null, password)
     if (!user || !right || locked || user.disabled) {
       if (user && lockedNow) await this.tellLocked(user)
       throw wrongCredentials()
     }
-    await this.limits.forgiveUser(user.id)
-    await this.limits.forgiveAddress(address)
+    await this.byUser.forgive(user.id)
     return { id: user.id, passwordHash: await this.renew(user, password) }
   }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Injectable } from '@nestjs/common'
 import type { FastifyRequest } from 'fastify'
+import { addressOf } from '../platform/client-address.js'
 import { Database, type Tx } from '../platform/database.js'
 import { Forbidden } from '../platform/errors.js'
 import { Settings } from '../platform/settings.js'
@@ -43,7 +44,7 @@ export class WebSessions {
       userId,
       providerId,
       secretHash: hashOf(secret),
-      address: request.ip,
+      address: addressOf(request),
       expiresAt: () => `now() + interval '${idleMs} milliseconds'`,
     })
     await tx.query('UPDATE users SET last_login_at = now() WHERE id = $1', [userId])

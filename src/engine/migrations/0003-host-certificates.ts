@@ -47,13 +47,6 @@ const up = [
    )`,
   `CREATE INDEX ix_join_tokens_expires_at ON join_tokens (expires_at)`,
 
-  `CREATE TABLE enrolment_failures (
-     address text PRIMARY KEY,
-     failures integer NOT NULL DEFAULT 0,
-     last_at timestamptz NOT NULL DEFAULT now(),
-     locked_until timestamptz
-   )`,
-
   `CREATE TABLE tls_ticket_keys (
      id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
      sealed text NOT NULL,
@@ -61,4 +54,4 @@ const up = [
    )`,
 ]
 
-const tables = ['tls_ticket_keys', 'enrolment_failures', 'join_tokens', 'host_certificates', 'certificate_authorities']
+const tables = ['tls_ticket_keys', 'join_tokens', 'host_certificates', 'certificate_authorities']

@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm'
 
-/** Signing in: failed attempts by address, sessions that end when they are idle, and providers that know users. */
+/** Signing in: providers that know users, and what of roles and sessions came from them. */
 export class SignIn0004 implements MigrationInterface {
   readonly name = 'SignIn0004'
 
@@ -14,14 +14,6 @@ export class SignIn0004 implements MigrationInterface {
 }
 
 const up = [
-  `CREATE TABLE sign_in_addresses (
-     address text CONSTRAINT pk_sign_in_addresses PRIMARY KEY,
-     failures double precision NOT NULL,
-     locked_until timestamptz,
-     updated_at timestamptz NOT NULL DEFAULT now()
-   )`,
-  `CREATE INDEX ix_sign_in_addresses_updated_at ON sign_in_addresses (updated_at)`,
-
   `CREATE TABLE identity_providers (
      id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
      name text NOT NULL,
@@ -72,5 +64,5 @@ const down = [
   // without its provider nobody would ever take it away again
   'DELETE FROM role_bindings WHERE provider_id IS NOT NULL',
   'ALTER TABLE role_bindings DROP COLUMN provider_id',
-  ...['external_identities', 'identity_providers', 'sign_in_addresses'].map((table) => `DROP TABLE ${table}`),
+  ...['external_identities', 'identity_providers'].map((table) => `DROP TABLE ${table}`),
 ]

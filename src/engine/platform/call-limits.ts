@@ -5,7 +5,7 @@ import { ThrottlerGuard, type ThrottlerRequest } from '@nestjs/throttler'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { BoundedCounters } from './bounded-counters.js'
 import type { Caller } from './caller.js'
-import { addressOf, networkOf } from './client-address.js'
+import { subjectOf as addressSubjectOf } from './client-address.js'
 import { TooMany } from './errors.js'
 import { Settings } from './settings.js'
 
@@ -58,5 +58,5 @@ const argumentsOf = (context: ExecutionContext) => context.getArgs<[FastifyReque
 
 function subjectOf(request: FastifyRequest, { tokenId, userId }: Caller): string {
   if (tokenId !== null) return `token:${tokenId}`
-  return userId === null ? `address:${networkOf(addressOf(request))}` : `user:${userId}`
+  return userId === null ? addressSubjectOf(request) : `user:${userId}`
 }

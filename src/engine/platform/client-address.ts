@@ -16,6 +16,9 @@ export function addressOf(request: FastifyRequest): string {
   return known?.toString() ?? 'unknown'
 }
 
+/** The address by which a request is counted whose caller is nobody yet. */
+export const subjectOf = (request: FastifyRequest): string => `address:${networkOf(addressOf(request))}`
+
 /** By what callers are counted. */
 export function networkOf(address: string): string {
   const parsed = parseIp(address)

@@ -3,7 +3,6 @@ import { RouteConfig } from '@nestjs/platform-fastify'
 import { ApiOperation, type ApiOperationOptions, ApiParam, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger'
 import type { Allow } from './caller.js'
 import type { ProblemType } from './problems.js'
-import type { SharedLimit } from './shared-limits.js'
 import { UuidPipe } from './validation.js'
 
 /** What a route is to its callers. Errors that follow from its shape are not repeated: `openapi-document.ts` adds them. */
@@ -14,8 +13,8 @@ export interface OperationOptions {
   readonly description?: string
   /** The one decision about who may call it. */
   readonly allow: Allow
-  /** Instead of how often anybody may call: never too often, or as failures are counted by all replicas. */
-  readonly limit?: 'none' | SharedLimit
+  /** Nobody calls it too often. What is worth guessing at is counted by its service: `SharedLimits`. */
+  readonly limit?: 'none'
   /** Also for somebody who has to choose a new password first. */
   readonly whilePasswordIsDue?: true
   /** Status of success and what it carries: a view class, or a media type that is not JSON. */

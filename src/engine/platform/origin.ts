@@ -38,4 +38,10 @@ export class Origins {
   requireSameOrigin(request: Asking): void {
     if (!this.isSameOrigin(request)) throw new Forbidden('the request comes from a page of another site', 'cross-site')
   }
+
+  /** Where no cookie vouches, as for signing in: a program says nothing of where it comes from, and need not. @throws Forbidden */
+  refuseOtherSites(request: Asking): void {
+    const { origin, 'sec-fetch-site': site } = request.headers
+    if (origin !== undefined || site !== undefined) this.requireSameOrigin(request)
+  }
 }

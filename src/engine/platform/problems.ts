@@ -37,7 +37,6 @@ export const problems = {
   'csr-refused': { status: 422, title: 'The certificate request is refused' },
   'idempotency-key-reused': { status: 422, title: 'The key belongs to another request' },
   'too-many-requests': { status: 429, title: 'Too many requests' },
-  'locked-out': { status: 429, title: 'Too many failures: wait' },
   'headers-too-large': { status: 431, title: 'The headers are too large' },
   internal: { status: 500, title: 'The engine failed' },
   unavailable: { status: 503, title: 'It will work again by itself' },

@@ -1,4 +1,4 @@
-import { Injectable, Logger, type OnModuleInit } from '@nestjs/common'
+import { Injectable, type OnModuleInit } from '@nestjs/common'
 import { HttpAdapterHost } from '@nestjs/core'
 import type { FastifyAdapter } from '@nestjs/platform-fastify'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -12,7 +12,6 @@ import { TooMany, Unauthenticated } from './errors.js'
 import { FailureLimits } from './failure-limits.js'
 import type { OperationOptions } from './openapi.js'
 import { hasBodyWithoutEnd, Malformed } from './request-shape.js'
-import { type SharedLimit, SharedLimits } from './shared-limits.js'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -27,16 +26,11 @@ declare module 'fastify' {
  */
 @Injectable()
 export class RequestGate implements OnModuleInit {
-  private readonly log = new Logger(RequestGate.name)
-  /** The limit that a request's attempt was counted against. */
-  private readonly attempts = new WeakMap<object, SharedLimit>()
-
   constructor(
     private readonly adapterHost: HttpAdapterHost<FastifyAdapter>,
     private readonly access: Access,
     private readonly calls: CallLimits,
     private readonly failures: FailureLimits,
-    private readonly shared: SharedLimits,
   ) {}
 
   onModuleInit(): void {
@@ -47,7 +41,6 @@ export class RequestGate implements OnModuleInit {
         throw error
       })
     })
-    server?.addHook('onResponse', async (request, reply) => this.conclude(request, reply))
   }
 
   private async admit(request: FastifyRequest, reply: FastifyReply): Promise<void> {
@@ -60,11 +53,7 @@ export class RequestGate implements OnModuleInit {
     rememberCaller(request, caller)
     call?.by(caller)
     if (operation?.limit !== 'none') await this.calls.count(request, reply, caller)
-    if (!operation) return
-    requireAllowed(caller, operation.allow, operation.whilePasswordIsDue)
-    if (operation.limit === undefined || operation.limit === 'none') return
-    await this.shared.attempt(operation.limit, subjectOf(request))
-    this.attempts.set(request.raw, operation.limit)
+    if (operation) requireAllowed(caller, operation.allow, operation.whilePasswordIsDue)
   }
 
   /** Where anyone may call, stale credentials are no obstacle: signing in is such a route. */
@@ -86,18 +75,7 @@ export class RequestGate implements OnModuleInit {
       throw error
     }
   }
-
-  /** What the caller did wrong was an attempt; what was good, or our own fault, was none. */
-  private async conclude(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    const limit = this.attempts.get(request.raw)
-    if (limit === undefined || (reply.statusCode >= 400 && reply.statusCode < 500)) return
-    await this.shared
-      .takeBack(limit, subjectOf(request))
-      .catch((err: unknown) => this.log.warn({ err }, 'an attempt that was good stays counted'))
-  }
 }
 
 /** Health has no caller: whatever a request shows, the database is not asked about it. */
 const isForAll = ({ allow, limit }: OperationOptions): boolean => allow === 'anyone' && limit === 'none'
-
-const subjectOf = (request: FastifyRequest): string => `address:${networkOf(addressOf(request))}`

@@ -39,18 +39,6 @@ export const settingKeys = {
     max: 7 * DAY,
     meaning: 'After this long the key of TLS session tickets is replaced; agents then shake hands in full once.',
   }),
-  'enrolment.failuresUntilLock': spec({
-    default: 10,
-    min: 2,
-    max: 1_000,
-    meaning: 'After so many join tokens that were none, an address is locked out.',
-  }),
-  'enrolment.lockMs': spec({
-    default: 900_000,
-    min: 1_000,
-    max: DAY,
-    meaning: 'How long such an address is locked out; failures further apart do not add up.',
-  }),
   'commands.windowPerHost': spec({
     default: 64,
     min: 1,
@@ -129,7 +117,7 @@ export const settingKeys = {
     default: 20,
     min: 1,
     max: 10_000,
-    meaning: 'Enrolments that may fail from an address, at all replicas together, before it is locked out.',
+    meaning: 'Join tokens that may be none, from an address, at all replicas together, before it is locked out.',
   }),
   'limits.failureWindowMs': spec({
     default: 15 * 60_000,
@@ -171,19 +159,13 @@ export const settingKeys = {
     default: 5,
     min: 1,
     max: 1_000,
-    meaning: 'With so many failed sign-ins in a row a user is locked.',
-  }),
-  'identity.addressFailures': spec({
-    default: 20,
-    min: 1,
-    max: 100_000,
-    meaning: 'With so many failed sign-ins from one address it is refused, whoever it says it is.',
+    meaning: 'With so many failed sign-ins in a row a user is locked, wherever they come from.',
   }),
   'identity.lockoutMs': spec({
     default: 30_000,
     min: 1_000,
     max: 3_600_000,
-    meaning: 'How long the first lock lasts; each failure after it doubles the next one, up to an hour.',
+    meaning: 'How long the first lock of a user lasts; each failure after it doubles the next one, up to an hour.',
   }),
   'storage.probeIntervalMs': spec({
     default: 10_000,

@@ -1,6 +1,6 @@
-import { Injectable } from '@nestjs/common'
+import { Injectable, Logger } from '@nestjs/common'
 import { Database } from './database.js'
-import { TooMany } from './errors.js'
+import { Forbidden, TooMany, Unauthenticated } from './errors.js'
 import type { SettingKey } from './setting-keys.js'
 import { Settings } from './settings.js'
 
@@ -13,8 +13,10 @@ export const sharedLimits = {
 export type SharedLimit = keyof typeof sharedLimits
 
 const LOCKED = 'c.locked_until > now()'
-const OVER = 'c.window_ends_at <= now()'
-const EXCEEDED = `(NOT ${OVER} AND c.attempts >= $2)`
+/** A lockout has ended, and what led to it is paid for. */
+const SERVED = `(c.locked_until > 'epoch' AND NOT ${LOCKED})`
+const ANEW = `(${SERVED} OR c.window_ends_at <= now())`
+const EXCEEDED = `(NOT ${ANEW} AND c.attempts >= $2)`
 const WINDOW = `interval '1 millisecond' * $3`
 /** Twice as long with each lockout that is remembered. */
 const LOCKOUT = `interval '1 millisecond' * least($4 * power(2, least(c.lockouts, 20)), $5)`
@@ -29,17 +31,23 @@ const ATTEMPT = `
   INSERT INTO limit_counters AS c (key, attempts, window_ends_at, expires_at)
   VALUES ($1, 1, now() + ${WINDOW}, now() + ${WINDOW})
   ON CONFLICT (key) DO UPDATE SET
-    attempts = CASE WHEN ${LOCKED} THEN c.attempts WHEN ${EXCEEDED} THEN 0 WHEN ${OVER} THEN 1 ELSE c.attempts + 1 END,
+    attempts = CASE WHEN ${LOCKED} OR ${EXCEEDED} THEN c.attempts WHEN ${ANEW} THEN 1 ELSE c.attempts + 1 END,
     lockouts = CASE WHEN ${LOCKED} THEN c.lockouts WHEN ${EXCEEDED} THEN c.lockouts + 1
       WHEN c.expires_at <= now() THEN 0 ELSE c.lockouts END,
-    locked_until = CASE WHEN NOT ${LOCKED} AND ${EXCEEDED} THEN now() + ${LOCKOUT} ELSE c.locked_until END,
-    window_ends_at = CASE WHEN ${LOCKED} THEN c.window_ends_at WHEN ${EXCEEDED} THEN now() + ${LOCKOUT} + ${WINDOW}
-      WHEN ${OVER} THEN now() + ${WINDOW} ELSE c.window_ends_at END,
+    locked_until = CASE WHEN ${LOCKED} THEN c.locked_until WHEN ${EXCEEDED} THEN now() + ${LOCKOUT} ELSE 'epoch' END,
+    window_ends_at = CASE WHEN ${LOCKED} OR ${EXCEEDED} THEN c.window_ends_at WHEN ${ANEW} THEN now() + ${WINDOW}
+      ELSE c.window_ends_at END,
     expires_at = CASE WHEN ${LOCKED} THEN c.expires_at WHEN ${EXCEEDED} THEN now() + ${LOCKOUT} + ${WINDOW} + ${MEMORY}
       ELSE greatest(c.expires_at, now() + ${WINDOW}) END
   RETURNING ceil(extract(epoch FROM c.locked_until - now()))::integer AS seconds`
 
-const TAKE_BACK = `UPDATE limit_counters SET attempts = attempts - 1 WHERE key = $1 AND attempts > 0`
+/** A lockout to which it led was none. */
+const UNDONE = `(${LOCKED} AND c.attempts <= $2)`
+const TAKE_BACK = `
+  UPDATE limit_counters AS c SET attempts = c.attempts - 1,
+    lockouts = CASE WHEN ${UNDONE} THEN greatest(c.lockouts - 1, 0) ELSE c.lockouts END,
+    locked_until = CASE WHEN ${UNDONE} THEN 'epoch' ELSE c.locked_until END
+  WHERE c.key = $1 AND c.attempts > 0`
 
 /**
  * Attempts at what is worth guessing, in the database: another replica, or a restart, is no way around them. An attempt is
@@ -48,12 +56,31 @@ const TAKE_BACK = `UPDATE limit_counters SET attempts = attempts - 1 WHERE key =
  */
 @Injectable()
 export class SharedLimits {
+  private readonly log = new Logger(SharedLimits.name)
+
   constructor(
     private readonly database: Database,
     private readonly settings: Settings,
   ) {}
 
-  /** @param subject who is counted: an address, a user. @throws TooMany */
+  /**
+   * Runs what tells right from wrong. What it refuses its caller was a failure; what it gives, or our own fault, was none.
+   * @param subject who is counted: `subjectOf` a request
+   * @throws TooMany without running it
+   */
+  async guess<T>(limit: SharedLimit, subject: string, verify: () => Promise<T>): Promise<T> {
+    await this.attempt(limit, subject)
+    try {
+      const known = await verify()
+      await this.takeBack(limit, subject)
+      return known
+    } catch (error) {
+      if (!isRefusal(error)) await this.takeBack(limit, subject)
+      throw error
+    }
+  }
+
+  /** @throws TooMany */
   async attempt(limit: SharedLimit, subject: string): Promise<void> {
     const { settings } = this
     // past any transaction: a refusal that rolls one back must not undo the count
@@ -67,10 +94,15 @@ export class SharedLimits {
     if (row && row.seconds > 0) throw new TooMany('too many attempts have failed', row.seconds)
   }
 
-  /** It was no failure. */
+  /** It was no failure. One that cannot be taken back stays counted: nobody is refused for that. */
   async takeBack(limit: SharedLimit, subject: string): Promise<void> {
-    await this.database.dataSource.query(TAKE_BACK, [keyOf(limit, subject)])
+    const values = [keyOf(limit, subject), this.settings.get(sharedLimits[limit])]
+    await this.database.dataSource
+      .query(TAKE_BACK, values)
+      .catch((err: unknown) => this.log.warn({ err }, 'an attempt that was good stays counted'))
   }
 }
+
+const isRefusal = (error: unknown): boolean => error instanceof Unauthenticated || error instanceof Forbidden
 
 const keyOf = (limit: SharedLimit, subject: string): string => `${limit}:${subject}`

@@ -1,14 +1,29 @@
 import { randomBytes } from 'node:crypto'
-import { Body, Controller, Delete, Get, Global, Injectable, Module, Param, Patch, Post, Query } from '@nestjs/common'
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  Global,
+  Injectable,
+  Module,
+  Param,
+  Patch,
+  Post,
+  Query,
+  Req,
+} from '@nestjs/common'
 import { NestFactory } from '@nestjs/core'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger'
 import { Type } from 'class-transformer'
 import { IsArray, IsInt, IsObject, IsOptional, IsString, Length, Max, Min, ValidateNested } from 'class-validator'
+import type { FastifyRequest } from 'fastify'
 import { Column, DataSource, Entity, PrimaryColumn } from 'typeorm'
 import { dataSourceOptions } from '../../../src/engine/data-source.js'
 import { Access } from '../../../src/engine/platform/access.js'
 import { anonymous } from '../../../src/engine/platform/caller.js'
+import { subjectOf } from '../../../src/engine/platform/client-address.js'
 import { Database } from '../../../src/engine/platform/database.js'
 import { Conflict, NotFound, Unauthenticated, Unavailable } from '../../../src/engine/platform/errors.js'
 import { type IfMatch, IfMatchHeader, requireMatch } from '../../../src/engine/platform/etag.js'
@@ -25,6 +40,7 @@ import { currentRequestId } from '../../../src/engine/platform/request-id.js'
 import { Sealer, sealingKeyOf } from '../../../src/engine/platform/sealing.js'
 import { type SettingKey, settingKeys } from '../../../src/engine/platform/setting-keys.js'
 import { Settings } from '../../../src/engine/platform/settings.js'
+import { SharedLimits } from '../../../src/engine/platform/shared-limits.js'
 import { createTestDatabase } from '../../support/database.js'
 import { type HttpClient, http } from '../../support/http.js'
 import type { OpenApiDocument } from '../../support/openapi-check.js'
@@ -177,6 +193,8 @@ class ToyController {
 @Controller('odd')
 @Tag('Odd', 'What goes wrong.')
 class OddController {
+  constructor(private readonly limits: SharedLimits) {}
+
   @Get('broken')
   @Operation({ id: 'odd.broken', allow: 'anyone', summary: 'Fail', reply: [204] })
   broken(): void {
@@ -200,14 +218,15 @@ class OddController {
   @Operation({
     id: 'odd.signIn',
     allow: 'anyone',
-    limit: 'sign-in',
     summary: 'Know the password',
     reply: [204],
     errors: ['unauthenticated'],
   })
-  signIn(@Body() { name }: ToyUpdate): void {
-    if (name === 'broken') throw new Error('the engine failed')
-    if (name !== 'right') throw new Unauthenticated('that is not it')
+  async signIn(@Body() { name }: ToyUpdate, @Req() request: FastifyRequest): Promise<void> {
+    await this.limits.guess('sign-in', subjectOf(request), async () => {
+      if (name === 'broken') throw new Error('the engine failed')
+      if (name !== 'right') throw new Unauthenticated('that is not it')
+    })
   }
 
   @Post('request-id')
