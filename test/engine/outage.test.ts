@@ -29,7 +29,11 @@ const startedAt = async (name: string): Promise<string> => {
 describe('while the database is away', () => {
   it('live streams stay open, and go on where they were when it is back', async () => {
     const { body: first } = await engine.http.post('/api/v1/hosts', { name: 'first' })
-    const [start] = (await engine.http.get(`/api/v1/events?hostId=${first.id}`)).body.items
+    const start = await eventually(async () => {
+      const { body } = await engine.http.get(`/api/v1/events?hostId=${first.id}`)
+      expect(body.items).toHaveLength(1)
+      return body.items[0]
+    })
     await engine.query(
       `INSERT INTO events (incarnation, type, subject) SELECT 1, 'hosts.host.updated', 'bulk' FROM generate_series(1, 6000)`,
     )

@@ -1,5 +1,6 @@
 import { callerWith, createProject, createUser, issue } from '../support/callers.js'
 import { startTestEngine, type TestEngine } from '../support/engine.js'
+import { eventually } from '../support/eventually.js'
 
 let engine: TestEngine
 let project: string
@@ -46,12 +47,15 @@ describe('a role', () => {
     const userId = await createUser(engine)
     await engine.http.put(ofUser(userId, project), { role: 'viewer' })
     await engine.http.delete(ofUser(userId, project))
-    const { body } = await engine.http.get(`/api/v1/events?subject=project/${project}&limit=500`)
-    const told = body.items.filter(({ payload }: { payload: { userId?: string } }) => payload.userId === userId)
-    expect(told).toMatchObject([
-      { type: 'identity.role.granted', projectId: project, payload: { role: 'viewer' } },
-      { type: 'identity.role.revoked', projectId: project },
-    ])
+    // readable once no transaction that began before is open, in whatever database of the server
+    await eventually(async () => {
+      const { body } = await engine.http.get(`/api/v1/events?subject=project/${project}&limit=500`)
+      const told = body.items.filter(({ payload }: { payload: { userId?: string } }) => payload.userId === userId)
+      expect(told).toMatchObject([
+        { type: 'identity.role.granted', projectId: project, payload: { role: 'viewer' } },
+        { type: 'identity.role.revoked', projectId: project },
+      ])
+    })
   })
 })
 

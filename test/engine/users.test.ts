@@ -1,4 +1,5 @@
 import { startTestEngine, type TestEngine } from '../support/engine.js'
+import { eventually } from '../support/eventually.js'
 import { http } from '../support/http.js'
 import { makePerson, makeUser, PASSWORD } from '../support/people.js'
 
@@ -26,12 +27,11 @@ describe('users', () => {
     expect(changed).toMatchObject({ status: 200, body: { displayName: 'Kim', email: null, generation: 2 } })
     expect((await engine.http.delete(path(made.body))).status).toBe(204)
     expect((await engine.http.get(path(made.body))).status).toBe(404)
-    const events = await engine.http.get(`/api/v1/events?subject=user/${made.body.id}`)
-    expect(events.body.items.map(({ type }: { type: string }) => type)).toEqual([
-      'identity.user.created',
-      'identity.user.updated',
-      'identity.user.deleted',
-    ])
+    const told = ['created', 'updated', 'deleted'].map((what) => `identity.user.${what}`)
+    await eventually(async () => {
+      const events = await engine.http.get(`/api/v1/events?subject=user/${made.body.id}`)
+      expect(events.body.items.map(({ type }: { type: string }) => type)).toEqual(told)
+    })
   })
 
   it('have names that are theirs alone, and look like no other', async () => {
