@@ -13,6 +13,7 @@ import { Drains } from '../../src/engine/platform/drains.js'
 import { Incarnations } from '../../src/engine/platform/incarnations.js'
 import { migrate } from '../../src/engine/platform/migrations.js'
 import { Notifications } from '../../src/engine/platform/notifications.js'
+import { Origins } from '../../src/engine/platform/origin.js'
 import { ReplicaIdentity } from '../../src/engine/platform/replica-identity.js'
 import { Schedules } from '../../src/engine/platform/schedules.js'
 import { Sealer, sealingKeyOf } from '../../src/engine/platform/sealing.js'
@@ -62,6 +63,7 @@ async function partsOf(dataSource: DataSource, url: string): Promise<Provider[]>
     { provide: ReplicaIdentity, useValue: new ReplicaIdentity('bench', '0', '127.0.0.1:0') },
     { provide: Notifications, useValue: notifications },
     { provide: Sealer, useValue: sealer },
+    { provide: Origins, useValue: new Origins([]) },
     { provide: Authorities, useValue: await Authorities.open(database, sealer, null, { info: () => undefined }) },
     { provide: TicketKeys, useValue: await TicketKeys.open(database, sealer, notifications) },
     Addresses,

@@ -39,7 +39,9 @@ export class Audit implements OnModuleInit {
 
   onModuleInit(): void {
     this.database.witnessedBy((tx) => this.witness(tx))
-    auditCalls(this.adapterHost.httpAdapter.getInstance(), (call, outcome) => this.decided(call, outcome))
+    // null: services without REST
+    const server = this.adapterHost.httpAdapter?.getInstance()
+    if (server) auditCalls(server, (call, outcome) => this.decided(call, outcome))
   }
 
   /** For what is no REST call: written with the transaction, or not at all. */
