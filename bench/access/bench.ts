@@ -1,10 +1,10 @@
 import { pathToFileURL } from 'node:url'
-import { BenchProcess, fromDist } from '../bench-process.js'
+import { fromDist } from '../bench-process.js'
 import { BenchDatabase } from '../database.js'
 import { BenchEngine } from '../engine.js'
 import type { Bench, BenchSetting, Figure } from '../figures.js'
 import type { Puts } from '../rest/client.js'
-import { Simulator } from '../simulator.js'
+import { startLoad } from '../rest/load.js'
 import { median, spreadOf } from '../statistics.js'
 
 const CONNECTIONS = 4
@@ -13,7 +13,6 @@ const smoke = { hosts: 2, rounds: 1, forMs: 500 }
 
 /** An engine under load, as it is or without what is measured. */
 interface Side {
-  readonly engine: BenchEngine
   /** @returns milliseconds and the engine's CPU in microseconds, for each request */
   readonly round: (prefix: string) => Promise<{ ms: number; micros: number }>
 }
@@ -73,16 +72,8 @@ async function startSide(setting: BenchSetting, nodeOptions: readonly string[]):
   setting.afterwards(() => database.drop())
   const engine = await BenchEngine.start({ databaseUrl: database.url, nodeOptions })
   setting.afterwards(() => engine.stop())
-  const simulator = await Simulator.start(engine, database, hosts)
-  setting.afterwards(() => simulator.stop())
-  await simulator.connected()
-  const client = new BenchProcess('bench/rest/client.js')
-  setting.afterwards(() => client.stop())
-  const up = await database.rows<{ id: string }>(`SELECT id FROM hosts WHERE status = 'Up'`)
-  const { httpPort: port, token } = engine
-  const order = { port, token, hostIds: up.map(({ id }) => id), connections: CONNECTIONS, forMs }
+  const { client, order } = await startLoad(setting, engine, database, { hosts, connections: CONNECTIONS, forMs })
   return {
-    engine,
     round: async (prefix) => {
       const before = await engine.cpuMicros()
       const { latencies, elapsedMs } = await client.ask<Puts>('puts', { ...order, prefix })

@@ -2,10 +2,10 @@ import { BenchProcess } from '../bench-process.js'
 import { BenchDatabase } from '../database.js'
 import { BenchEngine } from '../engine.js'
 import type { Bench, Figure } from '../figures.js'
-import { Simulator } from '../simulator.js'
 import { median, percentile, spreadOf } from '../statistics.js'
 import type { Puts, PutsOrder } from './client.js'
 import type { Latency, LatencyOrder } from './hosts-process.js'
+import { startLoad } from './load.js'
 
 const CONNECTIONS = 16
 const full = { hosts: 50, rounds: 5, forMs: 5_000, latencies: 300 }
@@ -29,14 +29,7 @@ export const rest: Bench = {
     setting.afterwards(() => host.stop())
     const latency = await measureLatency({ engine, rounds }, host, latencies)
     await host.stop()
-    const simulator = await Simulator.start(engine, database, hosts)
-    setting.afterwards(() => simulator.stop())
-    await simulator.connected()
-    const client = new BenchProcess('bench/rest/client.js')
-    setting.afterwards(() => client.stop())
-    const up = await database.rows<{ id: string }>(`SELECT id FROM hosts WHERE status = 'Up'`)
-    const { httpPort: port, token } = engine
-    const order = { port, token, hostIds: up.map(({ id }) => id), connections: CONNECTIONS, forMs }
+    const { client, order } = await startLoad(setting, engine, database, { hosts, connections: CONNECTIONS, forMs })
     return [...(await measurePuts({ engine, rounds }, client, order)), ...latency]
   },
 }
