@@ -88,7 +88,7 @@ const put = (hostId: string, connectionId: string) =>
   )
 
 function recordOne({ hostId, connectionId }: { hostId: string; connectionId: string }): Promise<Recording> {
-  return record(() => put(hostId, connectionId))
+  return record(connectionId, () => put(hostId, connectionId))
 }
 
 async function putFor({ hostIds, concurrency, forMs }: PutOrder): Promise<PutRound> {

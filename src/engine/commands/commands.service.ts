@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { Injectable } from '@nestjs/common'
 import { currentContext } from '../../log/context.js'
 import { type CommandKind, commandKinds, type PayloadOf } from '../../wire/commands.js'
-import { type EventDraft, Events, encodeEvents } from '../events/events.service.js'
+import { type EventDraft, Events, encodeEvents, nameSubjects } from '../events/events.service.js'
 import { type Caller, requireInProject } from '../platform/caller.js'
 import { Database, type Tx } from '../platform/database.js'
 import { NotFound } from '../platform/errors.js'
@@ -10,7 +10,7 @@ import type { Listing } from '../platform/listing.js'
 import { inProjectsOf, type Page, page } from '../platform/pages.js'
 import type { CommandQuery } from './command.dto.js'
 import { Command } from './command.entity.js'
-import { floorOf, insertCommand } from './commands.queries.js'
+import { type CommandInsert, floorOf, insertCommand } from './commands.queries.js'
 import { Wakeups } from './wakeups.js'
 
 export interface NewCommand<K extends CommandKind> {
@@ -65,21 +65,30 @@ export class Commands {
    * @returns the command's id
    */
   async enqueue<K extends CommandKind>(tx: Tx, command: NewCommand<K>): Promise<string> {
-    const id = command.id ?? randomUUID()
-    const { mode, deadlineMs } = commandKinds[command.kind]
-    const events = command.events ?? []
-    const found = await insertCommand(tx, {
-      ...command,
-      id,
-      projectId: command.projectId ?? null,
-      deadlineMs,
-      supersedes: mode === 'level',
-      requestId: currentContext().requestId ?? null,
-      events: encodeEvents(events),
-    })
+    const insert = insertOf(command)
+    nameSubjects(command.events ?? [])
+    const found = await insertCommand(tx, insert)
     if (!found) throw new NotFound(`host ${command.hostId}`)
-    if (events.length > 0) this.events.announce(tx)
-    this.database.afterCommit(tx, () => this.wakeups.wake(command.hostId))
-    return id
+    this.database.afterCommit(tx, () => this.queued(command))
+    return insert.id
+  }
+
+  /** After a statement that queues by `queueing` itself: host and readers hear of it. */
+  queued<K extends CommandKind>({ hostId, events = [] }: NewCommand<K>): void {
+    if (events.length > 0) this.events.announceNow()
+    this.wakeups.wake(hostId)
+  }
+}
+
+export function insertOf<K extends CommandKind>(command: NewCommand<K>): CommandInsert {
+  const { mode, deadlineMs } = commandKinds[command.kind]
+  return {
+    ...command,
+    id: command.id ?? randomUUID(),
+    projectId: command.projectId ?? null,
+    deadlineMs,
+    supersedes: mode === 'level',
+    requestId: currentContext().requestId ?? null,
+    events: encodeEvents(command.events ?? []),
   }
 }

@@ -6,7 +6,7 @@ import { type AuditedCall, auditCalls, currentCall, type Outcome } from '../plat
 import { anonymous, type Caller } from '../platform/caller.js'
 import { Database, type Tx } from '../platform/database.js'
 import { currentRequestId } from '../platform/request-id.js'
-import { insertUnchained } from './audit.queries.js'
+import { encodeDrafts, insertUnchained } from './audit.queries.js'
 import { AuditBacklog } from './audit-backlog.js'
 import { type AuditDraft, draftOf } from './audit-drafts.js'
 import { AuditWriter } from './audit-writer.js'
@@ -71,10 +71,28 @@ export class Audit implements OnModuleInit {
     if (!call || !outcome) return
     const [id] = await insertUnchained(tx, [{ ...draftOf(call, outcome), ageMs: 0 }], 'changed')
     if (id === undefined) return
-    this.database.afterCommit(tx, () => {
-      call.written = { id, outcome }
-      this.writer.ring()
-    })
+    this.database.afterCommit(tx, () => this.written(call, outcome, id))
+  }
+
+  /**
+   * For a statement that is a call's whole change, and writes its row by `recordFrom` itself.
+   * @param make is given what `recordFrom` takes; answers with the id of the row, or null when nothing was changed
+   */
+  async beside(subject: string, projectId: string, make: (drafts: string) => Promise<number | null>): Promise<void> {
+    const call = currentCall()
+    const outcome = call?.due
+    if (!call || !outcome) return void (await make(encodeDrafts([])))
+    const { request, who, operation, subjects } = call
+    const about = { subjects: [...subjects, subject], projectId: call.projectId ?? projectId }
+    const id = await make(encodeDrafts([{ ...draftOf({ request, who, operation, ...about }, outcome), ageMs: 0 }]))
+    if (id === null) return
+    call.about(subject, projectId)
+    this.written(call, outcome, id)
+  }
+
+  private written(call: AuditedCall, outcome: Outcome, id: number): void {
+    call.written = { id, outcome }
+    this.writer.ring()
   }
 
   /** A change that was answered otherwise than its row says gets a second row, which names the first. */

@@ -7,19 +7,19 @@ import { Hosts } from '../hosts/hosts.service.js'
 import { Quarantine } from '../hosts/quarantine.service.js'
 import { Tombstones } from '../hosts/tombstones.service.js'
 import { chosenProject, projectMissing } from '../identity/chosen-project.js'
-import { Quotas } from '../identity/quotas.js'
 import { type Caller, mayInPlane, mayInProject, requireInProject, visibleProjects } from '../platform/caller.js'
-import { Database, sqlState, type Tx } from '../platform/database.js'
+import { Database, type Tx } from '../platform/database.js'
 import { Conflict, type DomainError, NotFound } from '../platform/errors.js'
 import { type IfMatch, requireMatch } from '../platform/etag.js'
 import type { Listing } from '../platform/listing.js'
 import { inProjectsOf, type Page, page } from '../platform/pages.js'
 import { claimableFrom, isPending, type PendingStatus } from '../platform/provisioning.js'
-import { type Creation, lockRow, type NewConnection, tryCreate, writeIntent } from './storage.queries.js'
+import { lockRow, writeIntent } from './storage.queries.js'
 import type { StorageConnectionPut, StorageConnectionQuery } from './storage-connection.dto.js'
 import { StorageConnection } from './storage-connection.entity.js'
 import { eventOf } from './storage-connection.events.js'
-import { intentOf, requireAble, sameIntent, type Wanted } from './storage-intent.js'
+import { StorageCreation } from './storage-creation.js'
+import { manageOf, requireAble, sameIntent, type Wanted } from './storage-intent.js'
 import { parseStorageUri } from './storage-uri.js'
 
 const listing: Listing<StorageConnection> = {
@@ -31,7 +31,6 @@ const listing: Listing<StorageConnection> = {
 
 /** VDSM's numbers, beside the problem's type. */
 const ID_IN_USE = 478
-const FOREIGN_KEY_VIOLATION = '23503'
 
 export interface PutConditions {
   readonly ifMatch: IfMatch | null
@@ -49,7 +48,7 @@ export class StorageConnections {
     private readonly tombstones: Tombstones,
     private readonly quarantine: Quarantine,
     private readonly events: Events,
-    private readonly quotas: Quotas,
+    private readonly creation: StorageCreation,
   ) {}
 
   async list(caller: Caller, hostId: string, query: StorageConnectionQuery): Promise<Page<StorageConnection>> {
@@ -77,8 +76,14 @@ export class StorageConnections {
     parseStorageUri(body.uri)
     const wanted = { uri: body.uri, options: body.options ?? {} }
     const projectId = chosenProject(caller, body.projectId)
+    const place = { hostId, connectionId }
+    const mayBeNew = () => {
+      if (conditions.ifMatch) throw notHere(hostId, connectionId)
+    }
+    const atOnce = projectId && !conditions.ifMatch && (await this.creation.atOnce({ ...place, projectId, ...wanted }))
+    if (atOnce) return atOnce
     return this.database.transaction(async (tx) => {
-      const made = projectId && (await this.create(tx, { hostId, connectionId, projectId, ...wanted }, conditions))
+      const made = projectId && (await this.creation.within(tx, { ...place, projectId, ...wanted }, mayBeNew))
       if (made) return made
       const row = await lockRow(tx, hostId, connectionId, visibleProjects(caller))
       if (!row) throw projectId ? notYours(caller, hostId, connectionId, conditions) : projectMissing()
@@ -188,37 +193,6 @@ export class StorageConnections {
     })
   }
 
-  /** @returns null when the id is in use */
-  private async create(
-    tx: Tx,
-    wanted: Omit<NewConnection, 'commandId'>,
-    { ifMatch }: PutConditions,
-  ): Promise<StorageConnection | null> {
-    const { hostId, connectionId, projectId } = wanted
-    const connection = { ...wanted, commandId: randomUUID() }
-    let { host, vacant, row } = await this.attempt(tx, connection, 'unlimited')
-    if (!host) throw new NotFound(`host ${hostId}`)
-    requireAble(host, 'storage.manage')
-    if (vacant && ifMatch) throw notHere(hostId, connectionId)
-    if (vacant && !row) {
-      // the project has a limit, or is not there
-      await this.quotas.claim(tx, projectId, { connections: 1 }).catch(async (error: unknown) => {
-        // the last one may have gone to the same request, sent twice
-        if (!(await lockRow(tx, hostId, connectionId, [projectId]))) throw error
-      })
-      row = (await this.attempt(tx, connection, 'claimed')).row
-    }
-    if (row) await this.sendManage(tx, row, connection.commandId)
-    return row
-  }
-
-  private attempt(tx: Tx, connection: NewConnection, quota: 'unlimited' | 'claimed'): Promise<Creation> {
-    return tryCreate(tx, connection, quota).catch((error: unknown) => {
-      // the host was removed at this moment
-      throw sqlState(error) === FOREIGN_KEY_VIOLATION ? new NotFound(`host ${connection.hostId}`) : error
-    })
-  }
-
   /** What was evidence that it should go no longer is. */
   private async change(
     tx: Tx,
@@ -235,17 +209,7 @@ export class StorageConnections {
   }
 
   private async sendManage(tx: Tx, row: StorageConnection, id: string): Promise<void> {
-    const subject = storageSubject(row.connectionId)
-    await this.commands.enqueue(tx, {
-      id,
-      kind: 'storage.manage',
-      hostId: row.hostId,
-      projectId: row.projectId,
-      subject,
-      generation: row.generation,
-      payload: intentOf(row),
-      events: [eventOf('storage.connection.requested', row)],
-    })
+    await this.commands.enqueue(tx, manageOf(row, id))
   }
 }
 

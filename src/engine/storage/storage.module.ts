@@ -3,6 +3,7 @@ import { CommandsModule } from '../commands/commands.module.js'
 import { EventsModule } from '../events/events.module.js'
 import { Events } from '../events/events.service.js'
 import { HostsModule } from '../hosts/hosts.module.js'
+import { AuditModule } from '../identity/audit.module.js'
 import { IdentityModule } from '../identity/identity.module.js'
 import { Database } from '../platform/database.js'
 import { Schedules } from '../platform/schedules.js'
@@ -11,12 +12,13 @@ import { StorageConnectionController } from './storage-connection.controller.js'
 import type { StorageConnection } from './storage-connection.entity.js'
 import { eventOf, toldColumns } from './storage-connection.events.js'
 import { StorageConnections } from './storage-connections.service.js'
+import { StorageCreation } from './storage-creation.js'
 import { StorageSubjects } from './storage-subjects.js'
 
 @Module({
-  imports: [EventsModule, IdentityModule, CommandsModule, HostsModule],
+  imports: [EventsModule, AuditModule, IdentityModule, CommandsModule, HostsModule],
   controllers: [StorageConnectionController],
-  providers: [StorageConnections, StorageSettlers, StorageSubjects],
+  providers: [StorageConnections, StorageCreation, StorageSettlers, StorageSubjects],
 })
 export class StorageModule implements OnModuleInit {
   constructor(

@@ -23,7 +23,7 @@ const COLUMNS: Readonly<Record<keyof StorageConnection, string>> = {
 }
 
 /** The columns under the names of the entity, of the table that goes by `alias`. */
-const columnsOf = (alias: string): string =>
+export const columnsOf = (alias: string): string =>
   Object.entries(COLUMNS)
     .map(([property, column]) => `${alias}.${column} AS "${property}"`)
     .join(', ')
