@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { credentialsOf } from '../../src/agent/identity.js'
-import type { HandshakeLimits } from '../../src/engine/sessions/handshakes.js'
+import { type HandshakeLimits, Handshakes } from '../../src/engine/sessions/handshakes.js'
 import { MessageRate } from '../../src/engine/sessions/message-rate.js'
 import { SessionServer } from '../../src/engine/sessions/session-server.js'
 import { testAuthority } from '../support/authority.js'
@@ -124,4 +124,17 @@ it('who sends faster than the rate is read later, and loses nothing', async () =
   await eventually(() => expect(messages).toBe(3_000), { timeoutMs: 10_000 })
   // a second's worth is let pass at first
   expect(performance.now() - startedMs).toBeGreaterThan(500)
+})
+
+it('handshakes that come all at once begin one after the other: who is inside is answered meanwhile', async () => {
+  const begun: number[] = []
+  const handshakes = new Handshakes(() => begun.push(performance.now()), { perSecond: 50 })
+  const server = createServer((socket) => handshakes.arrived(socket)).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  open.push(server)
+  const { port } = server.address() as { port: number }
+  for (let n = 0; n < 24; n += 1) dial(port).write(Buffer.from([0x16, 0x03, 0x01]))
+  await eventually(() => expect(begun).toHaveLength(24))
+  // but for the first few, 20 ms each
+  expect(Math.max(...begun) - Math.min(...begun)).toBeGreaterThan(300)
 })

@@ -21,6 +21,7 @@ export class SessionController {
   @Operation({
     id: 'session.signIn',
     allow: 'anyone',
+    guesses: 'sign-in',
     summary: 'Sign in by password; the reply sets the cookie of the session',
     description:
       'The answer is the same for an unknown, a disabled and a locked user, and for a wrong password. ' +
@@ -63,6 +64,7 @@ export class SessionController {
   @Operation({
     id: 'session.changePassword',
     allow: 'signed-in',
+    guesses: 'sign-in',
     whilePasswordIsDue: true,
     summary: 'Choose a new password; ends all other sessions of the user',
     reply: [204],

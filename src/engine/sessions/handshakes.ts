@@ -7,11 +7,15 @@ export interface HandshakeLimits {
   readonly maxSilent: number
   /** Handshakes under way, at most; the others wait in line. */
   readonly atOnce: number
+  /** Handshakes that begin within a second, one after the other: each takes a millisecond or two of the one thread. */
+  readonly perSecond: number
   /** Places in the line; who finds none is sent away, and dials again. */
   readonly maxWaiting: number
 }
 
-const defaults: HandshakeLimits = { withinMs: 5_000, maxSilent: 1_024, atOnce: 256, maxWaiting: 4_096 }
+const defaults: HandshakeLimits = { withinMs: 5_000, maxSilent: 1_024, atOnce: 256, perSecond: 200, maxWaiting: 4_096 }
+/** As many may begin at the same moment. */
+const BURST = 4
 /** A handshake that takes longer gives its place up when others wait. */
 const IMPATIENT_MS = 1_000
 const MAKE_ROOM_MS = 250
@@ -31,6 +35,9 @@ export class Handshakes {
   private readonly underWay = new Map<Socket, { readonly timer: NodeJS.Timeout; readonly sinceMs: number }>()
   private readonly limits: HandshakeLimits
   private roomMaking: NodeJS.Timeout | null = null
+  /** By the clock, when the next may begin; behind it, by no more than a burst. */
+  private dueMs = 0
+  private pacing: NodeJS.Timeout | null = null
 
   /** @param begin hands a connection to TLS */
   constructor(
@@ -85,6 +92,7 @@ export class Handshakes {
     while (this.underWay.size < this.limits.atOnce) {
       const [raw] = this.line
       if (!raw) return
+      if (!this.mayBegin()) return
       this.line.delete(raw)
       const timer = setTimeout(() => raw.destroy(), this.limits.withinMs)
       timer.unref()
@@ -92,6 +100,22 @@ export class Handshakes {
       this.begin(raw)
     }
     this.roomMaking ??= setTimeout(() => this.makeRoom(), MAKE_ROOM_MS).unref()
+  }
+
+  /** Counts one, or comes back when its time has come. */
+  private mayBegin(): boolean {
+    const everyMs = 1_000 / this.limits.perSecond
+    const now = performance.now()
+    const dueMs = Math.max(this.dueMs, now - BURST * everyMs)
+    if (dueMs <= now) {
+      this.dueMs = dueMs + everyMs
+      return true
+    }
+    this.pacing ??= setTimeout(() => {
+      this.pacing = null
+      this.next()
+    }, dueMs - now).unref()
+    return false
   }
 
   /** For those in line, of those who dawdle. */
