@@ -66,11 +66,11 @@ export class SessionController {
     allow: 'signed-in',
     guesses: 'sign-in',
     whilePasswordIsDue: true,
-    summary: 'Choose a new password; ends all other sessions of the user',
+    summary: 'Choose a new password; ends all sessions of the user, and sets the cookie of a new one',
     reply: [204],
     errors: ['wrong-credentials', 'forbidden', 'unavailable'],
   })
   async changePassword(@Body() body: PasswordChange, @Who() caller: Caller, @Req() request: FastifyRequest) {
-    await this.signIn.changePassword(caller, body, request)
+    return new Reply(undefined, { 'set-cookie': await this.signIn.changePassword(caller, body, request) })
   }
 }

@@ -86,6 +86,7 @@ export class SessionsController {
     if (this.turnstile.full) return refuse('unavailable', 'too many hosts want in at once: try again later')
     // it has proven who it is: only strangers are few and short-lived
     this.strangers.admitted(socket)
+    const rechecks = this.registry.rechecks
     const admission = await this.turnstile.pass(
       () => this.gate.hosts.admit(peer, hello),
       () => socket.destroyed,
@@ -99,6 +100,8 @@ export class SessionsController {
     this.sessions.set(socket, session)
     socket.on('close', () => this.registry.remove(session, 'its connection broke'))
     this.registry.add(session)
+    // what was revoked since it was let in was looked for among the sessions before this one was there
+    if (this.registry.rechecks !== rechecks) this.registry.lookAt(session)
     if (socket.destroyed) this.registry.remove(session, 'its connection broke')
     return streamOf(this.welcome(session), session)
   }
@@ -157,7 +160,7 @@ export class SessionsController {
   @MessagePattern(patterns.renew)
   async renew(@Payload() payload: unknown, @Ctx() context: TcpContext): Promise<CertificateGrant> {
     const { epoch, csr } = parseWire(CertificateRequest, payload)
-    return this.certificates.renew(this.require(context, epoch).hostId, csr)
+    return this.certificates.renew(this.require(context, epoch), csr)
   }
 
   @MessagePattern(patterns.close)
