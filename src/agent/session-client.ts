@@ -1,8 +1,9 @@
 import { AddressBook, formatAddress } from './address-book.js'
 import { Backoff, type BackoffRange } from './backoff.js'
 import type { EngineAddress } from './config.js'
+import { KeptCredentials } from './dial-credentials.js'
 import { EngineConnection } from './engine-connection.js'
-import { credentialsOf, type HostIdentity } from './identity.js'
+import type { HostIdentity } from './identity.js'
 import type { Logger } from './logger.js'
 import {
   OpenSession,
@@ -77,7 +78,7 @@ export class SessionClient {
   private running: Promise<void> | null = null
   private readonly dialling = new AbortController()
   private stopped = false
-  private ticket: { readonly certificate: string; readonly session: Buffer } | null = null
+  private readonly credentials: KeptCredentials
   private lastAtOnceMs = Number.NEGATIVE_INFINITY
   private now: SessionStatus = {
     state: 'stopped',
@@ -89,6 +90,7 @@ export class SessionClient {
 
   constructor(private readonly options: SessionClientOptions) {
     this.random = options.random ?? Math.random
+    this.credentials = new KeptCredentials(options.identity)
     this.book = new AddressBook(options.addresses, options.learned)
     this.backoff = new Backoff(options.backoff ?? { baseMs: 250, maxMs: 10_000 }, this.random)
     this.timing = { dialMs: 10_000, callMs: 10_000, ...options.timing }
@@ -147,7 +149,7 @@ export class SessionClient {
       const { dialMs } = this.timing
       const connection = await EngineConnection.dial(
         address,
-        this.credentials(),
+        this.credentials.next(),
         dialMs,
         this.dialling.signal,
         (error) => session?.end({ kind: 'closed', detail: error?.message ?? 'the connection closed' }),
@@ -164,19 +166,6 @@ export class SessionClient {
     this.session = null
     if (opened) this.current.set(null)
     return { end, opened }
-  }
-
-  /** A session is resumed with the certificate that it was begun with, and no other. */
-  private credentials() {
-    const identity = this.options.identity()
-    const { certificate } = identity
-    return {
-      tls: credentialsOf(identity),
-      ticket: this.ticket?.certificate === certificate ? this.ticket.session : null,
-      onTicket: (session: Buffer) => {
-        this.ticket = { certificate, session }
-      },
-    }
   }
 
   private async open(session: OpenSession): Promise<boolean> {
