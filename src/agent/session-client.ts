@@ -29,6 +29,8 @@ export interface SessionClientOptions extends SessionHost {
   readonly settledMs?: number
   readonly timing?: Partial<SessionTiming>
   readonly random?: () => number
+  /** Thousands of simulated hosts share one core, and connect a few at a time. */
+  readonly inTurn?: <T>(connect: () => Promise<T>) => Promise<T>
 }
 
 export interface SessionStatus {
@@ -79,6 +81,7 @@ export class SessionClient {
   private readonly dialling = new AbortController()
   private stopped = false
   private readonly credentials: KeptCredentials
+  private readonly inTurn: NonNullable<SessionClientOptions['inTurn']>
   private lastAtOnceMs = Number.NEGATIVE_INFINITY
   private now: SessionStatus = {
     state: 'stopped',
@@ -91,6 +94,7 @@ export class SessionClient {
   constructor(private readonly options: SessionClientOptions) {
     this.random = options.random ?? Math.random
     this.credentials = new KeptCredentials(options.identity)
+    this.inTurn = options.inTurn ?? ((connect) => connect())
     this.book = new AddressBook(options.addresses, options.learned)
     this.backoff = new Backoff(options.backoff ?? { baseMs: 250, maxMs: 10_000 }, this.random)
     this.timing = { dialMs: 10_000, callMs: 10_000, ...options.timing }
@@ -146,13 +150,10 @@ export class SessionClient {
     this.show('connecting', text)
     let session: OpenSession | null = null
     try {
-      const { dialMs } = this.timing
-      const connection = await EngineConnection.dial(
-        address,
-        this.credentials.next(),
-        dialMs,
-        this.dialling.signal,
-        (error) => session?.end({ kind: 'closed', detail: error?.message ?? 'the connection closed' }),
+      const connection = await this.inTurn(() =>
+        this.dial(address, (error) =>
+          session?.end({ kind: 'closed', detail: error?.message ?? 'the connection closed' }),
+        ),
       )
       this.options.logger.debug({ address: text, resumed: connection.resumed }, 'connected')
       session = new OpenSession(text, connection, this.hostOf(), this.timing, this.options.logger)
@@ -166,6 +167,11 @@ export class SessionClient {
     this.session = null
     if (opened) this.current.set(null)
     return { end, opened }
+  }
+
+  private async dial(address: EngineAddress, onClosed: (error: Error | null) => void): Promise<EngineConnection> {
+    if (this.stopped) throw new Error('no longer wanted')
+    return EngineConnection.dial(address, this.credentials.next(), this.timing.dialMs, this.dialling.signal, onClosed)
   }
 
   private async open(session: OpenSession): Promise<boolean> {
