@@ -15,12 +15,16 @@ afterEach(() => {
 })
 
 async function serve(handshakes: Partial<HandshakeLimits>, openWithinMs = 5_000): Promise<number> {
+  return (await server(handshakes, openWithinMs)).address.port
+}
+
+async function server(handshakes: Partial<HandshakeLimits>, openWithinMs = 5_000): Promise<SessionServer> {
   const { serverTls } = await testAuthority()
   const tls = { ...serverTls, rejectUnauthorized: true }
   const server = new SessionServer({ host: '127.0.0.1', port: 0, tls, handshakes, openWithinMs })
   await new Promise<void>((resolve) => server.listen(() => resolve()))
   open.push(server)
-  return server.address.port
+  return server
 }
 
 function dial(port: number): Socket & { over: boolean } {
@@ -91,6 +95,32 @@ it('many at once wait for one another, and all get in', async () => {
   const port = await serve({ atOnce: 2 })
   const hosts = await Promise.all(Array.from({ length: 30 }, () => dialSecure(port)))
   await Promise.all(hosts.map((host) => once(host, 'secureConnect')))
+})
+
+it('nobody begins a handshake while those inside wait to be let in, and all do afterwards', async () => {
+  const crowding = { now: true }
+  const engine = await server({})
+  engine.holdBackWhile(() => crowding.now)
+  const hosts = await Promise.all(Array.from({ length: 10 }, () => dialSecure(engine.address.port)))
+  const secured = Promise.all(hosts.map((host) => once(host, 'secureConnect')))
+  await eventually(() => expect(engine.waiting).toBe(10))
+  expect(engine.secured).toEqual({ full: 0, resumed: 0 })
+  crowding.now = false
+  engine.proceed()
+  await secured
+  await eventually(() => expect(engine.secured).toEqual({ full: 10, resumed: 0 }))
+  expect(engine.waiting).toBe(0)
+})
+
+it('who has waited for too long is sent away, and costs no handshake', async () => {
+  const crowding = { now: true }
+  const engine = await server({ waitMs: 300 })
+  engine.holdBackWhile(() => crowding.now)
+  const late = await dialSecure(engine.address.port)
+  await new Promise((resolve) => late.once('close', resolve))
+  crowding.now = false
+  await once(await dialSecure(engine.address.port), 'secureConnect')
+  await eventually(() => expect(engine.secured).toEqual({ full: 1, resumed: 0 }))
 })
 
 it('a host that says no hello is over after its time', async () => {
