@@ -51,6 +51,10 @@ export class BenchProcess {
     return running.has(this)
   }
 
+  get pid(): number {
+    return this.child.pid ?? 0
+  }
+
   /** The end of what it has said on either output. */
   get words(): string {
     return this.said

@@ -83,6 +83,13 @@ export class BenchEngine {
     return ((await reply.json()) as { token: string }).token
   }
 
+  /** @param path below `/api/v1` */
+  async get<T>(path: string): Promise<T> {
+    const reply = await fetch(`${this.url}${path}`, { headers: this.authorization })
+    if (!reply.ok) throw new Error(`${path}: ${reply.status} ${await reply.text()}`)
+    return (await reply.json()) as T
+  }
+
   async set(key: string, value: number): Promise<void> {
     const reply = await fetch(`${this.url}/settings/${key}`, {
       method: 'PUT',

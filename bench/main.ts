@@ -10,9 +10,10 @@ import { fleet } from './fleet/bench.js'
 import { describeMachine, textOfMachine } from './machine.js'
 import { rest } from './rest/bench.js'
 import { rpc } from './rpc/bench.js'
+import { storage } from './storage/bench.js'
 import { tableOf } from './table.js'
 
-const benches: readonly Bench[] = [rpc, commands, fleet, rest, access]
+const benches: readonly Bench[] = [rpc, commands, fleet, rest, access, storage]
 
 const USAGE = `npm run bench -- [name…] [--smoke] [--json FILE]
 

@@ -22,4 +22,10 @@ Object.assign(RequestGate.prototype, {
     rememberCaller(request, administrator)
   },
 })
-Object.assign(Audit.prototype, { witness: async () => undefined, decided: () => undefined })
+Object.assign(Audit.prototype, {
+  witness: async () => undefined,
+  decided: () => undefined,
+  beside: async (_subject: string, _projectId: string, make: (drafts: string) => Promise<number | null>) => {
+    await make('[]')
+  },
+})

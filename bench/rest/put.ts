@@ -6,11 +6,20 @@ export interface Put {
   readonly token: string
   readonly hostId: string
   readonly connectionId: string
+  /** Left out: a directory of its own. */
+  readonly uri?: string
 }
 
 /** Asks for a storage connection. @returns the status, when the whole reply was read */
-export function put({ agent, port, token, hostId, connectionId }: Put): Promise<number> {
-  const body = JSON.stringify({ uri: `local:///srv/${connectionId}` })
+export function put({
+  agent,
+  port,
+  token,
+  hostId,
+  connectionId,
+  uri = `local:///srv/${connectionId}`,
+}: Put): Promise<number> {
+  const body = JSON.stringify({ uri })
   return new Promise((resolve, reject) => {
     const path = `/api/v1/hosts/${hostId}/storage-connections/${connectionId}`
     const headers = {
