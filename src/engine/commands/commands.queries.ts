@@ -17,6 +17,7 @@ export interface CommandInsert {
   readonly subject: string
   readonly generation: number
   readonly payload: object
+  readonly sealedSecrets: string | null
   readonly deadlineMs: number | null
   readonly supersedes: boolean
   readonly requestId: string | null
@@ -36,7 +37,7 @@ export async function insertCommand(tx: Tx, c: CommandInsert): Promise<boolean> 
     `WITH numbered AS (
        UPDATE host_sequences SET last_seq = last_seq + 1 WHERE host_id = $2 RETURNING last_seq
      ), old AS (
-       UPDATE commands SET state = 'superseded', finished_at = now()
+       UPDATE commands SET state = 'superseded', finished_at = now(), sealed_secrets = NULL
        WHERE $8 AND id IN (
          SELECT id FROM commands
          WHERE host_id = $2 AND subject = $4 AND finished_at IS NULL AND state = 'queued' AND kind = ANY($10::text[])
@@ -44,8 +45,8 @@ export async function insertCommand(tx: Tx, c: CommandInsert): Promise<boolean> 
      ), told AS (
        ${appendFrom('$11')}
      )
-     INSERT INTO commands (id, host_id, seq, kind, subject, generation, payload, deadline_at, request_id, project_id)
-     SELECT $1, $2, last_seq, $3, $4, $5, $6, now() + $7::float8 * interval '1 millisecond', $9, $12 FROM numbered
+     INSERT INTO commands (id, host_id, seq, kind, subject, generation, payload, deadline_at, request_id, project_id, sealed_secrets)
+     SELECT $1, $2, last_seq, $3, $4, $5, $6, now() + $7::float8 * interval '1 millisecond', $9, $12, $13 FROM numbered
      RETURNING id`,
     [
       c.id,
@@ -60,6 +61,7 @@ export async function insertCommand(tx: Tx, c: CommandInsert): Promise<boolean> 
       levelKinds,
       c.events,
       c.projectId,
+      c.sealedSecrets,
     ],
   )
   return rows.length > 0
@@ -120,7 +122,7 @@ export async function endReported(tx: Tx, reports: readonly EndReport[]): Promis
        ORDER BY c.id FOR UPDATE OF c
      )
      UPDATE commands c
-     SET state = r.state, result = r.result, fault = r.fault, late = (c.finished_at IS NOT NULL), finished_at = now()
+     SET state = r.state, result = r.result, fault = r.fault, late = (c.finished_at IS NOT NULL), finished_at = now(), sealed_secrets = NULL
      FROM r, locked WHERE c.id = locked.id AND r.id = c.id
      RETURNING ${ENDED}`,
     [JSON.stringify(reports), levelKinds],
@@ -134,7 +136,7 @@ export async function endExpired(tx: Tx, limit: number): Promise<EndedCommand[]>
     tx,
     'commands_end_expired',
     `UPDATE commands c
-     SET state = 'expired', finished_at = now(),
+     SET state = 'expired', finished_at = now(), sealed_secrets = NULL,
          fault = jsonb_build_object('type', 'expired', 'message', 'the host did not carry it out in its time')
      WHERE c.id IN (
        SELECT id FROM commands WHERE finished_at IS NULL AND deadline_at IS NOT NULL AND deadline_at < now()
@@ -155,7 +157,7 @@ export async function endByPlane(
   const rows = await prepared<EndedRow>(
     tx,
     'command_end_by_plane',
-    `UPDATE commands c SET state = $2, finished_at = now(), fault = $3 WHERE c.id = $1 AND c.finished_at IS NULL RETURNING ${ENDED}`,
+    `UPDATE commands c SET state = $2, finished_at = now(), fault = $3, sealed_secrets = NULL WHERE c.id = $1 AND c.finished_at IS NULL RETURNING ${ENDED}`,
     [id, state, JSON.stringify(fault)],
   )
   return rows[0] ? toEnded(rows[0]) : null

@@ -8,29 +8,23 @@ import { Quarantine } from '../hosts/quarantine.service.js'
 import { Tombstones } from '../hosts/tombstones.service.js'
 import { chosenProject, projectMissing } from '../identity/chosen-project.js'
 import { Quotas } from '../identity/quotas.js'
-import { type Caller, mayInPlane, mayInProject, requireInProject, visibleProjects } from '../platform/caller.js'
+import { type Caller, mayInProject, requireInProject, visibleProjects } from '../platform/caller.js'
 import { Database, sqlState, type Tx } from '../platform/database.js'
-import { Conflict, type DomainError, NotFound } from '../platform/errors.js'
+import { Conflict, NotFound } from '../platform/errors.js'
 import { type IfMatch, requireMatch } from '../platform/etag.js'
-import type { Listing } from '../platform/listing.js'
-import { inProjectsOf, type Page, page } from '../platform/pages.js'
 import { claimableFrom, isPending, type PendingStatus } from '../platform/provisioning.js'
+import { connectionCredentials } from '../platform/sealed-columns.js'
+import { SealBroken } from '../platform/sealing.js'
+import { inUse, notHere, notYours, ofStorage, requireOwnNamespace } from './connection-errors.js'
+import { lockForChange, storageOf } from './connection-locks.js'
+import { Credentials, type CredentialTexts, sameTexts } from './credentials.js'
 import { type Creation, lockRow, type NewConnection, tryCreate, writeIntent } from './storage.queries.js'
-import type { StorageConnectionPut, StorageConnectionQuery } from './storage-connection.dto.js'
+import { requireCredentialsFor, type StorageArguments, storageArguments } from './storage-arguments.js'
+import type { StorageConnectionPut } from './storage-connection.dto.js'
 import { StorageConnection } from './storage-connection.entity.js'
 import { eventOf } from './storage-connection.events.js'
 import { intentOf, requireAble, sameIntent, type Wanted } from './storage-intent.js'
-import { parseStorageUri } from './storage-uri.js'
 
-const listing: Listing<StorageConnection> = {
-  entity: StorageConnection,
-  sortable: ['connectionId', 'createdAt', 'operatingStatus', 'provisioningStatus'],
-  defaultSort: 'connectionId',
-  filterable: ['connectionId', 'projectId', 'operatingStatus', 'provisioningStatus'],
-}
-
-/** VDSM's numbers, beside the problem's type. */
-const ID_IN_USE = 478
 const FOREIGN_KEY_VIOLATION = '23503'
 
 export interface PutConditions {
@@ -50,15 +44,8 @@ export class StorageConnections {
     private readonly quarantine: Quarantine,
     private readonly events: Events,
     private readonly quotas: Quotas,
+    private readonly credentials: Credentials,
   ) {}
-
-  async list(caller: Caller, hostId: string, query: StorageConnectionQuery): Promise<Page<StorageConnection>> {
-    await this.hosts.require(hostId)
-    return page(this.database.dataSource.manager, listing, query, (rows) => {
-      inProjectsOf<StorageConnection>(caller)(rows)
-      rows.andWhere('row.hostId = :hostId', { hostId })
-    })
-  }
 
   async require(caller: Caller, hostId: string, connectionId: string): Promise<StorageConnection> {
     const row = await this.database.dataSource.manager.findOneBy(StorageConnection, { hostId, connectionId })
@@ -74,11 +61,17 @@ export class StorageConnections {
     body: StorageConnectionPut,
     conditions: PutConditions,
   ): Promise<StorageConnection> {
-    parseStorageUri(body.uri)
-    const wanted = { uri: body.uri, options: body.options ?? {} }
+    requireOwnNamespace(connectionId)
+    const wanted = storageArguments(body)
     const projectId = chosenProject(caller, body.projectId)
     return this.database.transaction(async (tx) => {
-      const made = projectId && (await this.create(tx, { hostId, connectionId, projectId, ...wanted }, conditions))
+      const made =
+        projectId &&
+        (await this.create(
+          tx,
+          { hostId, connectionId, projectId, ...this.sealed(hostId, connectionId, wanted) },
+          conditions,
+        ))
       if (made) return made
       const row = await lockRow(tx, hostId, connectionId, visibleProjects(caller))
       if (!row) throw projectId ? notYours(caller, hostId, connectionId, conditions) : projectMissing()
@@ -92,21 +85,24 @@ export class StorageConnections {
   private async putAgain(
     tx: Tx,
     row: StorageConnection,
-    wanted: Wanted,
+    wanted: StorageArguments,
     { ifMatch, coalesce }: PutConditions,
   ): Promise<StorageConnection> {
-    const { connectionId, provisioningStatus } = row
+    const { hostId, connectionId, provisioningStatus } = row
     requireMatch(ifMatch, row.generation)
     if (provisioningStatus === 'PENDING_DELETE')
       throw new Conflict(`${connectionId} is being unmanaged: wait, or use another id`, 'pending')
-    if (sameIntent(row, wanted))
-      return provisioningStatus === 'ERROR' ? this.change(tx, row, wanted, 'PENDING_UPDATE') : row
+    if (sameIntent(row, wanted) && this.holds(row, wanted.credentials))
+      return provisioningStatus === 'ERROR' ? this.change(tx, row, row, 'PENDING_UPDATE') : row
     if (!ifMatch) throw inUse(`${connectionId} is in use with other arguments: change it with If-Match`)
     if (isPending(provisioningStatus) && !coalesce) {
       throw new Conflict(`${connectionId} is ${provisioningStatus}: try again, or ask with Prefer: coalesce`, 'pending')
     }
+    requireCredentialsFor(wanted, row)
     const status = provisioningStatus === 'PENDING_CREATE' ? 'PENDING_CREATE' : 'PENDING_UPDATE'
-    return this.change(tx, row, wanted, status)
+    const { uri, options } = wanted
+    const change = wanted.credentials ? this.sealed(hostId, connectionId, wanted) : { ...row, uri, options }
+    return this.change(tx, row, change, status)
   }
 
   /** S4: an unknown id is an error; a host that cannot be reached is not. */
@@ -118,6 +114,7 @@ export class StorageConnections {
   ): Promise<StorageConnection> {
     return this.database.transaction(async (tx) => {
       const row = await lockForChange(tx, caller, hostId, connectionId)
+      if (row.storageId) throw ofStorage(connectionId, await storageOf(tx, row.storageId))
       requireMatch(ifMatch, row.generation)
       if (row.provisioningStatus === 'PENDING_DELETE') return row
       return this.unmanage(tx, row)
@@ -188,6 +185,14 @@ export class StorageConnections {
     })
   }
 
+  /** For a storage, whose quota was claimed before. @returns null when the id is in use, or the host has gone */
+  async place(tx: Tx, wanted: Omit<NewConnection, 'commandId'>): Promise<StorageConnection | null> {
+    const connection = { ...wanted, commandId: randomUUID() }
+    const { row } = await this.attempt(tx, connection, 'claimed')
+    if (row) await this.sendManage(tx, row, connection.commandId)
+    return row
+  }
+
   /** @returns null when the id is in use */
   private async create(
     tx: Tx,
@@ -220,10 +225,10 @@ export class StorageConnections {
   }
 
   /** What was evidence that it should go no longer is. */
-  private async change(
+  async change(
     tx: Tx,
     row: StorageConnection,
-    wanted: Wanted,
+    wanted: Partial<Wanted & Pick<StorageConnection, 'storageGeneration'>>,
     status: PendingStatus,
   ): Promise<StorageConnection> {
     const subject = storageSubject(row.connectionId)
@@ -244,32 +249,31 @@ export class StorageConnections {
       subject,
       generation: row.generation,
       payload: intentOf(row),
+      ...(row.sealedCredentials ? { secrets: { credentials: this.heldBy(row) } } : {}),
       events: [eventOf('storage.connection.requested', row)],
     })
+  }
+
+  private sealed(hostId: string, connectionId: string, { uri, options, credentials = {} }: StorageArguments): Wanted {
+    return { uri, options, ...this.credentials.seal(connectionCredentials, [hostId, connectionId], credentials) }
+  }
+
+  private heldBy({ hostId, connectionId, sealedCredentials }: StorageConnection): CredentialTexts {
+    return this.credentials.open(connectionCredentials, [hostId, connectionId], sealedCredentials)
+  }
+
+  /** What no key opens is not what was given. */
+  private holds(row: StorageConnection, given: CredentialTexts | undefined): boolean {
+    if (given === undefined) return true
+    try {
+      return sameTexts(this.heldBy(row), given)
+    } catch (error) {
+      if (error instanceof SealBroken) return false
+      throw error
+    }
   }
 }
 
 export function claimable(row: StorageConnection, status: PendingStatus): boolean {
   return claimableFrom[status].includes(row.provisioningStatus)
 }
-
-/** Of another project's row no lock is taken, and nothing is waited for. */
-async function lockForChange(tx: Tx, caller: Caller, hostId: string, connectionId: string): Promise<StorageConnection> {
-  const row = await lockRow(tx, hostId, connectionId, visibleProjects(caller))
-  if (!row) throw notHere(hostId, connectionId)
-  requireInProject(caller, row.projectId, 'operator', connectionId)
-  return row
-}
-
-/** The id is in use, and the caller cannot see by what. */
-function notYours(caller: Caller, hostId: string, connectionId: string, { ifMatch }: PutConditions): DomainError {
-  if (ifMatch) return notHere(hostId, connectionId)
-  // whoever sees everything sees that it went between the two statements
-  if (mayInPlane(caller, 'viewer')) return new Conflict(`${connectionId} was just let go: try again`, 'pending')
-  return inUse(`${connectionId} is in use on this host`)
-}
-
-const inUse = (message: string) => new Conflict(message, 'id-in-use', { number: ID_IN_USE })
-
-const notHere = (hostId: string, connectionId: string) =>
-  new NotFound(`storage connection ${connectionId} of host ${hostId}`)

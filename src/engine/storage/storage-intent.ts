@@ -3,7 +3,7 @@ import type { Host } from '../hosts/host.entity.js'
 import { Conflict } from '../platform/errors.js'
 import type { StorageConnection } from './storage-connection.entity.js'
 
-export type Wanted = Pick<StorageConnection, 'uri' | 'options'>
+export type Wanted = Pick<StorageConnection, 'uri' | 'options' | 'sealedCredentials' | 'credentialNames'>
 
 export const intentOf = (row: Pick<StorageConnection, 'connectionId' | 'uri' | 'options'>): StorageManage => ({
   connectionId: row.connectionId,
@@ -11,7 +11,7 @@ export const intentOf = (row: Pick<StorageConnection, 'connectionId' | 'uri' | '
   options: row.options,
 })
 
-export function sameIntent(row: StorageConnection, wanted: Wanted): boolean {
+export function sameIntent(row: StorageConnection, wanted: Pick<Wanted, 'uri' | 'options'>): boolean {
   const keys = Object.keys(wanted.options)
   return (
     row.uri === wanted.uri &&
