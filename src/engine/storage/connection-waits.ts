@@ -5,14 +5,11 @@ import { Access } from '../platform/access.js'
 import type { Caller } from '../platform/caller.js'
 import { TooMany, Unavailable } from '../platform/errors.js'
 import { Metrics } from '../platform/metrics.js'
+import { Settings } from '../platform/settings.js'
 import { ConnectionChanges, type ConnectionKey } from './connection-changes.js'
 import { isReached, type WaitGoal } from './connection-goals.js'
 import type { StorageConnection } from './storage-connection.entity.js'
 import { StorageConnections } from './storage-connections.service.js'
-
-const MAX_WAITS = 2_000
-/** One caller leaves room for others. */
-const MAX_WAITS_EACH = 1_000
 
 export interface Wait extends ConnectionKey {
   /** Null: nothing is waited for. */
@@ -34,6 +31,7 @@ export class ConnectionWaits implements BeforeApplicationShutdown {
     private readonly connections: StorageConnections,
     private readonly watch: StreamWatch,
     private readonly access: Access,
+    private readonly settings: Settings,
     metrics: Metrics,
   ) {
     metrics.gauge({
@@ -92,9 +90,12 @@ export class ConnectionWaits implements BeforeApplicationShutdown {
 
   private requireRoom(whose: string): void {
     if (this.stopping) throw new Unavailable('this replica is stopping: ask again', 1)
-    if (this.waiting.size >= MAX_WAITS) throw new Unavailable(`${MAX_WAITS} callers wait already`, 5)
+    const most = this.settings.get('storage.waits')
+    if (this.waiting.size >= most) throw new Unavailable(`${most} callers wait already`, 5)
+    // one caller leaves room for others
+    const mostEach = this.settings.get('storage.waitsPerCaller')
     const own = [...this.waiting.values()].filter((one) => one === whose).length
-    if (own >= MAX_WAITS_EACH) throw new TooMany(`no more than ${MAX_WAITS_EACH} waits at once`, 5)
+    if (own >= mostEach) throw new TooMany(`no more than ${mostEach} waits at once`, 5)
   }
 
   private enter(whose: string, end: (ending: Ending) => void): () => void {

@@ -2,8 +2,8 @@ import type { StorageOperatingStatus } from '../../wire/commands.js'
 import type { Tx } from '../platform/database.js'
 import type { ProvisioningStatus } from '../platform/provisioning.js'
 import type { Storage } from './storage.entity.js'
-import type { ShownStorage } from './storage.view.js'
 import type { StorageRefusal } from './storage-refusal.entity.js'
+import type { ShownStorage } from './storage-view.dto.js'
 import type { Counts } from './storages.states.js'
 
 const SHOWN_REFUSALS = 50

@@ -6,7 +6,7 @@ import { PageOf, viewPage } from '../platform/pages.js'
 import { created } from '../platform/reply.js'
 import { Who } from '../platform/who.js'
 import { StorageCreate, StoragePut, StorageQuery, StorageUpdate } from './storage.dto.js'
-import { type ShownStorage, StorageView, viewStorage } from './storage.view.js'
+import { type ShownStorage, StorageView, viewStorage } from './storage-view.dto.js'
 import { Storages } from './storages.service.js'
 
 const EXAMPLE = {

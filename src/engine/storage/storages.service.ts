@@ -15,10 +15,10 @@ import { Credentials, sameTexts } from './credentials.js'
 import type { StorageCreate, StoragePut, StorageQuery, StorageSelectorInput, StorageUpdate } from './storage.dto.js'
 import { Storage, type StorageSelector } from './storage.entity.js'
 import { storageEvent } from './storage.events.js'
-import type { ShownStorage } from './storage.view.js'
 import { requireCredentialsFor, type StorageArguments, storageArguments } from './storage-arguments.js'
 import { lockStorage } from './storage-placement.queries.js'
 import { showStorages } from './storage-totals.js'
+import type { ShownStorage } from './storage-view.dto.js'
 import { StorageWakeups } from './storage-wakeups.js'
 
 const listing: Listing<Storage> = {
