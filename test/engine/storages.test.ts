@@ -84,9 +84,9 @@ describe('a storage', () => {
       })
     }
     await shows(made.id, {
-      provisioningStatus: 'PENDING_CREATE',
+      provisioningStatus: 'PENDING_UPDATE',
       hosts: { total: 3, provisioning: { ACTIVE: 2, PENDING_CREATE: 1 } },
-    }).catch(() => shows(made.id, { provisioningStatus: 'PENDING_UPDATE', hosts: { total: 3 } }))
+    })
     await answer(third, 'storage.manage')
     await shows(made.id, { provisioningStatus: 'ACTIVE', operatingStatus: 'UNKNOWN', hosts: { total: 3 } })
     for (const agent of [first, second]) await see(agent, made.connectionId, 'UP')

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common'
 import { registerDecorator } from 'class-validator'
-import { type SealedColumn, sealedPlace } from '../platform/sealed-columns.js'
-import { Sealer } from '../platform/sealing.js'
+import { connectionCredentials, sealedPlace, storageCredentials } from '../platform/sealed-columns.js'
+import { SealBroken, Sealer } from '../platform/sealing.js'
 
 export type CredentialTexts = Readonly<Record<string, string>>
 
@@ -10,6 +10,12 @@ export interface HeldCredentials {
   readonly sealedCredentials: string | null
   readonly credentialNames: string[]
 }
+
+type HoldingConnection = Pick<HeldCredentials, 'sealedCredentials'> & {
+  readonly hostId: string
+  readonly connectionId: string
+}
+type HoldingStorage = Pick<HeldCredentials, 'sealedCredentials'> & { readonly id: string }
 
 const MAX_CREDENTIALS = 16
 const NAME = /^[a-zA-Z][a-zA-Z0-9_.-]{0,63}$/
@@ -46,20 +52,45 @@ function areCredentials(value: unknown): boolean {
 export class Credentials {
   constructor(private readonly sealer: Sealer) {}
 
-  seal(column: SealedColumn, id: readonly string[], credentials: CredentialTexts): HeldCredentials {
-    const credentialNames = Object.keys(credentials).sort()
-    if (credentialNames.length === 0) return { sealedCredentials: null, credentialNames }
-    return {
-      sealedCredentials: this.sealer.seal(JSON.stringify(credentials), sealedPlace(column, id)),
-      credentialNames,
-    }
+  sealForConnection(hostId: string, connectionId: string, credentials: CredentialTexts): HeldCredentials {
+    return this.seal(credentials, sealedPlace(connectionCredentials, [hostId, connectionId]))
+  }
+
+  sealForStorage(id: string, credentials: CredentialTexts): HeldCredentials {
+    return this.seal(credentials, sealedPlace(storageCredentials, [id]))
   }
 
   /** @throws SealBroken */
-  open(column: SealedColumn, id: readonly string[], sealed: string | null): CredentialTexts {
+  ofConnection({ hostId, connectionId, sealedCredentials }: HoldingConnection): CredentialTexts {
+    return this.open(sealedCredentials, sealedPlace(connectionCredentials, [hostId, connectionId]))
+  }
+
+  /** @throws SealBroken */
+  ofStorage({ id, sealedCredentials }: HoldingStorage): CredentialTexts {
+    return this.open(sealedCredentials, sealedPlace(storageCredentials, [id]))
+  }
+
+  private seal(credentials: CredentialTexts, place: string): HeldCredentials {
+    const credentialNames = Object.keys(credentials).sort()
+    if (credentialNames.length === 0) return { sealedCredentials: null, credentialNames }
+    return { sealedCredentials: this.sealer.seal(JSON.stringify(credentials), place), credentialNames }
+  }
+
+  private open(sealed: string | null, place: string): CredentialTexts {
     if (sealed === null) return {}
     // by `seal`
-    return JSON.parse(this.sealer.openText(sealed, sealedPlace(column, id))) as CredentialTexts
+    return JSON.parse(this.sealer.openText(sealed, place)) as CredentialTexts
+  }
+}
+
+/** Whether what is held is what was given; nothing given is whatever is held, and what no key opens is nothing that was. */
+export function areHeld(held: () => CredentialTexts, given: CredentialTexts | undefined): boolean {
+  if (given === undefined) return true
+  try {
+    return sameTexts(held(), given)
+  } catch (error) {
+    if (error instanceof SealBroken) return false
+    throw error
   }
 }
 

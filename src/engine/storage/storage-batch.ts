@@ -5,7 +5,6 @@ import { Database, type Tx } from '../platform/database.js'
 import { Conflict } from '../platform/errors.js'
 import { isPending } from '../platform/provisioning.js'
 import type { TurnEnd } from '../platform/schedules.js'
-import { connectionCredentials, storageCredentials } from '../platform/sealed-columns.js'
 import { storageConnectionId } from './connection-errors.js'
 import { Credentials } from './credentials.js'
 import { Storage } from './storage.entity.js'
@@ -137,12 +136,14 @@ export class StorageBatch {
   }
 
   private wantedOn(storage: Storage, hostId: string) {
-    const held = this.credentials.open(storageCredentials, [storage.id], storage.sealedCredentials)
-    const place = [hostId, storageConnectionId(storage.id)]
     return {
       uri: storage.uri,
       options: storage.options,
-      ...this.credentials.seal(connectionCredentials, place, held),
+      ...this.credentials.sealForConnection(
+        hostId,
+        storageConnectionId(storage.id),
+        this.credentials.ofStorage(storage),
+      ),
     } satisfies Partial<StorageConnection>
   }
 }

@@ -13,11 +13,9 @@ import { Database, sqlState, type Tx } from '../platform/database.js'
 import { Conflict, NotFound } from '../platform/errors.js'
 import { type IfMatch, requireMatch } from '../platform/etag.js'
 import { claimableFrom, isPending, type PendingStatus } from '../platform/provisioning.js'
-import { connectionCredentials } from '../platform/sealed-columns.js'
-import { SealBroken } from '../platform/sealing.js'
 import { inUse, notHere, notYours, ofStorage, requireOwnNamespace } from './connection-errors.js'
 import { lockForChange, storageOf } from './connection-locks.js'
-import { Credentials, type CredentialTexts, sameTexts } from './credentials.js'
+import { areHeld, Credentials } from './credentials.js'
 import { type Creation, lockRow, type NewConnection, tryCreate, writeIntent } from './storage.queries.js'
 import { requireCredentialsFor, type StorageArguments, storageArguments } from './storage-arguments.js'
 import type { StorageConnectionPut } from './storage-connection.dto.js'
@@ -92,7 +90,7 @@ export class StorageConnections {
     requireMatch(ifMatch, row.generation)
     if (provisioningStatus === 'PENDING_DELETE')
       throw new Conflict(`${connectionId} is being unmanaged: wait, or use another id`, 'pending')
-    if (sameIntent(row, wanted) && this.holds(row, wanted.credentials))
+    if (sameIntent(row, wanted) && areHeld(() => this.credentials.ofConnection(row), wanted.credentials))
       return provisioningStatus === 'ERROR' ? this.change(tx, row, row, 'PENDING_UPDATE') : row
     if (!ifMatch) throw inUse(`${connectionId} is in use with other arguments: change it with If-Match`)
     if (isPending(provisioningStatus) && !coalesce) {
@@ -249,28 +247,13 @@ export class StorageConnections {
       subject,
       generation: row.generation,
       payload: intentOf(row),
-      ...(row.sealedCredentials ? { secrets: { credentials: this.heldBy(row) } } : {}),
+      ...(row.sealedCredentials ? { secrets: { credentials: this.credentials.ofConnection(row) } } : {}),
       events: [eventOf('storage.connection.requested', row)],
     })
   }
 
   private sealed(hostId: string, connectionId: string, { uri, options, credentials = {} }: StorageArguments): Wanted {
-    return { uri, options, ...this.credentials.seal(connectionCredentials, [hostId, connectionId], credentials) }
-  }
-
-  private heldBy({ hostId, connectionId, sealedCredentials }: StorageConnection): CredentialTexts {
-    return this.credentials.open(connectionCredentials, [hostId, connectionId], sealedCredentials)
-  }
-
-  /** What no key opens is not what was given. */
-  private holds(row: StorageConnection, given: CredentialTexts | undefined): boolean {
-    if (given === undefined) return true
-    try {
-      return sameTexts(this.heldBy(row), given)
-    } catch (error) {
-      if (error instanceof SealBroken) return false
-      throw error
-    }
+    return { uri, options, ...this.credentials.sealForConnection(hostId, connectionId, credentials) }
   }
 }
 

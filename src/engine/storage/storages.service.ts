@@ -9,9 +9,7 @@ import { Conflict, Invalid, NotFound } from '../platform/errors.js'
 import { type IfMatch, requireMatch } from '../platform/etag.js'
 import type { Listing } from '../platform/listing.js'
 import { inProjectsOf, type Page, page } from '../platform/pages.js'
-import { storageCredentials } from '../platform/sealed-columns.js'
-import { SealBroken } from '../platform/sealing.js'
-import { Credentials, sameTexts } from './credentials.js'
+import { areHeld, Credentials, sameTexts } from './credentials.js'
 import type { StorageCreate, StoragePut, StorageQuery, StorageSelectorInput, StorageUpdate } from './storage.dto.js'
 import { Storage, type StorageSelector } from './storage.entity.js'
 import { storageEvent } from './storage.events.js'
@@ -65,7 +63,7 @@ export class Storages {
       await requireHosts(tx, said.selector)
       const id = randomUUID()
       const { credentials = {}, ...rest } = said
-      const sealed = this.credentials.seal(storageCredentials, [id], credentials)
+      const sealed = this.credentials.sealForStorage(id, credentials)
       await tx.insert(Storage, { id, projectId, ...rest, ...sealed })
       return this.tell(tx, 'storage.storage.created', id)
     })
@@ -114,7 +112,10 @@ export class Storages {
       if (storage.deleting) throw new Conflict(`storage ${storage.name} is being deleted`, 'pending')
       const said = saidOf(storage)
       requireCredentialsFor(said, storage)
-      const sameArguments = this.holds(storage, said)
+      const sameArguments =
+        said.uri === storage.uri &&
+        sameTexts(said.options, storage.options) &&
+        areHeld(() => this.credentials.ofStorage(storage), said.credentials)
       if (sameArguments && said.name === storage.name && isDeepStrictEqual(said.selector, storage.selector))
         return shown(tx, storage)
       await requireHosts(tx, said.selector, storage.selector)
@@ -125,23 +126,11 @@ export class Storages {
 
   private async write(tx: Tx, storage: Storage, { credentials, ...said }: Said, sameArguments: boolean): Promise<void> {
     const { id, generation, intentGeneration } = storage
-    const sealed = credentials ? this.credentials.seal(storageCredentials, [id], credentials) : {}
+    const sealed = credentials ? this.credentials.sealForStorage(id, credentials) : {}
     const intent = sameArguments ? {} : { ...sealed, intentGeneration: intentGeneration + 1 }
     await tx.update(Storage, { id }, { ...said, ...intent, generation: generation + 1, updatedAt: new Date() })
     // what stood against it may not any more
     await tx.query('DELETE FROM storage_refusals WHERE storage_id = $1', [id])
-  }
-
-  private holds(storage: Storage, { uri, options, credentials }: Said): boolean {
-    if (uri !== storage.uri || !sameTexts(options, storage.options)) return false
-    if (credentials === undefined) return true
-    try {
-      const held = this.credentials.open(storageCredentials, [storage.id], storage.sealedCredentials)
-      return sameTexts(held, credentials)
-    } catch (error) {
-      if (error instanceof SealBroken) return false
-      throw error
-    }
   }
 
   private async lock(tx: Tx, caller: Caller, id: string): Promise<Storage> {
