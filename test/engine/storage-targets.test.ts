@@ -133,19 +133,21 @@ describe('the holders of a target', () => {
   })
 
   it('say what blocks its release: the host that has not confirmed, is away, or could not', async () => {
-    const target = await managed(second, 'leaving', 'nfs://filer/leaving')
+    let leaver = await WireAgent.open(engine.tcp, helloOf('s3'))
+    const target = await managed(leaver, 'leaving', 'nfs://filer/leaving')
     const blocks = async () => (await holders(target))[0].blockedBy.map(({ type }: Body) => type)
-    await engine.http.delete(at(second, 'leaving'))
+    await engine.http.delete(at(leaver, 'leaving'))
     expect(await blocks()).toEqual(['under-way'])
     const fault = { type: 'unmount-failed', message: 'umount: target is busy', number: 452 }
-    await second.report(await second.command(), { state: 'failed', result: undefined, fault })
+    await leaver.report(await leaver.command(), { state: 'failed', result: undefined, fault })
     expect((await holders(target))[0].blockedBy).toEqual([{ type: 'failed', message: 'umount: target is busy' }])
-    await second.close()
-    second.vanish()
+    await leaver.close()
+    leaver.vanish()
     await eventually(async () => expect(await blocks()).toEqual(['failed', 'host-away']))
-    second = await WireAgent.open(engine.tcp, second.again())
-    await second.report(await second.command())
+    leaver = await WireAgent.open(engine.tcp, leaver.again())
+    await leaver.report(await leaver.command())
     expect((await engine.http.get(`${targets}/${target}/holders`)).status).toBe(404)
+    leaver.vanish()
   })
 
   it('name the storage that keeps it there', async () => {
@@ -228,10 +230,10 @@ describe('readiness', () => {
   it('finds the hosts that are ready among all, page by page', async () => {
     const ids = async (query: string) => (await ask(query)).map(({ hostId }: Body) => hostId)
     expect(await ids('connectionId=disk&ready=true')).toEqual([first.hostId])
-    expect((await ids('connectionId=disk&ready=false')).sort()).toEqual([second.hostId, third].sort())
-    expect(await ids('connectionId=disk')).toHaveLength(3)
+    expect(await ids('connectionId=disk&ready=false')).toEqual(expect.arrayContaining([second.hostId, third]))
+    expect(await ids('connectionId=disk')).toHaveLength(4)
     const page = (await engine.http.get('/api/v1/storage-readiness?connectionId=disk&limit=2')).body
-    expect(await ids(`connectionId=disk&limit=2&cursor=${page.next}`)).toHaveLength(1)
+    expect(await ids(`connectionId=disk&limit=2&cursor=${page.next}`)).toHaveLength(2)
   })
 
   it('is not there while a change has not arrived, or the id is being let go', async () => {
