@@ -1,8 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import type { CertifiedKey } from '../src/engine/identity/certificates.js'
 import { BenchProcess, cpuMicros, fromDist } from './bench-process.js'
 import type { ProbedMemory } from './probe.js'
 import { until } from './until.js'
@@ -14,6 +15,8 @@ const DAY_MS = 86_400_000
 export interface EngineSettings {
   readonly databaseUrl: string
   readonly nodeOptions?: readonly string[]
+  /** Of the hosts' certificates, in place of one that the engine makes. */
+  readonly authority?: CertifiedKey
 }
 
 /** The real engine, `keelson engine`, in a process of its own, on ports that stay over a restart. */
@@ -95,6 +98,14 @@ export class BenchEngine {
     return text === null ? null : Number(/^keelson_sessions (\d+)/m.exec(text)?.[1] ?? 0)
   }
 
+  /** Handshakes with hosts since this engine started. */
+  async handshakes(): Promise<{ full: number; resumed: number }> {
+    const text = await this.metrics()
+    const count = (kind: string) =>
+      Number(new RegExp(`^keelson_tls_handshakes_total\\{kind="${kind}"\\} (\\d+)`, 'm').exec(text)?.[1] ?? 0)
+    return { full: count('full'), resumed: count('resumed') }
+  }
+
   async kill(): Promise<void> {
     await this.process.stop('SIGKILL')
   }
@@ -122,6 +133,16 @@ export class BenchEngine {
     return (await fetch(`http://127.0.0.1:${this.httpPort}/metrics`, { headers: this.authorization })).text()
   }
 
+  /** As an operator gives the engine an outside certificate authority. */
+  private authorityFiles(): Record<string, string> {
+    const { authority } = this.settings
+    if (!authority) return {}
+    const [certificate, key] = [join(this.directory, 'ca.pem'), join(this.directory, 'ca.key')]
+    writeFileSync(certificate, authority.certificate)
+    writeFileSync(key, authority.key, { mode: 0o600 })
+    return { KEELSON_CA_CERT_FILE: certificate, KEELSON_CA_KEY_FILE: key }
+  }
+
   private spawn(): BenchProcess {
     const { databaseUrl, nodeOptions = [] } = this.settings
     return new BenchProcess('src/main.js', {
@@ -129,6 +150,7 @@ export class BenchEngine {
       nodeOptions: ['--expose-gc', '--import', pathToFileURL(fromDist('bench/probe.js')).href, ...nodeOptions],
       env: {
         DATABASE_URL: databaseUrl,
+        ...this.authorityFiles(),
         KEELSON_HTTP: `127.0.0.1:${this.httpPort}`,
         KEELSON_TCP: this.tcpAddress,
         KEELSON_SEALING_KEYS: SEALING_KEY,

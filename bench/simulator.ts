@@ -1,32 +1,31 @@
-import { BenchProcess } from './bench-process.js'
+import { BenchProcess, cpuMicros } from './bench-process.js'
 import type { BenchDatabase } from './database.js'
 import type { BenchEngine } from './engine.js'
 import { until } from './until.js'
 
-/** `keelson simulate` in a process of its own. */
+/** Simulated hosts in a process of their own. */
 export class Simulator {
-  private readonly process: BenchProcess
-
-  private constructor(
+  /** @param process plays that many hosts, or will when it is asked */
+  constructor(
     private readonly engine: BenchEngine,
     private readonly database: BenchDatabase,
     private readonly hosts: number,
-    joinToken: string,
-  ) {
-    this.process = new BenchProcess('src/main.js', {
+    private readonly process: BenchProcess,
+  ) {}
+
+  /** Each host joins first. */
+  static async start(engine: BenchEngine, database: BenchDatabase, hosts: number): Promise<Simulator> {
+    const process = new BenchProcess('src/main.js', {
       args: ['simulate'],
       env: {
         KEELSON_SIMULATE_HOSTS: String(hosts),
         KEELSON_ENGINES: engine.tcpAddress,
-        KEELSON_JOIN_TOKEN: joinToken,
+        KEELSON_JOIN_TOKEN: await engine.joinToken(),
         KEELSON_LOG_LEVEL: 'error',
         KEELSON_LOG_FORMAT: 'json',
       },
     })
-  }
-
-  static async start(engine: BenchEngine, database: BenchDatabase, hosts: number): Promise<Simulator> {
-    return new Simulator(engine, database, hosts, await engine.joinToken())
+    return new Simulator(engine, database, hosts, process)
   }
 
   /** Answers when every host is Up and has a session with the replica that started last. */
@@ -41,6 +40,11 @@ export class Simulator {
     await until(`${this.hosts} sessions`, look, { withinMs, everyMs: 100 }).catch((error: unknown) => {
       throw new Error(`${(error as Error).message}; ${up} were there`, { cause: error })
     })
+  }
+
+  /** @throws where the process answers no questions: `keelson simulate` does not */
+  async cpuMicros(): Promise<number> {
+    return cpuMicros(await this.process.ask<NodeJS.CpuUsage>('cpu'))
   }
 
   stop(): Promise<void> {

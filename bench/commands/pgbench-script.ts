@@ -24,7 +24,7 @@ export async function pgbenchScript(
   await client.connect()
   try {
     const known = [...stands]
-    const lines = [...preamble, 'BEGIN;']
+    const lines: string[] = []
     for (const statement of statements) {
       const types = await parameterTypes(client, statement)
       const sql = statement.text
@@ -32,7 +32,9 @@ export async function pgbenchScript(
         .replace(/\$(\d+)/g, (_, n: string) => expression(statement.values[Number(n) - 1], types[Number(n) - 1], known))
       lines.push(handedOn(statement, known) ? `${sql} \\gset made_` : `${sql};`)
     }
-    return [...lines, 'COMMIT;', ''].join('\n')
+    const [first, ...rest] = lines
+    if (rest.length === 0) return `${[...preamble, first].join('\n')}\n`
+    return [...preamble, 'BEGIN;', first, ...rest, 'COMMIT;', ''].join('\n')
   } finally {
     await client.end()
   }

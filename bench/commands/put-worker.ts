@@ -64,7 +64,10 @@ async function partsOf(dataSource: DataSource, url: string): Promise<Provider[]>
     { provide: Notifications, useValue: notifications },
     { provide: Sealer, useValue: sealer },
     { provide: Origins, useValue: new Origins([]) },
-    { provide: Authorities, useValue: await Authorities.open(database, sealer, null, { info: () => undefined }) },
+    {
+      provide: Authorities,
+      useValue: await Authorities.open({ database, sealer, notifications }, null, { info: () => undefined }),
+    },
     { provide: TicketKeys, useValue: await TicketKeys.open(database, sealer, notifications) },
     Addresses,
     Drains,
@@ -88,7 +91,7 @@ const put = (hostId: string, connectionId: string) =>
   )
 
 function recordOne({ hostId, connectionId }: { hostId: string; connectionId: string }): Promise<Recording> {
-  return record(() => put(hostId, connectionId))
+  return record(connectionId, () => put(hostId, connectionId))
 }
 
 async function putFor({ hostIds, concurrency, forMs }: PutOrder): Promise<PutRound> {

@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DEFAULT_PROJECT } from '../../src/engine/identity/project.entity.js'
 import { BenchProcess } from '../bench-process.js'
 import { BenchDatabase } from '../database.js'
 import type { BenchSetting, Figure } from '../figures.js'
@@ -83,7 +84,8 @@ async function rounds(
     unit: 'tx/s',
     spread: spreadOf(perSecond),
   }
-  const note = `${transaction.length} statements between begin and commit, ${CLIENTS} at a time; ${cpu} µs of CPU each in Node; ${gathered} transactions a notification`
+  const statements = transaction.length === 1 ? 'one statement' : `${transaction.length} statements`
+  const note = `${statements} a transaction, ${CLIENTS} at a time; ${cpu} µs of CPU each in Node; ${gathered} transactions a notification`
   const name = 'row + command + event + wake-up'
   if (!program) return [{ ...figure, name, note: `${note}; no limit was measured: pgbench is not installed` }]
   const against = (which: 'plain' | 'notifying', what: string) => ({
@@ -118,7 +120,7 @@ async function addHosts(database: BenchDatabase): Promise<void> {
 }
 
 async function writeScripts(url: string, recording: Recording, directory: string): Promise<Limits> {
-  const made = idsOfService(recording).filter((id) => id !== hostId(1))
+  const made = idsOfService(recording).filter((id) => id !== hostId(1) && id !== DEFAULT_PROJECT)
   const stands = [
     { value: hostId(1), sql: HOST_SQL },
     { value: CONNECTION_ID, sql: `'bench-' || to_hex(:u1::bigint) || to_hex(:u2::bigint)` },

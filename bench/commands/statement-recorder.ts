@@ -8,7 +8,7 @@ export interface RecordedStatement {
 }
 
 export interface Recording {
-  /** Those of the connection that the transaction ran on, without its begin and commit. */
+  /** Those of the connection that the transaction ran on, without its begin and commit; one alone may have had neither. */
   readonly transaction: readonly RecordedStatement[]
   /** What was sent beside it: notifications. */
   readonly beside: readonly RecordedStatement[]
@@ -41,20 +41,27 @@ export function listenToStatements(): void {
   }
 }
 
-/** What `work`, which makes one transaction while nothing else happens, sends. */
-export async function record(work: () => Promise<unknown>): Promise<Recording> {
+/** What `work` sends in the transaction that has `mark` among its values. */
+export async function record(mark: string, work: () => Promise<unknown>): Promise<Recording> {
   const heard: Sent[] = []
   sent = heard
   await work()
   await new Promise((resolve) => setTimeout(resolve, 200))
   sent = null
-  const begin = heard.findIndex(({ text }) => BEGIN.test(text))
-  const own = heard.filter((statement, i) => i > begin && statement.client === heard[begin]?.client)
-  const end = own.findIndex(({ text }) => END.test(text))
-  if (begin < 0 || end < 0) throw new Error(`no transaction among: ${heard.map(({ text }) => text).join('; ')}`)
-  const transaction = own.slice(0, end)
   const beside = heard.filter(({ text }) => text.includes('pg_notify'))
-  return { transaction: transaction.map(plain), beside: beside.map(plain) }
+  return { transaction: transactionOf(heard, mark).map(plain), beside: beside.map(plain) }
+}
+
+/** What goes on in the background has transactions of its own: the one that is meant says `mark`. */
+function transactionOf(heard: readonly Sent[], mark: string): readonly Sent[] {
+  const marked = heard.findIndex(({ values }) => values.some((value) => String(value).includes(mark)))
+  const found = heard[marked]
+  if (!found) throw new Error(`${mark} is in none of: ${heard.map(({ text }) => text).join('; ')}`)
+  const own = heard.filter(({ client }) => client === found.client)
+  const at = own.indexOf(found)
+  const begin = own.findLastIndex(({ text }, i) => i < at && BEGIN.test(text))
+  const end = own.findIndex(({ text }, i) => i > at && END.test(text))
+  return begin >= 0 && end >= 0 ? own.slice(begin + 1, end) : [found]
 }
 
 async function remember(client: pg.Client, text: string, values: readonly unknown[], answer: Promise<pg.QueryResult>) {

@@ -1,8 +1,10 @@
+import { makeAuthority } from '../../src/engine/identity/certificates.js'
 import { BenchDatabase } from '../database.js'
 import { BenchEngine } from '../engine.js'
 import type { Bench, Figure } from '../figures.js'
-import { Simulator } from '../simulator.js'
+import type { Simulator } from '../simulator.js'
 import { measureHeartbeats } from './heartbeats.js'
+import { startMembers } from './members-simulator.js'
 import { measureMemory } from './memory.js'
 import { measureReturn } from './return.js'
 
@@ -32,13 +34,12 @@ export const fleet: Bench = {
     const sizes = setting.smoke ? smoke : full
     const database = await BenchDatabase.create(setting.postgresUrl)
     setting.afterwards(() => database.drop())
-    const engine = await BenchEngine.start({ databaseUrl: database.url })
+    const authority = await makeAuthority()
+    const engine = await BenchEngine.start({ databaseUrl: database.url, authority })
     setting.afterwards(() => engine.stop())
     await engine.set('sessions.heartbeatMs', sizes.heartbeatMs)
-    // all of them join from one address
-    await engine.set('limits.anonymousCallsPerMinute', 1_000_000)
     const simulator = async (): Promise<Simulator> => {
-      const started = await Simulator.start(engine, database, sizes.hosts)
+      const started = await startMembers({ engine, database, authority, hosts: sizes.hosts })
       setting.afterwards(() => started.stop())
       await started.connected()
       return started

@@ -4,7 +4,8 @@ import { enrol } from '../../src/agent/enrol.js'
 import type { Logger } from '../../src/agent/logger.js'
 import { SessionClient } from '../../src/agent/session-client.js'
 import { commandKinds } from '../../src/wire/commands.js'
-import { type CommandMessage, type Hello, PROTOCOL } from '../../src/wire/session.js'
+import type { CommandMessage } from '../../src/wire/session.js'
+import { benchHello } from '../hello.js'
 import { answerQuestions } from '../questions.js'
 import { put } from './put.js'
 
@@ -36,7 +37,7 @@ async function connect(detail: { tcpPort: number; joinToken: string }): Promise<
     identity: () => identity,
     addresses: [{ host: '127.0.0.1', port: detail.tcpPort }],
     logger,
-    hello: () => hello,
+    hello: () => benchHello(1, Object.keys(commandKinds)),
     onWelcome: (welcome) => {
       hostId = welcome.hostId
     },
@@ -74,28 +75,6 @@ async function latencies({ httpPort, token, hostId, count, prefix }: LatencyOrde
   }
   agent.destroy()
   return measured
-}
-
-const hello: Hello = {
-  agentId: '00000000-0000-4000-8000-000000000001',
-  bootId: 'bench',
-  agentVersion: '0',
-  protocol: PROTOCOL.current,
-  kinds: Object.keys(commandKinds),
-  capabilities: ['storage:local'],
-  facts: {
-    hostname: 'bench',
-    os: 'none',
-    kernel: 'none',
-    arch: 'none',
-    cpus: 1,
-    cpuModel: 'none',
-    memoryBytes: 0,
-    tools: [],
-  },
-  incarnation: null,
-  epoch: 0,
-  seq: 0,
 }
 
 answerQuestions({ connect, latencies })

@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto'
 import { enrol } from '../../src/agent/enrol.js'
 import { credentialsOf, type HostIdentity } from '../../src/agent/identity.js'
 import { ENGINE_NAME } from '../../src/wire/enrolment.js'
-import { type Hello, PROTOCOL, patterns, type Welcome } from '../../src/wire/session.js'
+import { patterns, type Welcome } from '../../src/wire/session.js'
+import { benchHello } from '../hello.js'
 import { answerQuestions } from '../questions.js'
 import { FrameConnection, frame } from './frame-connection.js'
 
@@ -62,7 +63,7 @@ async function dial({ port, to }: RoundTripOrder, number: number): Promise<Frame
 
 /** Hello, welcome, an empty inventory. @returns the epoch */
 async function openSession(connection: FrameConnection, number: number): Promise<number> {
-  const welcome = (await call(connection, patterns.open, helloOf(number))) as Welcome
+  const welcome = (await call(connection, patterns.open, benchHello(number))) as Welcome
   if (welcome.type !== 'welcome') throw new Error(`no welcome: ${JSON.stringify(welcome)}`)
   await call(connection, patterns.inventory, { epoch: welcome.epoch, items: [], last: true })
   return welcome.epoch
@@ -80,28 +81,6 @@ function call(connection: FrameConnection, pattern: object, data: object): Promi
     connection.write(frame({ pattern, data, id: randomUUID() }))
   })
 }
-
-const helloOf = (number: number): Hello => ({
-  agentId: `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`,
-  bootId: 'bench',
-  agentVersion: '0',
-  protocol: PROTOCOL.current,
-  kinds: [],
-  capabilities: [],
-  facts: {
-    hostname: 'bench',
-    os: 'none',
-    kernel: 'none',
-    arch: 'none',
-    cpus: 1,
-    cpuModel: 'none',
-    memoryBytes: 0,
-    tools: [],
-  },
-  incarnation: null,
-  epoch: 0,
-  seq: 0,
-})
 
 const elapse = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 

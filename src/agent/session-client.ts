@@ -1,8 +1,9 @@
 import { AddressBook, formatAddress } from './address-book.js'
 import { Backoff, type BackoffRange } from './backoff.js'
 import type { EngineAddress } from './config.js'
+import { KeptCredentials } from './dial-credentials.js'
 import { EngineConnection } from './engine-connection.js'
-import { credentialsOf, type HostIdentity } from './identity.js'
+import type { HostIdentity } from './identity.js'
 import type { Logger } from './logger.js'
 import {
   OpenSession,
@@ -28,6 +29,8 @@ export interface SessionClientOptions extends SessionHost {
   readonly settledMs?: number
   readonly timing?: Partial<SessionTiming>
   readonly random?: () => number
+  /** Thousands of simulated hosts share one core, and connect a few at a time. */
+  readonly inTurn?: <T>(connect: () => Promise<T>) => Promise<T>
 }
 
 export interface SessionStatus {
@@ -77,7 +80,8 @@ export class SessionClient {
   private running: Promise<void> | null = null
   private readonly dialling = new AbortController()
   private stopped = false
-  private ticket: { readonly certificate: string; readonly session: Buffer } | null = null
+  private readonly credentials: KeptCredentials
+  private readonly inTurn: NonNullable<SessionClientOptions['inTurn']>
   private lastAtOnceMs = Number.NEGATIVE_INFINITY
   private now: SessionStatus = {
     state: 'stopped',
@@ -89,6 +93,8 @@ export class SessionClient {
 
   constructor(private readonly options: SessionClientOptions) {
     this.random = options.random ?? Math.random
+    this.credentials = new KeptCredentials(options.identity)
+    this.inTurn = options.inTurn ?? ((connect) => connect())
     this.book = new AddressBook(options.addresses, options.learned)
     this.backoff = new Backoff(options.backoff ?? { baseMs: 250, maxMs: 10_000 }, this.random)
     this.timing = { dialMs: 10_000, callMs: 10_000, ...options.timing }
@@ -144,13 +150,10 @@ export class SessionClient {
     this.show('connecting', text)
     let session: OpenSession | null = null
     try {
-      const { dialMs } = this.timing
-      const connection = await EngineConnection.dial(
-        address,
-        this.credentials(),
-        dialMs,
-        this.dialling.signal,
-        (error) => session?.end({ kind: 'closed', detail: error?.message ?? 'the connection closed' }),
+      const connection = await this.inTurn(() =>
+        this.dial(address, (error) =>
+          session?.end({ kind: 'closed', detail: error?.message ?? 'the connection closed' }),
+        ),
       )
       this.options.logger.debug({ address: text, resumed: connection.resumed }, 'connected')
       session = new OpenSession(text, connection, this.hostOf(), this.timing, this.options.logger)
@@ -166,17 +169,9 @@ export class SessionClient {
     return { end, opened }
   }
 
-  /** A session is resumed with the certificate that it was begun with, and no other. */
-  private credentials() {
-    const identity = this.options.identity()
-    const { certificate } = identity
-    return {
-      tls: credentialsOf(identity),
-      ticket: this.ticket?.certificate === certificate ? this.ticket.session : null,
-      onTicket: (session: Buffer) => {
-        this.ticket = { certificate, session }
-      },
-    }
+  private async dial(address: EngineAddress, onClosed: (error: Error | null) => void): Promise<EngineConnection> {
+    if (this.stopped) throw new Error('no longer wanted')
+    return EngineConnection.dial(address, this.credentials.next(), this.timing.dialMs, this.dialling.signal, onClosed)
   }
 
   private async open(session: OpenSession): Promise<boolean> {

@@ -49,12 +49,17 @@ async function rotate(options: Options): Promise<void> {
   const config = loadKeys('engine', names, requestOf(options))
   const logger = createLogger('keys', config)
   const { checkSealer, sealerFrom } = await import('../engine/platform/sealing-keys.js')
+  const { recordLocalChange } = await import('../engine/identity/audit-local.js')
   const { resealAll } = await import('../engine/platform/resealing.js')
   await withDatabase(config, logger, async (dataSource) => {
     await requireOwnSchema(dataSource)
     const sealer = await sealerFrom(config)
     await checkSealer(dataSource, sealer, logger)
     const { resealed, broken, unneeded } = await resealAll(dataSource, sealer)
+    const subjects = [`sealing-key/${sealer.current.id}`]
+    await dataSource.transaction((tx) =>
+      recordLocalChange(tx, { operation: 'keys.rotate', command: 'keelson keys rotate', subjects }),
+    )
     console.log(`sealed anew with ${sealer.current.id}: ${resealed}`)
     if (broken.length > 0) {
       throw new ExitError(exitCodes.failed, `no key at hand opens these, which are as they were: ${broken.join(', ')}`)

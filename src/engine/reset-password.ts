@@ -2,6 +2,7 @@ import { DataSource } from 'typeorm'
 import { ExitError, exitCodes } from '../config/exit.js'
 import type { Logger } from '../log/logger.js'
 import { dataSourceOptions } from './data-source.js'
+import { recordLocalChange } from './identity/audit-local.js'
 import { IDENTITY_CHANNEL } from './identity/authentication.js'
 import { giveOneTimePassword } from './identity/one-time-password.js'
 import { PasswordHashing } from './identity/password-hashing.js'
@@ -46,6 +47,8 @@ async function giveNewPassword(dataSource: DataSource, name: string): Promise<st
     if (user.kind === 'service') throw new ExitError(exitCodes.failed, `${name} is a service, which has no password`)
     await giveOneTimePassword(tx, user.id, passwordHash)
     await tx.query('UPDATE users SET disabled = false WHERE id = $1', [user.id])
+    const subjects = [`user/${user.id}`]
+    await recordLocalChange(tx, { operation: 'admin.resetPassword', command: 'keelson admin reset-password', subjects })
     // delivered with the commit: engines that run forget who this was
     await tx.query('SELECT pg_notify($1, $2)', [IDENTITY_CHANNEL, 'changed'])
   })

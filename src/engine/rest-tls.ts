@@ -58,7 +58,11 @@ function fromPlane(certificate: EngineCertificate): RestTls {
   return {
     options: optionsOf(certificate.credentials),
     fingerprint: null,
-    follow: (apply) => certificate.onChange((credentials) => apply(optionsOf(credentials))),
+    follow: (apply) => {
+      certificate.onChange((credentials) => apply(optionsOf(credentials)))
+      // it may have been made anew since the server was
+      apply(optionsOf(certificate.credentials))
+    },
     stop: () => undefined,
   }
 }

@@ -30,11 +30,11 @@ export interface Security {
 /** @throws ExitError where files are not what they should be */
 export async function prepareSecurity(config: EngineConfig, parts: SecurityParts, logger: Logger): Promise<Security> {
   const { database, notifications, sealer } = parts
-  const authorities = await Authorities.open(database, sealer, await readAuthorityFiles(config), logger)
+  const authorities = await Authorities.open(parts, await readAuthorityFiles(config), logger)
   const certificate = await EngineCertificate.make(authorities, namesOf(config), logger)
   const ticketKeys = await TicketKeys.open(database, sealer, notifications)
   const rest = await restTls(config, certificate, logger)
-  certificate.start()
+  certificate.start(notifications)
   ticketKeys.start(logger)
   return {
     authorities,

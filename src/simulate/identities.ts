@@ -7,6 +7,7 @@ import { configuredToken } from '../agent/join.js'
 import { JoinError } from '../agent/join-error.js'
 import type { Logger } from '../agent/logger.js'
 import type { SimulationConfig } from './config.js'
+import { Turns } from './turns.js'
 
 /** Where simulated hosts have their certificates from. */
 export interface Identities {
@@ -37,8 +38,7 @@ export async function enrolling(config: SimulationConfig, logger: Logger): Promi
 /** Each host is enrolled once, a few at a time; without a directory, anew with each simulation. */
 class EnrolledIdentities implements Identities {
   private readonly stopping = new AbortController()
-  private inside = 0
-  private readonly line: (() => void)[] = []
+  private readonly turns = new Turns(AT_ONCE)
 
   constructor(
     private readonly token: string,
@@ -71,7 +71,7 @@ class EnrolledIdentities implements Identities {
   private async enrol(hostName: string): Promise<HostIdentity | null> {
     while (!this.stopping.signal.aborted) {
       try {
-        return await this.inTurn(() => enrol(hostName, this.token))
+        return await this.turns.pass(() => enrol(hostName, this.token))
       } catch (error) {
         // what will not pass is left to the caller
         if (error instanceof JoinError && error.exitCode === 78) throw error
@@ -80,18 +80,6 @@ class EnrolledIdentities implements Identities {
       }
     }
     return null
-  }
-
-  private async inTurn<T>(work: () => Promise<T>): Promise<T> {
-    if (this.inside >= AT_ONCE) await new Promise<void>((resolve) => this.line.push(resolve))
-    else this.inside += 1
-    try {
-      return await work()
-    } finally {
-      const next = this.line.shift()
-      if (next) next()
-      else this.inside -= 1
-    }
   }
 
   /** Beside the disk of the host, which faults put back and lose: who it is stays. */

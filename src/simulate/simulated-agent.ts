@@ -43,6 +43,7 @@ export interface SimulatedAgentOptions {
   readonly onStep: (step: RunnerStep, command: KnownCommand) => Promise<void>
   readonly timing?: Partial<SessionTiming>
   readonly backoff?: SessionClientOptions['backoff']
+  readonly inTurn?: SessionClientOptions['inTurn']
 }
 
 const RUNNING_COMMANDS_MS = 2000
@@ -119,6 +120,7 @@ export class SimulatedAgent {
       logger: options.logger,
       timing: options.timing,
       backoff: options.backoff,
+      inTurn: options.inTurn,
       random: options.faults.random,
       hello: () => this.hello(),
       onWelcome: (welcome) => this.welcome(welcome),

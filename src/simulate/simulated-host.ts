@@ -29,6 +29,7 @@ export interface SimulatedHostOptions {
   readonly stateDir?: string
   readonly timing?: SimulatedAgentOptions['timing']
   readonly backoff?: SimulatedAgentOptions['backoff']
+  readonly inTurn?: SimulatedAgentOptions['inTurn']
 }
 
 /** A machine with a disk, a kernel and an agent on it, and all that can happen to them. */

@@ -11,6 +11,7 @@ import { quietScenario, readScenario, type Scenario } from './scenario.js'
 import { SimulatedHost } from './simulated-host.js'
 import { Statistics } from './statistics.js'
 import { type PlayedHost, Timetable } from './timetable.js'
+import { Turns } from './turns.js'
 
 export interface RunningSimulation {
   readonly seed: number
@@ -28,6 +29,8 @@ export interface Summary {
 
 const SUMMARY_EVERY_MS = 10_000
 const START_EVERY_MS = 20
+/** A core that begins thousands of connections at once is done with the first when all have run out of time. */
+const DIALS_AT_ONCE = 256
 const FAREWELLS_AT_ONCE = 500
 /** An engine that does not answer is not waited for any longer than that. */
 const FAREWELLS_WITHIN_MS = 15_000
@@ -59,6 +62,7 @@ class Simulation implements RunningSimulation {
   private readonly played: readonly PlayedHost[]
   private readonly timetable: Timetable
   private readonly loggers: QuietLoggers
+  private readonly turns = new Turns(DIALS_AT_ONCE)
   private readonly startedMs = performance.now()
   private starting: NodeJS.Timeout | null = null
   private summing: NodeJS.Timeout | null = null
@@ -134,6 +138,7 @@ class Simulation implements RunningSimulation {
       faults,
       statistics: this.statistics,
       commandLog: this.commandLog,
+      inTurn: (connect) => this.turns.pass(connect),
       logger: this.loggers.of(name),
       stateDir: stateDir === null ? undefined : join(stateDir, name),
     })

@@ -1,16 +1,22 @@
 import 'reflect-metadata'
-import { generateKeyPairSync } from 'node:crypto'
+import { generateKeyPairSync, X509Certificate } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
+import { newKeyAndRequest } from '../../src/agent/certificate-request.js'
+import type { CertificateGrant, Enrolled } from '../../src/wire/enrolment.js'
 import { readJoinToken } from '../../src/wire/join-token.js'
+import { patterns } from '../../src/wire/session.js'
 import { TestAuthority } from '../support/authority.js'
 import { SEALING_KEY, startTestEngine, type TestEngine } from '../support/engine.js'
 import { eventually } from '../support/eventually.js'
+import { http } from '../support/http.js'
 import { helloOf, WireAgent } from '../support/wire-agent.js'
 
 const directory = mkdtempSync(join(tmpdir(), 'keelson-authority-'))
+/** Far below the minute after which a replica looks by itself. */
+const SOON_MS = 5_000
 const stops: (() => Promise<void>)[] = []
 
 afterEach(async () => {
@@ -56,6 +62,35 @@ describe('the plane’s own authority', () => {
     expect(JSON.stringify([rows, tickets])).not.toContain(SEALING_KEY)
   })
 
+  it('is joined by a next one when a replica starts in its last year, by which running ones sign from then on', async () => {
+    const engine = await engineWith()
+    const staying = await WireAgent.open(engine.tcp, helloOf('staying'))
+    const [first] = await engine.query('SELECT fingerprint FROM certificate_authorities')
+    await engine.query(`UPDATE certificate_authorities SET not_after = now() + interval '300 days'`)
+    const other = await engine.replica()
+    stops.push(() => other.stop())
+    const [next] = await engine.query('SELECT certificate FROM certificate_authorities WHERE fingerprint <> $1', [
+      first?.fingerprint,
+    ])
+    const { publicKey } = new X509Certificate(next?.certificate)
+    await eventually(
+      async () => {
+        const { csr } = await newKeyAndRequest()
+        const grant = await staying.call<CertificateGrant>(patterns.renew, { epoch: staying.epoch, csr })
+        expect(new X509Certificate(grant.certificate).verify(publicKey)).toBe(true)
+        expect(grant.authorities).toHaveLength(2)
+      },
+      { timeoutMs: SOON_MS, intervalMs: 300 },
+    )
+    // who knows the first alone gets in as before
+    for (const { tcp } of [engine, other]) {
+      const again = await WireAgent.dialAs(staying.identity, tcp, staying.again({ epoch: staying.epoch + 2 }))
+      expect(again.welcome).not.toBeNull()
+      again.vanish()
+    }
+    staying.vanish()
+  })
+
   it('outlives a restart, and so do the sessions of its hosts', async () => {
     const engine = await engineWith()
     const agent = await WireAgent.open(engine.tcp, helloOf('staying'))
@@ -82,11 +117,43 @@ describe('an outside authority', () => {
     expect(trusted.map((row) => row.sealed_key === null)).toEqual([false, true])
     // who knows the earlier one alone is shown a certificate of that one; new hosts are given both
     const renewed = await WireAgent.dialAs(before.identity, other.tcp, back.again())
-    const { csr } = await import('../../src/agent/certificate-request.js').then((m) => m.newKeyAndRequest())
+    const { csr } = await newKeyAndRequest()
     const grant = await renewed.call<{ authorities: string[] }>({ certificate: 'renew' }, { epoch: renewed.epoch, csr })
     expect(grant.authorities).toHaveLength(2)
     expect(signerOf(grant.authorities[0] ?? '', outside)).toBe(true)
     renewed.vanish()
+  })
+
+  it('is known to running replicas at once, with all that its file trusts: its hosts get in, and no session ends', async () => {
+    const engine = await engineWith()
+    const staying = await WireAgent.open(engine.tcp, helloOf('staying'))
+    const [outside, trusted] = [await TestAuthority.make(), await TestAuthority.make()]
+    const certificates = [outside.certificate, trusted.certificate]
+    const other = await engine.replica(filesOf('added', certificates, outside.pair.key))
+    stops.push(() => other.stop())
+    const { key, csr } = await newKeyAndRequest()
+    const body = { token: await engine.joinToken(), name: 'of-the-other', csr }
+    const enrolled: Enrolled = (await http(other.url).post('/api/v1/enrolment', body)).body
+    expect(new X509Certificate(enrolled.certificate).verify(new X509Certificate(outside.certificate).publicKey)).toBe(
+      true,
+    )
+    const identity = { ...enrolled, key, obtainedAt: new Date().toISOString() }
+    await eventually(
+      async () => {
+        const agent = await WireAgent.dialAs(identity, engine.tcp, helloOf('of-the-other'))
+        agent.vanish()
+        expect(agent.welcome).toMatchObject({ hostId: enrolled.hostId })
+      },
+      { timeoutMs: SOON_MS },
+    )
+    const strangers = await trusted.identityOf('of-the-second', { hostId: enrolled.hostId })
+    const known = { ...strangers, authorities: enrolled.authorities }
+    const agent = await WireAgent.dialAs(known, engine.tcp, helloOf('of-the-second'))
+    expect(agent.refusal).toMatchObject({ code: 'certificate-unknown' })
+    expect(readJoinToken(await engine.joinToken())?.authorities).toHaveLength(3)
+    expect(await staying.beat()).toEqual({ ok: true })
+    expect(staying.streamEnded).toBe(false)
+    for (const one of [agent, staying]) one.vanish()
   })
 
   it('may be named beside a second one that is trusted as well', async () => {

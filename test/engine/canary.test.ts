@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -54,7 +54,7 @@ describe('a secret', () => {
       KEELSON_AGENT_NAME: 'canary',
       KEELSON_STATE_DIR: join(directory, 'agent'),
     }
-    planting = { databaseUrl: database.url, env, tokenFile }
+    planting = { databaseUrl: database.url, env, tokenFile, nextSealingKey: '' }
     for (const { name, before } of secretFields) if (before) secrets.set(name, await before(planting))
     const engine = run(['engine'])
     await engine.line(/the engine serves/, { timeoutMs: 30_000 })
@@ -168,7 +168,7 @@ describe('a secret', () => {
       run(['engine', `--sealing-key-file=${directory}`], { ...planting.env, KEELSON_SEALING_KEYS: '' }),
     ]
     for (const program of ends) await program.ended
-    const keys = `${randomBytes(32).toString('base64')},${planting.env.KEELSON_SEALING_KEYS}`
+    const keys = `${planting.nextSealingKey},${planting.env.KEELSON_SEALING_KEYS}`
     const rotation = run(['keys', 'rotate'], { ...planting.env, KEELSON_SEALING_KEYS: keys })
     await rotation.ended
     expect(rotation.stdout).toMatch(/sealed anew with [0-9a-f]{16}: [1-9]/)

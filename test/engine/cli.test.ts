@@ -1,13 +1,26 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
-import { tmpdir } from 'node:os'
+import { hostname, tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
+import pg from 'pg'
 import { freePort } from '../support/address.js'
 import { createEmptyDatabase, type TestDatabase } from '../support/database.js'
+import { eventually } from '../support/eventually.js'
 import { keelson, type SpawnSettings } from '../support/process.js'
 
 const SEALING_KEY = randomBytes(32).toString('base64')
+
+async function audited(url: string, operation: string): Promise<object[]> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    const sql = 'SELECT user_name, address, path FROM audit_entries WHERE operation = $1'
+    return (await client.query(sql, [operation])).rows
+  } finally {
+    await client.end()
+  }
+}
 
 describe('the command line', () => {
   let directory: string
@@ -240,6 +253,15 @@ describe('the command line', () => {
       expect(stdout.trim()).toMatch(ONE_TIME)
       expect(await signIn(http, 'admin', first)).toBe(401)
       expect(await signIn(http, 'admin', stdout.trim())).toBe(200)
+      await eventually(async () =>
+        expect(await audited(database.url, 'admin.resetPassword')).toEqual([
+          {
+            user_name: `${userInfo().username} on ${hostname()}`,
+            address: 'local',
+            path: 'keelson admin reset-password',
+          },
+        ]),
+      )
       const nobody = await run(['admin', 'reset-password', '--user', 'nobody'], settings)
       expect(nobody).toMatchObject({ code: 1, stderr: 'keelson: there is no user nobody\n' })
       expect(engine.stdout.match(new RegExp(ONE_TIME, 'g'))).toEqual([first])

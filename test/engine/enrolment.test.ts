@@ -1,5 +1,5 @@
 import 'reflect-metadata'
-import { generateKeyPairSync, webcrypto } from 'node:crypto'
+import { generateKeyPairSync, randomUUID, webcrypto } from 'node:crypto'
 import { Pkcs10CertificateRequestGenerator } from '@peculiar/x509'
 import { newKeyAndRequest } from '../../src/agent/certificate-request.js'
 import { readJoinToken, writeJoinToken } from '../../src/wire/join-token.js'
@@ -7,6 +7,7 @@ import { startTestEngine, type TestEngine } from '../support/engine.js'
 import { eventually } from '../support/eventually.js'
 import { http } from '../support/http.js'
 import { helloOf, WireAgent } from '../support/wire-agent.js'
+import { rowsOf } from './support/audit.js'
 
 type Algorithm = webcrypto.Algorithm | webcrypto.EcKeyGenParams | webcrypto.RsaHashedKeyGenParams
 
@@ -145,6 +146,33 @@ describe('an enrolment', () => {
       body: { type: problem('join-token-expired') },
     })
     expect(await hostsCalled('late')).toEqual([])
+  })
+
+  it('by a token that is dead says so and nothing else, whatever is asked with it', async () => {
+    await enrol({ token: await engine.joinToken({}), name: 'taken-name' })
+    const [used, named] = [await engine.joinToken({}), await engine.joinToken({ name: 'its-own-name' })]
+    await enrol({ token: used, name: 'spends-it' })
+    await enrol({ token: named, name: 'its-own-name' })
+    const dead = { status: 403, body: { type: problem('join-token-used') } }
+    expect(await enrol({ token: used, name: 'taken-name' })).toMatchObject(dead)
+    expect(await enrol({ token: used, name: 'free-name' })).toMatchObject(dead)
+    expect(await enrol({ token: used, name: 'free-name', csr: 'x' })).toMatchObject(dead)
+    const other = await enrol({ token: named, name: 'taken-name' })
+    expect(other).toMatchObject(dead)
+    expect(JSON.stringify(other.body)).not.toContain('its-own-name')
+  })
+
+  it('is in the audit log with its token and the host that it made, also where it is refused', async () => {
+    const token = await engine.joinToken({})
+    const { id } = readJoinToken(token)!
+    const [good, bad] = [randomUUID(), randomUUID()]
+    const { body } = await enrol({ token, name: 'on-record' }, { 'x-request-id': good })
+    await enrol({ token, name: 'on-record-too' }, { 'x-request-id': bad })
+    const by = { operation: 'enrolment.create', userId: null, userName: `join token ${id}` }
+    const [made] = await rowsOf(engine, good)
+    expect(made).toMatchObject({ ...by, subjects: [`join-token/${id}`, `host/${body.hostId}`], status: 200 })
+    const [refused] = await rowsOf(engine, bad)
+    expect(refused).toMatchObject({ ...by, subjects: [`join-token/${id}`], problem: 'join-token-used' })
   })
 
   it('is refused for another name than its token is for', async () => {

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { credentialsOf } from '../../src/agent/identity.js'
-import type { HandshakeLimits } from '../../src/engine/sessions/handshakes.js'
+import { type HandshakeLimits, Handshakes } from '../../src/engine/sessions/handshakes.js'
 import { MessageRate } from '../../src/engine/sessions/message-rate.js'
 import { SessionServer } from '../../src/engine/sessions/session-server.js'
 import { testAuthority } from '../support/authority.js'
@@ -15,12 +15,16 @@ afterEach(() => {
 })
 
 async function serve(handshakes: Partial<HandshakeLimits>, openWithinMs = 5_000): Promise<number> {
+  return (await server(handshakes, openWithinMs)).address.port
+}
+
+async function server(handshakes: Partial<HandshakeLimits>, openWithinMs = 5_000): Promise<SessionServer> {
   const { serverTls } = await testAuthority()
   const tls = { ...serverTls, rejectUnauthorized: true }
   const server = new SessionServer({ host: '127.0.0.1', port: 0, tls, handshakes, openWithinMs })
   await new Promise<void>((resolve) => server.listen(() => resolve()))
   open.push(server)
-  return server.address.port
+  return server
 }
 
 function dial(port: number): Socket & { over: boolean } {
@@ -93,6 +97,32 @@ it('many at once wait for one another, and all get in', async () => {
   await Promise.all(hosts.map((host) => once(host, 'secureConnect')))
 })
 
+it('nobody begins a handshake while those inside wait to be let in, and all do afterwards', async () => {
+  const crowding = { now: true }
+  const engine = await server({})
+  engine.holdBackWhile(() => crowding.now)
+  const hosts = await Promise.all(Array.from({ length: 10 }, () => dialSecure(engine.address.port)))
+  const secured = Promise.all(hosts.map((host) => once(host, 'secureConnect')))
+  await eventually(() => expect(engine.waiting).toBe(10))
+  expect(engine.secured).toEqual({ full: 0, resumed: 0 })
+  crowding.now = false
+  engine.proceed()
+  await secured
+  await eventually(() => expect(engine.secured).toEqual({ full: 10, resumed: 0 }))
+  expect(engine.waiting).toBe(0)
+})
+
+it('who has waited for too long is sent away, and costs no handshake', async () => {
+  const crowding = { now: true }
+  const engine = await server({ waitMs: 300 })
+  engine.holdBackWhile(() => crowding.now)
+  const late = await dialSecure(engine.address.port)
+  await new Promise((resolve) => late.once('close', resolve))
+  crowding.now = false
+  await once(await dialSecure(engine.address.port), 'secureConnect')
+  await eventually(() => expect(engine.secured).toEqual({ full: 1, resumed: 0 }))
+})
+
 it('a host that says no hello is over after its time', async () => {
   const host = await dialSecure(await serve({}, 300))
   await once(host, 'secureConnect')
@@ -124,4 +154,17 @@ it('who sends faster than the rate is read later, and loses nothing', async () =
   await eventually(() => expect(messages).toBe(3_000), { timeoutMs: 10_000 })
   // a second's worth is let pass at first
   expect(performance.now() - startedMs).toBeGreaterThan(500)
+})
+
+it('handshakes that come all at once begin one after the other: who is inside is answered meanwhile', async () => {
+  const begun: number[] = []
+  const handshakes = new Handshakes(() => begun.push(performance.now()), { perSecond: 50 })
+  const server = createServer((socket) => handshakes.arrived(socket)).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  open.push(server)
+  const { port } = server.address() as { port: number }
+  for (let n = 0; n < 24; n += 1) dial(port).write(Buffer.from([0x16, 0x03, 0x01]))
+  await eventually(() => expect(begun).toHaveLength(24))
+  // but for the first few, 20 ms each
+  expect(Math.max(...begun) - Math.min(...begun)).toBeGreaterThan(300)
 })

@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto'
 import { Browser, cookiesOf } from '../support/browser.js'
 import { startTestEngine, type TestEngine } from '../support/engine.js'
 import { eventually } from '../support/eventually.js'
 import { http } from '../support/http.js'
 import { CLIENT, type Person, TestProvider } from '../support/oidc.js'
 import { makeUser } from '../support/people.js'
+import { rowsOf } from './support/audit.js'
 
 const lines: string[] = []
 let engine: TestEngine
@@ -62,6 +64,7 @@ async function signIn(subject: string): Promise<Browser> {
   return browser
 }
 
+const lastSubject = () => `subject-${people}`
 const whoIs = async (browser: Browser) => (await browser.get('/api/v1/session')).body
 
 describe('signing in through a provider', () => {
@@ -149,6 +152,115 @@ describe('the groups of a user', () => {
     const browser = await signIn(subject)
     expect(await whoIs(browser)).toMatchObject({ role: null, projects: [{ role: 'viewer' }] })
     expect((await browser.get('/api/v1/users')).status).toBe(403)
+  })
+})
+
+describe('what a provider said', () => {
+  const path = () => `/api/v1/identity-providers/${providerId}`
+  const rolesOf = (userId: string) => engine.query('SELECT role FROM role_bindings WHERE user_id = $1', [userId])
+
+  it('opens a session that ends after half a day, however much it is used', async () => {
+    const browser = await signIn(somebody())
+    const { userId } = await whoIs(browser)
+    const endsIn = async () => {
+      const sql = `SELECT round(extract(epoch FROM expires_at - created_at) / 3600)::int AS hours FROM web_sessions
+        WHERE user_id = $1 ORDER BY expires_at DESC`
+      return (await engine.query(sql, [userId]))[0]?.hours
+    }
+    expect(await endsIn()).toBe(12)
+    // once more, so that the next use is written: within a minute it is not
+    const again = await signIn(lastSubject())
+    await engine.query(
+      `UPDATE web_sessions SET created_at = now() - interval '11 hours', expires_at = now() + interval '5 minutes'
+       WHERE user_id = $1`,
+      [userId],
+    )
+    await again.get('/api/v1/session')
+    await eventually(async () => expect(await endsIn()).toBe(12))
+  })
+
+  it('is forgotten when they have not come again for a week: their tokens may nothing any more', async () => {
+    const browser = await signIn(somebody({ groups: ['leads'] }))
+    const { userId, name } = await whoIs(browser)
+    const { token } = (await browser.post('/api/v1/tokens', { name: 'lasting' })).body
+    expect((await http(engine.url, { token }).get('/api/v1/users')).status).toBe(200)
+    await engine.query(`UPDATE role_bindings SET created_at = now() - interval '8 days' WHERE user_id = $1`, [userId])
+    await engine.query(`UPDATE schedules SET next_run_at = now() WHERE name = 'identity.provider-roles'`)
+    await eventually(async () => expect((await http(engine.url, { token }).get('/api/v1/users')).status).toBe(403))
+    await eventually(async () => {
+      const { body } = await engine.http.get('/api/v1/events?type=identity.role.revoked&limit=200')
+      expect(body.items).toContainEqual(expect.objectContaining({ payload: { userId, userName: name } }))
+    })
+  })
+
+  it('counts no more when the provider is disabled, for tokens either', async () => {
+    const browser = await signIn(somebody({ groups: ['leads'] }))
+    const { userId } = await whoIs(browser)
+    await engine.http.patch(path(), { enabled: false })
+    expect(await rolesOf(userId)).toEqual([])
+    await engine.http.patch(path(), { enabled: true })
+  })
+
+  it('counts no more when no group gives it any more', async () => {
+    const [lead, operator] = [
+      await signIn(somebody({ groups: ['leads'] })),
+      await signIn(somebody({ groups: ['operations'] })),
+    ]
+    expect(
+      await engine.http.patch(path(), { groupRoles: groupRoles.filter(({ group }) => group !== 'leads') }),
+    ).toMatchObject({ status: 200 })
+    expect(await whoIs(lead)).toMatchObject({ role: null })
+    expect(await whoIs(operator)).toMatchObject({ role: 'operator' })
+    await engine.http.patch(path(), { groupRoles })
+  })
+
+  it('is in the audit log, whoever came by it and whoever did not', async () => {
+    const left = async (change: (url: URL) => void) => {
+      const { browser, back } = await walk(somebody())
+      change(back)
+      const requestId = randomUUID()
+      await browser.get(back.pathname + back.search, { headers: { 'x-request-id': requestId } })
+      const [row] = await rowsOf(engine, requestId)
+      return { row, browser }
+    }
+    const good = await left(() => undefined)
+    const { userId, name } = await whoIs(good.browser)
+    expect(good.row).toMatchObject({
+      operation: 'session.finishOidc',
+      method: 'GET',
+      status: 302,
+      userId,
+      userName: name,
+    })
+    expect(good.row.subjects).toContain(`user/${userId}`)
+    expect(good.row.path).toBe(`${begin}/callback`)
+    const { row } = await left((back) => back.searchParams.set('state', 'another'))
+    expect(row).toMatchObject({
+      operation: 'session.finishOidc',
+      status: 403,
+      problem: 'sign-in-refused',
+      userId: null,
+    })
+  })
+
+  it('is not taken from the last administrator who could come', async () => {
+    const browser = await signIn(somebody())
+    const { userId } = await whoIs(browser)
+    await engine.http.put(`/api/v1/users/${userId}/role-bindings/plane`, { role: 'admin' })
+    const others = await engine.query(
+      `SELECT u.id FROM users u JOIN role_bindings b ON b.user_id = u.id
+       WHERE u.kind = 'person' AND b.role = 'admin' AND b.project_id IS NULL AND u.id <> $1`,
+      [userId],
+    )
+    const disable = (disabled: boolean) =>
+      engine.query('UPDATE users SET disabled = $2 WHERE id = ANY($1)', [others.map(({ id }) => id), disabled])
+    await disable(true)
+    const last = { status: 409, body: { type: 'urn:keelson:problem:last-administrator' } }
+    expect(await engine.http.patch(path(), { enabled: false })).toMatchObject(last)
+    expect(await engine.http.delete(path())).toMatchObject(last)
+    expect((await browser.get('/api/v1/session')).status).toBe(200)
+    await disable(false)
+    await engine.http.delete(`/api/v1/users/${userId}/role-bindings/plane`)
   })
 })
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { removeExpiredIdempotencyKeys } from '../../src/engine/platform/idempotency-keys.js'
 import { eventually } from '../support/eventually.js'
 import { mischief, startToys, type ToyEngine } from './support/toy.js'
@@ -67,6 +68,25 @@ describe('an Idempotency-Key', () => {
     expect(other.status).toBe(422)
     expect(other.body.type).toBe('urn:keelson:problem:idempotency-key-reused')
     expect(await rows('toys', 'name', 'other')).toBe(0)
+  })
+
+  it('keeps of a body nothing by which guesses at it could be tried', async () => {
+    const key = nextKey()
+    await post(key, { name: 'swordfish' })
+    const sql = 'SELECT fingerprint FROM idempotency_keys WHERE key = $1'
+    const [{ fingerprint }] = await toys.database.dataSource.query(sql, [key])
+    expect(fingerprint).toMatch(/^mac:1:[0-9a-f]{16}:[\w-]{43}$/)
+    const plain = createHash('sha256').update('[{},{"name":"swordfish"}]').digest('base64url')
+    expect(fingerprint).not.toContain(plain)
+  })
+
+  it('that was used under a sealing key which is gone is refused, and not carried out again', async () => {
+    const key = nextKey()
+    await post(key, { name: 'sealed-before' })
+    const sql = `UPDATE idempotency_keys SET fingerprint = overlay(fingerprint placing 'feedfeedfeedfeed' from 7) WHERE key = $1`
+    await toys.database.dataSource.query(sql, [key])
+    expect((await post(key, { name: 'sealed-before' })).body.type).toBe('urn:keelson:problem:idempotency-key-reused')
+    expect(await rows('toys', 'name', 'sealed-before')).toBe(1)
   })
 
   it('of one path is not that of another', async () => {

@@ -195,6 +195,23 @@ describe('a body', () => {
     expect(statuses).toEqual([401])
   })
 
+  it.each([
+    ['sign in', '/api/v1/session', { name: 'nobody', password: 'wrong' }, '203.0.113.43'],
+    ['enrol', '/api/v1/enrolment', { token: 'kjt_wrong', name: 'x', csr: 'x' }, '203.0.113.44'],
+  ])('is not waited for from an address that is locked out and wants to %s', async (_, path, body, address) => {
+    await set('limits.signInFailures', 3)
+    await set('limits.enrolmentFailures', 3)
+    expect(await statusesOf(4, () => anonymous().post(path, body, from(address)))).toEqual({ 401: 3, 429: 1 })
+    const asking = post(['Content-Length: 50000000']).replace('/api/v1/hosts', path)
+    const asked = (by: string) =>
+      converse(engine.url, asking.replace('Host: x', `Host: x\r\nX-Forwarded-For: ${by}`), 2_000)
+    const { statuses, received } = await asked(address)
+    expect(statuses).toEqual([429])
+    expect(Number(/retry-after: (\d+)/i.exec(received)?.[1])).toBeGreaterThan(0)
+    // who is not locked out is told what is wrong with so large a body
+    expect((await asked('203.0.113.45')).statuses).toEqual([413])
+  })
+
   it('is as little read at a path that is not there', async () => {
     const unknown = post(['Content-Length: 50000000']).replace('/api/v1/hosts', '/api/v1/nothing')
     expect((await converse(engine.url, unknown)).statuses).toEqual([404])

@@ -2,7 +2,7 @@ import 'reflect-metadata'
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { request } from 'node:https'
+import { type RequestOptions, request } from 'node:https'
 import { connect as connectPlain } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,6 +15,7 @@ import { readJoinToken, writeJoinToken } from '../../src/wire/join-token.js'
 import { TestAuthority } from '../support/authority.js'
 import { startTestEngine, type TestEngine } from '../support/engine.js'
 import { eventually } from '../support/eventually.js'
+import { makePerson, PASSWORD } from '../support/people.js'
 
 let engine: TestEngine
 let directory: string
@@ -40,13 +41,29 @@ async function replica(...args: Parameters<TestEngine['replica']>): Promise<numb
   return Number(new URL(other.url).port)
 }
 
-function get(port: number, tls: ConnectionOptions): Promise<{ status?: number; headers: Record<string, unknown> }> {
+interface Reply {
+  readonly status?: number
+  readonly headers: Record<string, unknown>
+}
+
+const insecure = { rejectUnauthorized: false }
+
+const get = (port: number, tls: ConnectionOptions, path = '/health/live', headers = {}): Promise<Reply> =>
+  ask({ ...tls, host: '127.0.0.1', port, path, headers })
+
+function signIn(port: number, name: string): Promise<Reply> {
+  const headers = { 'content-type': 'application/json' }
+  const options = { ...insecure, host: '127.0.0.1', port, path: '/api/v1/session', method: 'POST', headers }
+  return ask(options, JSON.stringify({ name, password: PASSWORD }))
+}
+
+function ask(options: RequestOptions, body?: string): Promise<Reply> {
   return new Promise((resolve, reject) => {
-    const call = request({ ...tls, host: '127.0.0.1', port, path: '/health/live', agent: false }, (reply) => {
+    const call = request({ ...options, agent: false }, (reply) => {
       reply.resume()
       resolve({ status: reply.statusCode, headers: reply.headers })
     })
-    call.on('error', reject).end()
+    call.on('error', reject).end(body)
   })
 }
 
@@ -77,6 +94,19 @@ describe('REST beyond the loopback', () => {
     const certificate = await shown(port)
     expect(certificate.checkIP('127.0.0.1')).toBe('127.0.0.1')
     expect(certificate.keyUsage).toEqual(['1.3.6.1.5.5.7.3.1'])
+  })
+
+  it('signs in with a cookie that is of this very host, over TLS alone, and heeds no other', async () => {
+    const { name } = await makePerson(engine)
+    const port = await replica({ http: everywhere })
+    const signedIn = await signIn(port, name)
+    const [cookie = ''] = signedIn.headers['set-cookie'] as string[]
+    expect(cookie).toMatch(/^__Host-keelson_session=kss_\w{32}_[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict; Secure$/)
+    const [own = ''] = cookie.split(';')
+    const whoAmI = async (shown: string) => (await get(port, insecure, '/api/v1/session', { cookie: shown })).status
+    expect(await whoAmI(own)).toBe(200)
+    // as a neighbour under the same domain could plant it
+    expect(await whoAmI(own.replace('__Host-', ''))).toBe(401)
   })
 
   it('speaks no older TLS than 1.2, and no plain HTTP', async () => {

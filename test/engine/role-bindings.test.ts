@@ -1,6 +1,7 @@
 import { callerWith, createProject, createUser, issue } from '../support/callers.js'
 import { startTestEngine, type TestEngine } from '../support/engine.js'
 import { eventually } from '../support/eventually.js'
+import { makePerson, makeUser } from '../support/people.js'
 
 let engine: TestEngine
 let project: string
@@ -117,6 +118,13 @@ describe('the last administrator of the plane', () => {
     await engine.query('UPDATE users SET disabled = true WHERE id = $1', [disabled])
     expect(await engine.http.delete(ofUser(userId, 'plane'))).toMatchObject(last)
     expect((await engine.http.delete(ofUser(disabled, 'plane'))).status).toBe(204)
+  })
+
+  it('is not made up for by a person who has no way to sign in', async () => {
+    const [able, unable] = [await makePerson(engine, { role: 'admin' }), await makeUser(engine, { role: 'admin' })]
+    expect(await engine.http.delete(ofUser(able.id, 'plane'))).toMatchObject(last)
+    await engine.http.post(`/api/v1/users/${unable.id}/reset-password`)
+    expect((await engine.http.delete(ofUser(able.id, 'plane'))).status).toBe(204)
   })
 
   it('is left over when all are removed at once', async () => {

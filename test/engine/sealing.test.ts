@@ -42,3 +42,20 @@ describe('a sealed secret', () => {
     expect(() => new Sealer(second).open(sealed, place)).toThrow(`key ${first.id}, which is not at hand`)
   })
 })
+
+describe('a mark', () => {
+  it('knows its text again, for its use alone, with the key that made it or one that came after', () => {
+    const mark = new Sealer(first).mark('swordfish', 'toys')
+    const rotated = new Sealer(second, [first])
+    expect(rotated.isMarkOf(mark, 'swordfish', 'toys')).toBe(true)
+    expect(rotated.isMarkOf(mark, 'catfish', 'toys')).toBe(false)
+    expect(rotated.isMarkOf(mark, 'swordfish', 'tools')).toBe(false)
+    expect(new Sealer(second).isMarkOf(mark, 'swordfish', 'toys')).toBeNull()
+    expect(rotated.isMarkOf('swordfish', 'swordfish', 'toys')).toBeNull()
+  })
+
+  it('is another with each key', () => {
+    const digest = (mark: string) => mark.split(':').at(-1)
+    expect(digest(new Sealer(first).mark('a', 'toys'))).not.toBe(digest(new Sealer(second).mark('a', 'toys')))
+  })
+})

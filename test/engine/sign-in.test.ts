@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { jest } from '@jest/globals'
 import { Turnstile } from '../../src/engine/platform/turnstile.js'
 import { Browser, cookiesOf } from '../support/browser.js'
@@ -5,6 +6,7 @@ import { startTestEngine, type TestEngine } from '../support/engine.js'
 import { eventually } from '../support/eventually.js'
 import { http } from '../support/http.js'
 import { makePerson, makeUser, PASSWORD } from '../support/people.js'
+import { rowsOf } from './support/audit.js'
 
 let engine: TestEngine
 beforeAll(async () => {
@@ -132,6 +134,23 @@ describe('a session', () => {
   })
 })
 
+describe('the audit log', () => {
+  it('says who signed in, and whose account somebody could not sign in to', async () => {
+    const { id, name } = await makePerson(engine)
+    const left = async (password: string, as = name) => {
+      const requestId = randomUUID()
+      await http(engine.url).post(session, { name: as, password }, { headers: { 'x-request-id': requestId } })
+      return (await rowsOf(engine, requestId))[0]
+    }
+    expect(await left(PASSWORD)).toMatchObject({ status: 200, userId: id, userName: name, subjects: [`user/${id}`] })
+    const failed = { operation: 'session.signIn', status: 401, problem: 'wrong-credentials', userId: null }
+    expect(await left('not this one')).toMatchObject({ ...failed, userName: 'anonymous', subjects: [`user/${id}`] })
+    const typed = await left('admin', 'a-password-typed-as-a-name')
+    expect(typed).toMatchObject({ ...failed, subjects: [] })
+    expect(JSON.stringify(typed)).not.toContain('a-password-typed')
+  })
+})
+
 describe('a request with the cookie that changes something', () => {
   const host = () => new URL(engine.url).host
   const cases: [string, Record<string, string>, number][] = [
@@ -180,6 +199,18 @@ describe('a password', () => {
     expect((await browser.put('/api/v1/session/password', next)).status).toBe(204)
     expect((await browser.get(hosts)).status).toBe(200)
     expect((await new Browser(engine.url).signIn(name, oneTimePassword)).status).toBe(401)
+  })
+
+  it('that is changed ends the session in which it was, for another: a cookie that was copied is worth nothing', async () => {
+    const { id, name } = await makeUser(engine, { role: 'admin' })
+    const { oneTimePassword } = (await engine.http.post(`/api/v1/users/${id}/reset-password`)).body
+    const browser = new Browser(engine.url)
+    await browser.signIn(name, oneTimePassword)
+    const copied = { cookie: browser.cookie, 'sec-fetch-site': 'same-origin' }
+    await browser.put('/api/v1/session/password', { current: oneTimePassword, next: PASSWORD })
+    expect((await http(engine.url).get(hosts, { headers: copied })).status).toBe(401)
+    expect((await browser.get(hosts)).status).toBe(200)
+    expect(await engine.query('SELECT id FROM web_sessions WHERE user_id = $1', [id])).toHaveLength(1)
   })
 
   it('that is changed ends the other sessions of its user', async () => {

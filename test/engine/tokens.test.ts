@@ -103,6 +103,25 @@ describe('a token that makes tokens', () => {
   })
 })
 
+describe('a token that revokes tokens', () => {
+  it('ends itself alone where it was made for less than its user may', async () => {
+    const { browser } = await makePerson(engine, { role: 'admin' })
+    const make = async (body: object) => (await browser.post(tokens, { name: 'one', ...body })).body
+    const [whole, viewer, inProject] = [
+      await make({}),
+      await make({ role: 'viewer' }),
+      await make({ projectId: DEFAULT_PROJECT }),
+    ]
+    for (const { token } of [viewer, inProject]) {
+      expect((await by(token).delete(`${tokens}/${whole.id}`)).status).toBe(403)
+    }
+    expect((await by(viewer.token).delete(`${tokens}/${viewer.id}`)).status).toBe(204)
+    expect((await by(viewer.token).get(tokens)).status).toBe(401)
+    expect((await by(whole.token).delete(`${tokens}/${inProject.id}`)).status).toBe(204)
+    expect((await by(inProject.token).get(tokens)).status).toBe(401)
+  })
+})
+
 describe('the tokens of a service', () => {
   it('are made by an administrator, and may never end; those of people are not', async () => {
     const service = await makeUser(engine, { kind: 'service', role: 'operator' })

@@ -5,8 +5,10 @@ import { connect as connectPlain } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type ConnectionOptions, connect } from 'node:tls'
+import { jest } from '@jest/globals'
 import { newKeyAndRequest } from '../../src/agent/certificate-request.js'
 import { credentialsOf, type HostIdentity, withGrant } from '../../src/agent/identity.js'
+import { HostAdmission } from '../../src/engine/hosts/admission.js'
 import { factsOf } from '../../src/engine/identity/certificates.js'
 import { type CertificateGrant, ENGINE_NAME } from '../../src/wire/enrolment.js'
 import { patterns, type Refusal } from '../../src/wire/session.js'
@@ -70,6 +72,10 @@ async function met(options: ConnectionOptions): Promise<string> {
 
 const hostOf = async (id: string) => (await engine.http.get(`/api/v1/hosts/${id}`)).body
 const base = () => ({ ca: [authority.certificate], servername: ENGINE_NAME })
+const goodOf = async ({ hostId }: WireAgent): Promise<number> => {
+  const sql = 'SELECT serial FROM host_certificates WHERE host_id = $1 AND revoked_at IS NULL'
+  return (await engine.query(sql, [hostId])).length
+}
 const revoke = (id: string) => engine.http.post(`/api/v1/hosts/${id}/revoke`, { reason: 'stolen' })
 const insertCertificate = (identity: HostIdentity) => {
   const { serial, fingerprint, notBefore, notAfter } = factsOf(identity.certificate)
@@ -242,6 +248,18 @@ describe('a revocation', () => {
     await eventually(() => expect(resumed.goodbye).toMatchObject({ reason: 'refused' }), { timeoutMs: 1_000 })
   })
 
+  it('ends a session that was being let in meanwhile', async () => {
+    const identity = await engine.tcp.identityOf('let-in-meanwhile')
+    const { admit } = HostAdmission.prototype
+    jest.spyOn(HostAdmission.prototype, 'admit').mockImplementationOnce(async function (this: HostAdmission, ...said) {
+      const admission = await admit.apply(this, said)
+      await revoke(identity.hostId)
+      return admission
+    })
+    const agent = await dialAs(identity)
+    await eventually(() => expect(agent.goodbye).toMatchObject({ reason: 'refused' }), { timeoutMs: 1_000 })
+  })
+
   it('leaves others alone, and can be said twice', async () => {
     const [agent, neighbour] = [await open('revoked-twice'), await open('neighbour')]
     expect((await revoke(agent.hostId)).status).toBe(200)
@@ -309,6 +327,23 @@ describe('a renewal', () => {
     expect(await agent.call(patterns.renew, { epoch: agent.epoch + 1, csr })).toMatchObject({ code: 'fenced' })
     expect(await agent.call(patterns.renew, { epoch: agent.epoch, csr: 'x' })).toMatchObject({ code: 'csr-refused' })
     expect(await agent.call(patterns.renew, { epoch: agent.epoch })).toMatchObject({ code: 'bad-message' })
+  })
+
+  it('is refused to who was shut out, though the session has not ended yet', async () => {
+    const agent = await open('shut-out')
+    const { csr } = await newKeyAndRequest()
+    await engine.query('UPDATE host_certificates SET revoked_at = now() WHERE host_id = $1', [agent.hostId])
+    expect(await agent.call(patterns.renew, { epoch: agent.epoch, csr })).toMatchObject({ code: 'forbidden' })
+    expect(await goodOf(agent)).toBe(0)
+  })
+
+  it('that comes together with a revocation leaves no certificate that is good', async () => {
+    const agent = await open('racing')
+    const { csr } = await newKeyAndRequest()
+    const ask = () => agent.call(patterns.renew, { epoch: agent.epoch, csr }).catch(() => null)
+    const asked = Array.from({ length: 12 }, ask)
+    await Promise.all([...asked.slice(0, 4), revoke(agent.hostId), ...asked.slice(4)])
+    expect(await goodOf(agent)).toBe(0)
   })
 
   it('is refused to a host that asks without end', async () => {

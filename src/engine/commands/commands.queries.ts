@@ -26,44 +26,68 @@ export interface CommandInsert {
 }
 
 /**
- * One statement: number, supersede, insert, tell. The number's row lock is held until the commit, so that commands of one
- * host become visible in the order of their numbers. Rows that somebody else has locked are no longer merely queued.
- * @returns false when the host does not exist
+ * Number, supersede, insert, tell: parts of one statement, the last of them called `queued`. The number's row lock is held
+ * until the commit, so that commands of one host become visible in the order of their numbers. Rows that somebody else has
+ * locked are no longer merely queued.
+ * @param first number of the first of the thirteen parameters that `parametersOf` gives
+ * @param from a part that has a row if the command is to be queued
  */
-export async function insertCommand(tx: Tx, c: CommandInsert): Promise<boolean> {
-  const rows = await prepared(
-    tx,
-    'command_insert',
-    `WITH numbered AS (
-       UPDATE host_sequences SET last_seq = last_seq + 1 WHERE host_id = $2 RETURNING last_seq
+export function queueing(first: number, from?: string): string {
+  const [
+    id,
+    hostId,
+    kind,
+    subject,
+    generation,
+    payload,
+    deadlineMs,
+    supersedes,
+    requestId,
+    levels,
+    events,
+    projectId,
+    secrets,
+  ] = Array.from({ length: 13 }, (_, i) => `$${first + i}`)
+  return `numbered AS (
+       UPDATE host_sequences s SET last_seq = last_seq + 1 ${from ? `FROM ${from}` : ''} WHERE s.host_id = ${hostId}
+       RETURNING last_seq
      ), old AS (
        UPDATE commands SET state = 'superseded', finished_at = now(), sealed_secrets = NULL
-       WHERE $8 AND id IN (
+       WHERE ${supersedes} AND EXISTS (SELECT FROM numbered) AND id IN (
          SELECT id FROM commands
-         WHERE host_id = $2 AND subject = $4 AND finished_at IS NULL AND state = 'queued' AND kind = ANY($10::text[])
+         WHERE host_id = ${hostId} AND subject = ${subject} AND finished_at IS NULL AND state = 'queued'
+           AND kind = ANY(${levels}::text[])
          FOR UPDATE SKIP LOCKED)
      ), told AS (
-       ${appendFrom('$11')}
-     )
-     INSERT INTO commands (id, host_id, seq, kind, subject, generation, payload, deadline_at, request_id, project_id, sealed_secrets)
-     SELECT $1, $2, last_seq, $3, $4, $5, $6, now() + $7::float8 * interval '1 millisecond', $9, $12, $13 FROM numbered
-     RETURNING id`,
-    [
-      c.id,
-      c.hostId,
-      c.kind,
-      c.subject,
-      c.generation,
-      JSON.stringify(c.payload),
-      c.deadlineMs,
-      c.supersedes,
-      c.requestId,
-      levelKinds,
-      c.events,
-      c.projectId,
-      c.sealedSecrets,
-    ],
-  )
+       ${appendFrom(`${events}`)} WHERE EXISTS (SELECT FROM numbered)
+     ), queued AS (
+       INSERT INTO commands (id, host_id, seq, kind, subject, generation, payload, deadline_at, request_id, project_id,
+         sealed_secrets)
+       SELECT ${id}, ${hostId}, last_seq, ${kind}, ${subject}, ${generation}, ${payload},
+         now() + ${deadlineMs}::float8 * interval '1 millisecond', ${requestId}, ${projectId}, ${secrets} FROM numbered
+       RETURNING id
+     )`
+}
+
+export const parametersOf = (c: CommandInsert): unknown[] => [
+  c.id,
+  c.hostId,
+  c.kind,
+  c.subject,
+  c.generation,
+  JSON.stringify(c.payload),
+  c.deadlineMs,
+  c.supersedes,
+  c.requestId,
+  levelKinds,
+  c.events,
+  c.projectId,
+  c.sealedSecrets,
+]
+
+/** @returns false when the host does not exist */
+export async function insertCommand(tx: Tx, c: CommandInsert): Promise<boolean> {
+  const rows = await prepared(tx, 'command_insert', `WITH ${queueing(1)} SELECT id FROM queued`, parametersOf(c))
   return rows.length > 0
 }
 

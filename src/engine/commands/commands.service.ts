@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { Injectable } from '@nestjs/common'
 import { currentContext } from '../../log/context.js'
 import { type CommandKind, commandKinds, type PayloadOf } from '../../wire/commands.js'
-import { type EventDraft, Events, encodeEvents } from '../events/events.service.js'
+import { type EventDraft, Events, encodeEvents, nameSubjects } from '../events/events.service.js'
 import { type Caller, requireInProject } from '../platform/caller.js'
 import { Database, type Tx } from '../platform/database.js'
 import { NotFound } from '../platform/errors.js'
@@ -12,7 +12,7 @@ import { Sealer } from '../platform/sealing.js'
 import type { CommandQuery } from './command.dto.js'
 import { Command } from './command.entity.js'
 import { sealSecrets } from './command-secrets.js'
-import { floorOf, insertCommand } from './commands.queries.js'
+import { type CommandInsert, floorOf, insertCommand } from './commands.queries.js'
 import { insertCommands, type ManyCommand } from './enqueue-all.js'
 import { Wakeups } from './wakeups.js'
 
@@ -71,10 +71,25 @@ export class Commands {
    * @returns the command's id
    */
   async enqueue<K extends CommandKind>(tx: Tx, command: NewCommand<K>): Promise<string> {
-    const id = command.id ?? randomUUID()
+    const insert = this.insertOf(command)
+    nameSubjects(command.events ?? [])
+    const found = await insertCommand(tx, insert)
+    if (!found) throw new NotFound(`host ${command.hostId}`)
+    this.database.afterCommit(tx, () => this.queued(command))
+    return insert.id
+  }
+
+  /** After a statement that queues by `queueing` itself: host and readers hear of it. */
+  queued<K extends CommandKind>({ hostId, events = [] }: NewCommand<K>): void {
+    if (events.length > 0) this.events.announceNow()
+    this.wakeups.wake(hostId)
+  }
+
+  /** What a statement that queues by `queueing` takes. */
+  insertOf<K extends CommandKind>(command: NewCommand<K>): CommandInsert {
     const { mode, deadlineMs } = commandKinds[command.kind]
-    const events = command.events ?? []
-    const found = await insertCommand(tx, {
+    const id = command.id ?? randomUUID()
+    return {
       ...command,
       id,
       projectId: command.projectId ?? null,
@@ -82,12 +97,8 @@ export class Commands {
       deadlineMs,
       supersedes: mode === 'level',
       requestId: currentContext().requestId ?? null,
-      events: encodeEvents(events),
-    })
-    if (!found) throw new NotFound(`host ${command.hostId}`)
-    if (events.length > 0) this.events.announce(tx)
-    this.database.afterCommit(tx, () => this.wakeups.wake(command.hostId))
-    return id
+      events: encodeEvents(command.events ?? []),
+    }
   }
 
   /** As `enqueue`, for many intents without a deadline to one host, in one statement. */
@@ -102,6 +113,7 @@ export class Commands {
     const { mode, deadlineMs } = commandKinds[kind]
     if (mode !== 'level' || deadlineMs !== null) throw new Error(`${kind} is no intent without a deadline`)
     const requestId = currentContext().requestId ?? null
+    nameSubjects(events)
     const found = await insertCommands(tx, hostId, kind, commands, { requestId, events: encodeEvents(events) })
     if (!found) throw new NotFound(`host ${hostId}`)
     this.events.announce(tx)

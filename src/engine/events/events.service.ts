@@ -27,13 +27,18 @@ export class Events {
 
   async append(tx: Tx, drafts: readonly EventDraft[]): Promise<void> {
     if (drafts.length === 0) return
+    nameSubjects(drafts)
     await prepared(tx, 'events_append', appendFrom('$1'), [encodeEvents(drafts)])
     this.announce(tx)
   }
 
   /** For a statement that appends by `appendFrom` itself: readers hear of it after the commit. */
   announce(tx: Tx): void {
-    this.database.afterCommit(tx, () => this.notifications.notify(EVENTS_CHANNEL, 'new'))
+    this.database.afterCommit(tx, () => this.announceNow())
+  }
+
+  announceNow(): void {
+    this.notifications.notify(EVENTS_CHANNEL, 'new')
   }
 }
 
@@ -46,7 +51,6 @@ export const appendFrom = (parameter: string): string =>
 
 export function encodeEvents(drafts: readonly EventDraft[]): string {
   const requestId = currentContext().requestId ?? null
-  for (const { subject, projectId } of drafts) currentCall()?.about(subject, projectId)
   return JSON.stringify(
     drafts.map((d) => ({
       type: d.type,
@@ -57,4 +61,9 @@ export function encodeEvents(drafts: readonly EventDraft[]): string {
       payload: d.payload ?? {},
     })),
   )
+}
+
+/** The call that is under way is about what its events tell of. */
+export function nameSubjects(drafts: readonly Pick<EventDraft, 'subject' | 'projectId'>[]): void {
+  for (const { subject, projectId } of drafts) currentCall()?.about(subject, projectId)
 }

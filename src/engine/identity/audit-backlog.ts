@@ -4,6 +4,7 @@ import { Database } from '../platform/database.js'
 import { isDatabaseOutage } from '../platform/database-outage.js'
 import { insertUnchained } from './audit.queries.js'
 import { type AuditDraft, byPlane } from './audit-drafts.js'
+import { AuditFlood } from './audit-flood.js'
 import { AuditWriter } from './audit-writer.js'
 
 interface Kept {
@@ -15,6 +16,7 @@ const MAX_BATCH = 500
 /** Some 10 MB: an outage of the database does not end in one of memory. */
 const MAX_KEPT = 10_000
 const RETRY_MS = 500
+const FOLDED_MS = 10_000
 const LAST_TRIES_MS = 3_000
 
 /**
@@ -29,6 +31,8 @@ export class AuditBacklog implements OnApplicationShutdown {
   private untold = 0
   private lostSoFar = 0
   private givenUpMs = Number.POSITIVE_INFINITY
+  private readonly flood = new AuditFlood()
+  private readonly timer = setInterval(() => this.tellFolded(), FOLDED_MS).unref()
 
   constructor(
     private readonly database: Database,
@@ -40,17 +44,32 @@ export class AuditBacklog implements OnApplicationShutdown {
     return this.lostSoFar
   }
 
+  /** Whether calls of this address are only counted. */
+  isFlooded(address: string): boolean {
+    return this.flood.isOver(address)
+  }
+
   keep(draft: AuditDraft): void {
+    if (this.flood.admits(draft)) this.add(draft)
+  }
+
+  /** Requests have ended before: nothing is added any more. */
+  async onApplicationShutdown(): Promise<void> {
+    clearInterval(this.timer)
+    this.givenUpMs = performance.now() + LAST_TRIES_MS
+    this.tellFolded()
+    await this.writing
+    if (this.kept.length > 0) this.log.error(`${this.kept.length} refused calls are not in the audit log`)
+  }
+
+  private add(draft: AuditDraft): void {
     if (this.kept.length < MAX_KEPT) this.kept.push({ draft, atMs: performance.now() })
     else this.lose(1)
     this.start()
   }
 
-  /** Requests have ended before: nothing is added any more. */
-  async onApplicationShutdown(): Promise<void> {
-    this.givenUpMs = performance.now() + LAST_TRIES_MS
-    await this.writing
-    if (this.kept.length > 0) this.log.error(`${this.kept.length} refused calls are not in the audit log`)
+  private tellFolded(): void {
+    for (const draft of this.flood.take()) this.add(draft)
   }
 
   private start(): void {

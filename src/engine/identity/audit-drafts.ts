@@ -22,8 +22,10 @@ export interface AuditDraft {
 const MAX_PATH = 1_024
 const MAX_TEXT = 512
 
+type Described = Pick<AuditedCall, 'request' | 'who' | 'operation' | 'subjects' | 'projectId'>
+
 /** What is known of a call when its outcome is decided. */
-export function draftOf(call: AuditedCall, outcome: Outcome, corrects: number | null = null): AuditDraft {
+export function draftOf(call: Described, outcome: Outcome, corrects: number | null = null): AuditDraft {
   const { request, who } = call
   const route = subjectOf(request.routeOptions.url, request.params)
   return {

@@ -47,19 +47,23 @@ export async function insertUnchained(
   const rows = await prepared<{ id: number }>(
     tx,
     'audit_insert',
-    `INSERT INTO audit_unchained (incarnation, ${columns})
-     SELECT (SELECT max(number) FROM incarnations), clock_timestamp() - d."ageMs" * interval '1 millisecond',
-       d."requestId", d."userId", d."userName", d."tokenId", d.address, d.operation, d.method, d.path, d.subjects,
-       d."projectId", d.status, d.problem, d.corrects
-     FROM jsonb_to_recordset($1::jsonb) AS d("ageMs" float8, "requestId" text, "userId" uuid, "userName" text,
-       "tokenId" uuid, address text, operation text, method text, path text, subjects text[], "projectId" uuid,
-       status integer, problem text, corrects bigint)
-     WHERE $2 = 'always' OR pg_current_xact_id_if_assigned() IS NOT NULL
-     RETURNING id`,
-    [JSON.stringify(drafts), when],
+    `${recordFrom('$1')} WHERE $2 = 'always' OR pg_current_xact_id_if_assigned() IS NOT NULL RETURNING id`,
+    [encodeDrafts(drafts), when],
   )
   return rows.map(({ id }) => id)
 }
+
+/** The insert as a part of another statement; `parameter` is what `encodeDrafts` gives. */
+export const recordFrom = (parameter: string): string =>
+  `INSERT INTO audit_unchained (incarnation, ${columns})
+   SELECT (SELECT max(number) FROM incarnations), clock_timestamp() - d."ageMs" * interval '1 millisecond',
+     d."requestId", d."userId", d."userName", d."tokenId", d.address, d.operation, d.method, d.path, d.subjects,
+     d."projectId", d.status, d.problem, d.corrects
+   FROM jsonb_to_recordset(${parameter}::jsonb) AS d("ageMs" float8, "requestId" text, "userId" uuid, "userName" text,
+     "tokenId" uuid, address text, operation text, method text, path text, subjects text[], "projectId" uuid,
+     status integer, problem text, corrects bigint)`
+
+export const encodeDrafts = (drafts: readonly Decided[]): string => JSON.stringify(drafts)
 
 /** Oldest first, and only what no open transaction can still get ahead of. Plan: the primary key from its beginning. */
 export function readUnchained(tx: Tx, limit: number): Promise<UnchainedRow[]> {

@@ -4,9 +4,10 @@ import type { FastifyAdapter } from '@nestjs/platform-fastify'
 import { Access } from '../platform/access.js'
 import { type AuditedCall, auditCalls, currentCall, type Outcome } from '../platform/audited-call.js'
 import { anonymous, type Caller } from '../platform/caller.js'
+import { addressOf } from '../platform/client-address.js'
 import { Database, type Tx } from '../platform/database.js'
 import { currentRequestId } from '../platform/request-id.js'
-import { insertUnchained } from './audit.queries.js'
+import { encodeDrafts, insertUnchained } from './audit.queries.js'
 import { AuditBacklog } from './audit-backlog.js'
 import { type AuditDraft, draftOf } from './audit-drafts.js'
 import { AuditWriter } from './audit-writer.js'
@@ -64,6 +65,17 @@ export class Audit implements OnModuleInit {
     this.database.afterCommit(tx, () => this.writer.ring())
   }
 
+  /** A login by GET, as a browser comes back from a provider: its row is of the transaction that opens the session. */
+  async recordLogin(tx: Tx, call: AuditedCall, outcome: Outcome): Promise<void> {
+    await insertUnchained(tx, [{ ...draftOf(call, outcome), ageMs: 0 }])
+    this.database.afterCommit(tx, () => this.writer.ring())
+  }
+
+  /** As `recordLogin`, where nobody was let in. */
+  refusedLogin(call: AuditedCall, outcome: Outcome): void {
+    this.backlog.keep(draftOf(call, outcome))
+  }
+
   /** The last statement of the transaction in which a call makes its change; one that only read is none. */
   private async witness(tx: Tx): Promise<void> {
     const call = currentCall()
@@ -71,10 +83,28 @@ export class Audit implements OnModuleInit {
     if (!call || !outcome) return
     const [id] = await insertUnchained(tx, [{ ...draftOf(call, outcome), ageMs: 0 }], 'changed')
     if (id === undefined) return
-    this.database.afterCommit(tx, () => {
-      call.written = { id, outcome }
-      this.writer.ring()
-    })
+    this.database.afterCommit(tx, () => this.written(call, outcome, id))
+  }
+
+  /**
+   * For a statement that is a call's whole change, and writes its row by `recordFrom` itself.
+   * @param make is given what `recordFrom` takes; answers with the id of the row, or null when nothing was changed
+   */
+  async beside(subject: string, projectId: string, make: (drafts: string) => Promise<number | null>): Promise<void> {
+    const call = currentCall()
+    const outcome = call?.due
+    if (!call || !outcome) return void (await make(encodeDrafts([])))
+    const { request, who, operation, subjects } = call
+    const about = { subjects: [...subjects, subject], projectId: call.projectId ?? projectId }
+    const id = await make(encodeDrafts([{ ...draftOf({ request, who, operation, ...about }, outcome), ageMs: 0 }]))
+    if (id === null) return
+    call.about(subject, projectId)
+    this.written(call, outcome, id)
+  }
+
+  private written(call: AuditedCall, outcome: Outcome, id: number): void {
+    call.written = { id, outcome }
+    this.writer.ring()
   }
 
   /** A change that was answered otherwise than its row says gets a second row, which names the first. */
@@ -89,7 +119,9 @@ export class Audit implements OnModuleInit {
 
   /** What is refused before its route is reached was asked by somebody, too. */
   private async keepRefused(call: AuditedCall, outcome: Outcome): Promise<void> {
-    if (!call.who) call.by(await this.access.callerOf(call.request).catch(() => anonymous))
+    // whose credentials are no good, or who shows too many of them, is nobody: looking would be what the limits forbid
+    const isNobody = outcome.status === 401 || outcome.status === 429 || this.backlog.isFlooded(addressOf(call.request))
+    if (!call.who) call.by(isNobody ? anonymous : await this.access.callerOf(call.request).catch(() => anonymous))
     this.backlog.keep(draftOf(call, outcome))
   }
 }

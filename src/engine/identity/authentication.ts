@@ -22,8 +22,8 @@ export const SESSION_COOKIE = 'keelson_session'
 /** What a lost notification may cost: a revoked token is good for as long as that at the most. */
 const REMEMBERED_MS = 2_000
 /**
- * While the database is away nothing can be revoked in it: who was known is still known, for what needs no database (the
- * measurements, a live stream that waits). One that does not answer within this is away.
+ * While the database is away nothing can be revoked in it: who was known is still known, for what changes nothing and needs no
+ * database (the measurements, a live stream that waits). One that does not answer within this is away.
  */
 const PATIENCE_MS = 1_000
 const OUTAGE_MS = 3_600_000
@@ -43,6 +43,7 @@ interface Remembered {
 @Injectable()
 export class Authentication implements OnModuleInit {
   private readonly remembered = new Map<string, Remembered>()
+  private changes = 0
   /** As the database said last. */
   private readonly confirmed = new Map<string, { readonly known: Known; readonly atMs: number }>()
 
@@ -57,6 +58,7 @@ export class Authentication implements OnModuleInit {
 
   onModuleInit(): void {
     this.notifications.listen(IDENTITY_CHANNEL, (what) => {
+      this.changes++
       this.remembered.clear()
       // null: listening anew, after an outage perhaps
       if (what !== null) this.confirmed.clear()
@@ -66,6 +68,7 @@ export class Authentication implements OnModuleInit {
 
   /** Users, roles or tokens have changed: for this replica at once, for the others within milliseconds of the commit. */
   changed(): void {
+    this.changes++
     this.remembered.clear()
     this.confirmed.clear()
     this.notifications.notify(IDENTITY_CHANNEL, 'changed')
@@ -73,16 +76,16 @@ export class Authentication implements OnModuleInit {
 
   private async callerOf(request: FastifyRequest): Promise<Caller> {
     const { authorization } = request.headers
-    if (authorization !== undefined) return this.byToken(authorization)
+    if (authorization !== undefined) return this.byToken(authorization, request)
     const cookie = readCookie(request, SESSION_COOKIE)
     return cookie === null ? anonymous : this.bySession(cookie, request)
   }
 
-  private async byToken(authorization: string): Promise<Caller> {
+  private async byToken(authorization: string, { method }: FastifyRequest): Promise<Caller> {
     const [, text = ''] = /^Bearer +(\S+)$/i.exec(authorization) ?? []
     const credential = readCredential(TOKEN_PREFIX, text)
     if (!credential) throw new Unauthenticated('the Authorization header holds no token of this plane')
-    const known = await this.remember(credential.id, () => findToken(this.database, credential.id))
+    const known = await this.known(credential.id, () => findToken(this.database, credential.id), harmless.has(method))
     if (!known || !isSecretOf(credential.secret, known.secretHash)) throw new Unauthenticated('there is no such token')
     if (isOver(known)) throw new Unauthenticated('the token has expired')
     this.lastUse.note('token', credential.id)
@@ -93,7 +96,12 @@ export class Authentication implements OnModuleInit {
     const credential = readCredential(SESSION_PREFIX, cookie)
     const lifetimeMs = this.settings.get('identity.sessionLifetimeMs')
     const known =
-      credential && (await this.remember(credential.id, () => findSession(this.database, credential.id, lifetimeMs)))
+      credential &&
+      (await this.known(
+        credential.id,
+        () => findSession(this.database, credential.id, lifetimeMs),
+        harmless.has(request.method),
+      ))
     if (!known || !isSecretOf(credential.secret, known.secretHash)) throw new Unauthenticated('the session has ended')
     // a cookie comes by itself, whoever made the browser send it
     if (!harmless.has(request.method)) this.origins.requireSameOrigin(request)
@@ -101,38 +109,46 @@ export class Authentication implements OnModuleInit {
     return known.caller
   }
 
-  private async remember(key: string, find: () => Promise<Known | null>): Promise<Known | null> {
-    const now = performance.now()
-    const remembered = this.remembered.get(key)
-    if (remembered && now - remembered.atMs < REMEMBERED_MS) return remembered.known
-    if (this.remembered.size >= MAX_REMEMBERED) this.remembered.clear()
-    const known = this.confirm(key, find)
-    this.remembered.set(key, { known, atMs: now })
-    try {
-      const found = await known
-      // what does not exist is not worth the room
-      if (!found) this.remembered.delete(key)
-      return found
-    } catch (error) {
-      this.remembered.delete(key)
-      throw error
-    }
-  }
-
-  private async confirm(key: string, find: () => Promise<Known | null>): Promise<Known | null> {
-    const before = this.confirmed.get(key)
-    const usable = before !== undefined && performance.now() - before.atMs < OUTAGE_MS
-    const asked = find().then((found) => {
-      if (this.confirmed.size >= MAX_REMEMBERED) this.confirmed.clear()
-      if (found) this.confirmed.set(key, { known: found, atMs: performance.now() })
-      else this.confirmed.delete(key)
-      return found
-    })
-    if (!usable) return asked
+  /** @param mayBeStale whether what was known before will do while the database does not answer */
+  private known(key: string, find: () => Promise<Known | null>, mayBeStale: boolean): Promise<Known | null> {
+    const before = mayBeStale ? this.confirmed.get(key) : undefined
+    const asked = this.remember(key, find)
+    if (!before || performance.now() - before.atMs > OUTAGE_MS) return asked
     return Promise.race([asked, pause(PATIENCE_MS, before.known, { ref: false })]).catch((error: unknown) => {
       if (isDatabaseOutage(error)) return before.known
       throw error
     })
+  }
+
+  private remember(key: string, find: () => Promise<Known | null>): Promise<Known | null> {
+    const now = performance.now()
+    const remembered = this.remembered.get(key)
+    if (remembered && now - remembered.atMs < REMEMBERED_MS) return remembered.known
+    if (this.remembered.size >= MAX_REMEMBERED) this.remembered.clear()
+    const known = this.ask(key, find)
+    this.remembered.set(key, { known, atMs: now })
+    return known
+  }
+
+  private async ask(key: string, find: () => Promise<Known | null>): Promise<Known | null> {
+    const asOf = this.changes
+    let found: Known | null = null
+    try {
+      found = await find()
+    } finally {
+      // what does not exist is not worth the room
+      if (!found) this.remembered.delete(key)
+    }
+    // asked before a change and answered after it: true for this call, and not for later ones
+    if (asOf !== this.changes) this.remembered.delete(key)
+    else this.confirm(key, found)
+    return found
+  }
+
+  private confirm(key: string, found: Known | null): void {
+    if (this.confirmed.size >= MAX_REMEMBERED) this.confirmed.clear()
+    if (found) this.confirmed.set(key, { known: found, atMs: performance.now() })
+    else this.confirmed.delete(key)
   }
 }
 

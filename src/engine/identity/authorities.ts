@@ -1,6 +1,7 @@
 import { ExitError, exitCodes } from '../../config/exit.js'
 import type { Logger } from '../../log/logger.js'
 import type { Database, Tx } from '../platform/database.js'
+import type { Notifications } from '../platform/notifications.js'
 import { authorityKeys, sealedPlace } from '../platform/sealed-columns.js'
 import type { Sealer } from '../platform/sealing.js'
 import type { FileAuthority } from './authority-files.js'
@@ -11,6 +12,15 @@ interface AuthorityRow {
   readonly certificate: string
   readonly sealed_key: string | null
   readonly not_after: Date
+}
+
+/** What tells the other replicas that an authority was added. */
+export const AUTHORITIES_CHANNEL = 'keelson_authorities'
+
+export interface AuthorityParts {
+  readonly database: Database
+  readonly sealer: Sealer
+  readonly notifications: Pick<Notifications, 'notify'>
 }
 
 /** One that ends sooner than this is joined by a new one at the next start. */
@@ -37,17 +47,20 @@ export class Authorities {
 
   /** Makes the first one where there is none, whichever replica comes first. @throws ExitError, SealBroken */
   static async open(
-    database: Database,
-    sealer: Sealer,
+    { database, sealer, notifications }: AuthorityParts,
     file: FileAuthority | null,
     logger: Pick<Logger, 'info'>,
   ): Promise<Authorities> {
     const authorities = new Authorities(database, sealer, file)
-    const made = await database.transaction(async (tx) => {
+    const added = await database.transaction(async (tx) => {
       await tx.query('LOCK TABLE certificate_authorities IN SHARE ROW EXCLUSIVE MODE')
       return file ? authorities.record(tx, file) : authorities.ensure(tx)
     })
-    if (made) logger.info({ fingerprint: made }, 'a new certificate authority signs from now on')
+    if (added.length > 0) {
+      logger.info({ fingerprints: added }, 'certificate authorities were added: the newest signs for hosts from now on')
+      // hosts that it signs for may come to any replica
+      notifications.notify(AUTHORITIES_CHANNEL, 'added')
+    }
     await authorities.reload()
     return authorities
   }
@@ -89,9 +102,9 @@ export class Authorities {
     return signerOf({ certificate, key: this.sealer.openText(sealed ?? '', placeOf(fingerprint)) })
   }
 
-  /** What a file trusts, every replica trusts. */
-  private async record(tx: Tx, { trusted }: FileAuthority): Promise<string | null> {
-    let first: string | null = null
+  /** What a file trusts, every replica trusts. @returns the fingerprints of those that are new, the newest last */
+  private async record(tx: Tx, { trusted }: FileAuthority): Promise<string[]> {
+    const added: string[] = []
     // the last first: the one that signs is the newest
     for (const { fingerprint, certificate, notAfter } of [...trusted].reverse()) {
       const rows: object[] = await tx.query(
@@ -99,12 +112,13 @@ export class Authorities {
          ON CONFLICT (fingerprint) DO NOTHING RETURNING fingerprint`,
         [fingerprint, certificate, notAfter],
       )
-      first = rows.length > 0 && fingerprint === trusted[0]?.fingerprint ? fingerprint : first
+      if (rows.length > 0) added.push(fingerprint)
     }
-    return first
+    return added
   }
 
-  private async ensure(tx: Tx): Promise<string | null> {
+  /** @returns the fingerprint of the one that was made, if any */
+  private async ensure(tx: Tx): Promise<string[]> {
     const rows: AuthorityRow[] = await tx.query(
       'SELECT fingerprint, sealed_key, not_after FROM certificate_authorities WHERE not_after > now() ORDER BY created_at DESC',
     )
@@ -115,14 +129,14 @@ export class Authorities {
           '(KEELSON_CA_CERT_FILE, KEELSON_CA_KEY_FILE)',
       )
     }
-    if (rows[0] && rows[0].not_after.getTime() - Date.now() > ENOUGH_LIFE_MS) return null
+    if (rows[0] && rows[0].not_after.getTime() - Date.now() > ENOUGH_LIFE_MS) return []
     const { key, certificate } = await makeAuthority()
     const { fingerprint, notAfter } = factsOf(certificate)
     await tx.query(
       'INSERT INTO certificate_authorities (fingerprint, certificate, sealed_key, not_after) VALUES ($1, $2, $3, $4)',
       [fingerprint, certificate, this.sealer.seal(key, placeOf(fingerprint)), notAfter],
     )
-    return fingerprint
+    return [fingerprint]
   }
 
   private require(signer: Signer | undefined): Signer {

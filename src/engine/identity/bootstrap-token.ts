@@ -1,6 +1,7 @@
-import { access, open, rename } from 'node:fs/promises'
+import { access } from 'node:fs/promises'
 import type { Logger } from '../../log/logger.js'
 import type { Database } from '../platform/database.js'
+import { replacePrivateFile } from '../platform/private-file.js'
 import { administratingService, issueToken } from './api-tokens.js'
 
 const SERVICE = 'bootstrap'
@@ -20,15 +21,7 @@ export async function writeBootstrapToken(
     await tx.query('UPDATE api_tokens SET revoked_at = now() WHERE user_id = $1 AND revoked_at IS NULL', [userId])
     return (await issueToken(tx, { userId, name: SERVICE, unlimited: true })).text
   })
-  const partial = `${path}.${process.pid}.partial`
-  const file = await open(partial, 'w', 0o600)
-  try {
-    await file.writeFile(`${text}\n`)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await rename(partial, path)
+  await replacePrivateFile(path, `${text}\n`)
   logger.info({ path }, "an administrator's token was written")
 }
 

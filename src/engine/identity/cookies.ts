@@ -1,5 +1,11 @@
 import type { FastifyRequest } from 'fastify'
 
+/**
+ * Browsers take a cookie of such a name from this very host alone, over TLS and for all its paths: a neighbour under the same
+ * domain cannot plant one of theirs, and have somebody work in a session that is not their own.
+ */
+const HOST = '__Host-'
+
 export interface CookieOptions {
   readonly path: string
   readonly sameSite: 'Strict' | 'Lax'
@@ -8,10 +14,13 @@ export interface CookieOptions {
 }
 
 /** The value of a cookie of ours, which holds none of the characters that would need quotes; of two, the first. */
-export function readCookie({ headers }: FastifyRequest, name: string): string | null {
-  for (const part of headers.cookie?.split(';') ?? []) {
+export function readCookie(request: FastifyRequest, name: string): string | null {
+  const cookies = request.headers.cookie
+  if (cookies === undefined) return null
+  const wanted = isSecure(request) ? HOST + name : name
+  for (const part of cookies.split(';')) {
     const equals = part.indexOf('=')
-    if (part.slice(0, equals).trim() === name) return part.slice(equals + 1).trim()
+    if (part.slice(0, equals).trim() === wanted) return part.slice(equals + 1).trim()
   }
   return null
 }
@@ -19,12 +28,15 @@ export function readCookie({ headers }: FastifyRequest, name: string): string | 
 /** No script ever sees it, and where the request came over TLS it never travels without. */
 export function writeCookie(request: FastifyRequest, name: string, value: string, options: CookieOptions): string {
   const { path, sameSite, maxAgeSeconds } = options
+  const secure = isSecure(request)
   return [
-    `${name}=${value}`,
-    `Path=${path}`,
+    `${secure ? HOST + name : name}=${value}`,
+    `Path=${secure ? '/' : path}`,
     ...(maxAgeSeconds === undefined ? [] : [`Max-Age=${maxAgeSeconds}`]),
     'HttpOnly',
     `SameSite=${sameSite}`,
-    ...(request.protocol === 'https' ? ['Secure'] : []),
+    ...(secure ? ['Secure'] : []),
   ].join('; ')
 }
+
+const isSecure = (request: FastifyRequest): boolean => request.protocol === 'https'

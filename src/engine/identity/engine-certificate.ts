@@ -1,5 +1,6 @@
 import type { Logger } from '../../log/logger.js'
-import type { Authorities } from './authorities.js'
+import type { Notifications } from '../platform/notifications.js'
+import { AUTHORITIES_CHANNEL, type Authorities } from './authorities.js'
 import { type CertifiedKey, factsOf, makeEngineCertificate } from './certificates.js'
 
 const LIFE_MS = 30 * 86_400_000
@@ -16,6 +17,8 @@ export interface EngineCredentials extends CertifiedKey {
 export class EngineCertificate {
   private readonly listeners = new Set<(credentials: EngineCredentials) => void>()
   private timer: NodeJS.Timeout | null = null
+  /** One look after the other: two at once would make two certificates. */
+  private last: Promise<void> = Promise.resolve()
 
   private constructor(
     private readonly authorities: Authorities,
@@ -41,11 +44,15 @@ export class EngineCertificate {
     this.listeners.add(listener)
   }
 
-  /** Another replica may have added an authority; time makes a certificate old. */
-  start(): void {
-    this.timer = setInterval(() => {
-      this.renewWhenDue().catch((err: unknown) => this.logger.warn({ err }, 'the certificate cannot be looked after'))
-    }, LOOK_MS)
+  /** Another replica may have added an authority, and says so; time makes a certificate old. */
+  start(notifications: Pick<Notifications, 'listen'>): void {
+    const look = () => {
+      this.last = this.last
+        .then(() => this.renewWhenDue())
+        .catch((err: unknown) => this.logger.warn({ err }, 'the certificate cannot be looked after'))
+    }
+    notifications.listen(AUTHORITIES_CHANNEL, look)
+    this.timer = setInterval(look, LOOK_MS)
     this.timer.unref()
   }
 
@@ -53,14 +60,20 @@ export class EngineCertificate {
     if (this.timer) clearInterval(this.timer)
   }
 
-  async renewWhenDue(): Promise<void> {
+  /** At half of its life: a database that is away for days does no harm. */
+  private async renewWhenDue(): Promise<void> {
     const changed = await this.authorities.reload()
-    const { notAfter } = factsOf(this.now.certificate)
-    if (!changed && notAfter.getTime() - Date.now() > LIFE_MS / 2) return
+    if (!changed && !isHalfOver(this.now.certificate)) return
     this.now = await credentialsOf(this.authorities, this.names)
     this.logger.info({ trusted: this.authorities.fingerprints }, 'this replica has a new certificate')
     for (const listener of this.listeners) listener(this.now)
   }
+}
+
+/** Of the certificate's own life: its authority may end sooner than most. */
+function isHalfOver(certificate: string): boolean {
+  const { notBefore, notAfter } = factsOf(certificate)
+  return notAfter.getTime() - Date.now() < (notAfter.getTime() - notBefore.getTime()) / 2
 }
 
 async function credentialsOf(authorities: Authorities, names: readonly string[]): Promise<EngineCredentials> {

@@ -13,6 +13,7 @@ export class EnrolmentController {
   @Operation({
     id: 'enrolment.create',
     allow: 'anyone',
+    guesses: 'enrolment',
     summary: 'Have a machine certified as a host',
     description: 'What `keelson agent join` does: the join token is the credential.',
     reply: [200, EnrolledView],

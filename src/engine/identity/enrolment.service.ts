@@ -3,6 +3,7 @@ import type { PublicKey } from '@peculiar/x509'
 import type { Enrolled } from '../../wire/enrolment.js'
 import { Events } from '../events/events.service.js'
 import { Addresses } from '../platform/addresses.js'
+import { currentCall } from '../platform/audited-call.js'
 import { Database, type Tx } from '../platform/database.js'
 import { Conflict, Forbidden, Unauthenticated, Unavailable } from '../platform/errors.js'
 import { SharedLimits } from '../platform/shared-limits.js'
@@ -38,6 +39,11 @@ export class Enrolment {
   /** @param subject who is counted for a token that is none. @throws TooMany */
   async enrol(subject: string, { token, name, csr }: EnrolmentCreate): Promise<Enrolled> {
     const row = await this.requireToken(subject, token)
+    // whose it is nobody knows: the audit log has the token, and who made that
+    currentCall()?.by({ userId: null, name: `join token ${row.id}`, tokenId: null })
+    currentCall()?.about(`join-token/${row.id}`)
+    // before all else: whoever holds a dead one learns no name by it
+    await this.tokens.requireGood(row)
     if (row.name !== null && row.name !== name) {
       throw new Forbidden(`the join token is for the host ${row.name}`, 'join-token-other-name')
     }
@@ -67,8 +73,9 @@ export class Enrolment {
     return { hostId: host.id, name, ...grant, engines: this.addresses.all() }
   }
 
-  private async replace(tx: Tx, { replace }: JoinTokenRow, host: RegisteredHost): Promise<void> {
-    if (!replace) {
+  private async replace(tx: Tx, token: JoinTokenRow, host: RegisteredHost): Promise<void> {
+    if (!token.replace) {
+      await this.tokens.requireGood(token, tx)
       throw new Conflict(
         `a host called ${host.name} is enrolled already: choose another name, or a join token with replace`,
         'name-taken',

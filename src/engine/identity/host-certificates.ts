@@ -3,7 +3,7 @@ import type { PublicKey } from '@peculiar/x509'
 import type { CertificateGrant } from '../../wire/enrolment.js'
 import { Events } from '../events/events.service.js'
 import { Database, prepared, type Tx } from '../platform/database.js'
-import { TooMany } from '../platform/errors.js'
+import { Forbidden, TooMany } from '../platform/errors.js'
 import type { Listing } from '../platform/listing.js'
 import { type Page, type PageQuery, page } from '../platform/pages.js'
 import { Settings } from '../platform/settings.js'
@@ -14,6 +14,12 @@ import { HostCertificate } from './host-certificate.entity.js'
 
 /** A host renews one now and then; this many that are good at once are a faulty agent's. */
 const MAX_GOOD = 16
+
+/** Who asks for another certificate, and with which. */
+interface Holder {
+  readonly hostId: string
+  readonly serial: string
+}
 
 const listing: Listing<HostCertificate> = {
   entity: HostCertificate,
@@ -49,10 +55,14 @@ export class HostCertificates {
     return { certificate, authorities: this.authorities.trusted }
   }
 
-  /** The next certificate of a host that has a session; the one before stays good until its own end. */
-  async renew(hostId: string, csr: string): Promise<CertificateGrant> {
+  /**
+   * The next certificate of a host that has a session; the one before stays good until its own end.
+   * @param serial of the certificate that the session was opened with: whoever was shut out a moment ago gets no other
+   */
+  async renew({ hostId, serial }: Holder, csr: string): Promise<CertificateGrant> {
     const publicKey = await keyToCertify(csr)
     return this.database.transaction(async (tx) => {
+      await this.requireGood(tx, hostId, serial)
       const [{ good }] = await tx.query(
         'SELECT count(*)::int AS good FROM host_certificates WHERE host_id = $1 AND revoked_at IS NULL AND not_after > now()',
         [hostId],
@@ -63,6 +73,20 @@ export class HostCertificates {
       await this.events.append(tx, [{ type: 'hosts.certificate.renewed', subject: `host/${hostId}`, hostId, payload }])
       return grant
     })
+  }
+
+  /**
+   * Whoever revokes holds the host's row as well: what was issued before is revoked with the rest, and afterwards nothing is.
+   * @throws Forbidden
+   */
+  private async requireGood(tx: Tx, hostId: string, serial: string): Promise<void> {
+    await tx.query('SELECT FROM hosts WHERE id = $1 FOR NO KEY UPDATE', [hostId])
+    const good: object[] = await tx.query(
+      `SELECT 1 FROM host_certificates
+       WHERE serial = $1 AND host_id = $2 AND revoked_at IS NULL AND not_after > clock_timestamp()`,
+      [serial, hostId],
+    )
+    if (good.length === 0) throw new Forbidden('the certificate of this session is good no more: join the plane anew')
   }
 
   /** Whether the host was ever given one: then its name is nobody else's. */

@@ -58,8 +58,11 @@ export class IdentityProviderController {
   @Operation({
     id: 'identityProviders.update',
     allow: { plane: 'admin' },
-    summary: 'Change, disable or enable an identity provider; disabling it ends the sessions that it opened',
+    summary: 'Change, disable or enable an identity provider',
+    description:
+      'Disabling it ends the sessions that it opened, and takes the roles that its groups gave. Roles that `groupRoles` does not give any more are taken at once, others are given at the next sign-in.',
     reply: [200, IdentityProviderView],
+    errors: ['last-administrator'],
     etag: true,
   })
   async update(@IdParam() id: string, @Body() body: IdentityProviderUpdate, @IfMatchHeader() ifMatch: IfMatch | null) {
@@ -72,6 +75,7 @@ export class IdentityProviderController {
     allow: { plane: 'admin' },
     summary: 'Remove an identity provider, with the sessions and roles that it gave; its users stay',
     reply: [204],
+    errors: ['last-administrator'],
   })
   async delete(@IdParam() id: string, @IfMatchHeader() ifMatch: IfMatch | null) {
     await this.providers.delete(id, ifMatch)

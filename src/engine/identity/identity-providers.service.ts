@@ -9,6 +9,7 @@ import type { Listing } from '../platform/listing.js'
 import { type Page, page } from '../platform/pages.js'
 import { clientSecrets, sealedPlace } from '../platform/sealed-columns.js'
 import { Sealer } from '../platform/sealing.js'
+import { keepingAnAdministrator } from './administrators.js'
 import { Authentication } from './authentication.js'
 import type {
   GroupRoleInput,
@@ -18,6 +19,7 @@ import type {
 } from './identity-provider.dto.js'
 import { type GroupRole, IdentityProvider } from './identity-provider.entity.js'
 import { isTrustworthy } from './loopback.js'
+import { ProviderRoles } from './provider-roles.js'
 import { WebSessions } from './web-sessions.js'
 
 const listing: Listing<IdentityProvider> = {
@@ -45,6 +47,7 @@ export class IdentityProviders {
     private readonly sealer: Sealer,
     private readonly sessions: WebSessions,
     private readonly authentication: Authentication,
+    private readonly roles: ProviderRoles,
   ) {}
 
   list(query: IdentityProviderQuery): Promise<Page<IdentityProvider>> {
@@ -90,16 +93,19 @@ export class IdentityProviders {
     })
   }
 
-  /** One that is disabled ends the sessions that it opened. */
+  /** One that is disabled ends the sessions that it opened and the roles that it gave; one that gives other roles, those of before. */
   async update(id: string, body: IdentityProviderUpdate, ifMatch: IfMatch | null): Promise<IdentityProvider> {
     return this.database.transaction(async (tx) => {
       const provider = await this.lock(tx, id)
       requireMatch(ifMatch, provider.generation)
       const changes = await this.changesOf(tx, id, body)
       const generation = provider.generation + 1
-      await tx.update(IdentityProvider, { id }, { ...changes, generation, updatedAt: new Date() })
-      if (body.enabled === false) await this.sessions.endOfProvider(tx, id)
-      return this.tell(tx, 'identity.provider.updated', await this.require(id, tx))
+      const values = { ...changes, generation, updatedAt: new Date() }
+      await keepingAnAdministrator(tx, () => tx.update(IdentityProvider, { id }, values))
+      const changed = await this.require(id, tx)
+      if (changed.enabled) await this.roles.removeUnmapped(tx, id, changed.groupRoles)
+      else await this.shutOut(tx, id)
+      return this.tell(tx, 'identity.provider.updated', changed)
     })
   }
 
@@ -108,9 +114,14 @@ export class IdentityProviders {
     await this.database.transaction(async (tx) => {
       const provider = await this.lock(tx, id)
       requireMatch(ifMatch, provider.generation)
-      await tx.delete(IdentityProvider, { id })
+      await keepingAnAdministrator(tx, () => tx.delete(IdentityProvider, { id }))
       await this.tell(tx, 'identity.provider.deleted', provider)
     })
+  }
+
+  private async shutOut(tx: Tx, id: string): Promise<void> {
+    await this.sessions.endOfProvider(tx, id)
+    await this.roles.removeOf(tx, id)
   }
 
   private async changesOf(tx: Tx, id: string, body: IdentityProviderUpdate): Promise<Partial<IdentityProvider>> {

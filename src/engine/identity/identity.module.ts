@@ -1,6 +1,7 @@
 import { Module, type OnModuleInit } from '@nestjs/common'
 import { EventsModule } from '../events/events.module.js'
 import { Schedules } from '../platform/schedules.js'
+import { AuditModule } from './audit.module.js'
 import { Authentication } from './authentication.js'
 import { EnrolmentModule } from './enrolment.module.js'
 import { IdentityProviderController } from './identity-provider.controller.js'
@@ -14,6 +15,7 @@ import { PasswordHashing } from './password-hashing.js'
 import { ProjectController } from './project.controller.js'
 import { ProjectRoleBindingController } from './project-role-binding.controller.js'
 import { Projects } from './projects.service.js'
+import { ProviderRoles } from './provider-roles.js'
 import { Quotas } from './quotas.js'
 import { RoleBindings } from './role-bindings.service.js'
 import { SessionController } from './session.controller.js'
@@ -29,7 +31,7 @@ import { WhoAmI } from './who-am-i.js'
 
 /** `Authorities` and `TicketKeys` come from the engine's start: its listeners need them before there is a container. */
 @Module({
-  imports: [EventsModule, EnrolmentModule],
+  imports: [AuditModule, EventsModule, EnrolmentModule],
   controllers: [
     IdentityProviderController,
     OidcController,
@@ -50,6 +52,7 @@ import { WhoAmI } from './who-am-i.js'
     OidcUsers,
     PasswordHashing,
     Projects,
+    ProviderRoles,
     Quotas,
     RoleBindings,
     SignIn,
@@ -66,6 +69,7 @@ export class IdentityModule implements OnModuleInit {
     private readonly schedules: Schedules,
     private readonly sessions: WebSessions,
     private readonly tokens: Tokens,
+    private readonly providerRoles: ProviderRoles,
   ) {}
 
   onModuleInit(): void {
@@ -74,6 +78,12 @@ export class IdentityModule implements OnModuleInit {
       everyMs: 600_000,
       meaning: 'Removes web sessions that have ended.',
       run: () => this.sessions.removeExpired(),
+    })
+    this.schedules.register({
+      name: 'identity.provider-roles',
+      everyMs: 60_000,
+      meaning: "Takes roles that a provider's groups gave longer ago than identity.providerRolesMs.",
+      run: () => this.providerRoles.removeStale(),
     })
     this.schedules.register({
       name: 'identity.tokens',

@@ -67,19 +67,30 @@ export class JoinTokens {
   }
 
   /** One use less, whoever else tries at the same moment. @throws Forbidden when none is left, or its time is over */
-  async consume(tx: Tx, { id }: JoinTokenRow): Promise<void> {
+  async consume(tx: Tx, token: JoinTokenRow): Promise<void> {
     const [rows]: [object[]] = await tx.query(
       `UPDATE join_tokens SET used = used + 1, last_used_at = now()
        WHERE id = $1 AND used < uses AND expires_at > clock_timestamp() RETURNING id`,
-      [id],
+      [token.id],
     )
     if (rows.length > 0) return
-    const row = await tx.findOneBy(JoinTokenRow, { id })
-    if (row && row.used < row.uses) throw new Forbidden('the join token has expired', 'join-token-expired')
-    throw new Forbidden('the join token was used already', 'join-token-used')
+    await this.requireGood(token, tx)
+    throw used()
+  }
+
+  /** @throws Forbidden when no use is left, or its time is over */
+  async requireGood({ id }: JoinTokenRow, tx: Tx = this.database.dataSource.manager): Promise<void> {
+    const [row] = await tx.query(
+      'SELECT used < uses AS left, expires_at > clock_timestamp() AS live FROM join_tokens WHERE id = $1',
+      [id],
+    )
+    if (!row?.left) throw used()
+    if (!row.live) throw new Forbidden('the join token has expired', 'join-token-expired')
   }
 
   async removeOld(): Promise<void> {
     await this.database.dataSource.query(`DELETE FROM join_tokens WHERE expires_at < now() - interval '7 days'`)
   }
 }
+
+const used = (): Forbidden => new Forbidden('the join token was used already', 'join-token-used')

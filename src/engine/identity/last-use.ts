@@ -63,8 +63,15 @@ export class LastUse implements OnApplicationShutdown {
     await this.database.query(
       'identity_sessions_used',
       `UPDATE web_sessions SET expires_at = least(now() + $2::float8 * interval '1 millisecond',
-         created_at + $3::float8 * interval '1 millisecond') WHERE id = ANY($1::uuid[]) AND expires_at > now()`,
-      [ids, this.settings.get('identity.sessionIdleMs'), this.settings.get('identity.sessionLifetimeMs')],
+         created_at + $3::float8 * interval '1 millisecond',
+         CASE WHEN provider_id IS NOT NULL THEN created_at + $4::float8 * interval '1 millisecond' END)
+       WHERE id = ANY($1::uuid[]) AND expires_at > now()`,
+      [
+        ids,
+        this.settings.get('identity.sessionIdleMs'),
+        this.settings.get('identity.sessionLifetimeMs'),
+        this.settings.get('identity.providerSessionLifetimeMs'),
+      ],
     )
   }
 }

@@ -1,11 +1,15 @@
 import { Injectable, Logger } from '@nestjs/common'
 import type { FastifyRequest } from 'fastify'
 import * as oidc from 'openid-client'
+import { AuditedCall } from '../platform/audited-call.js'
 import { subjectOf } from '../platform/client-address.js'
 import { Database } from '../platform/database.js'
 import { DomainError } from '../platform/errors.js'
+import { problemReply } from '../platform/problem.js'
+import { problemTypeOf } from '../platform/problems.js'
 import { Sealer } from '../platform/sealing.js'
 import { SharedLimits } from '../platform/shared-limits.js'
+import { Audit } from './audit.service.js'
 import type { IdentityProvider } from './identity-provider.entity.js'
 import { IdentityProviders } from './identity-providers.service.js'
 import {
@@ -40,6 +44,7 @@ export class OidcSignIn {
     private readonly database: Database,
     private readonly sealer: Sealer,
     private readonly limits: SharedLimits,
+    private readonly audit: Audit,
   ) {}
 
   async begin(name: string, returnTo: string | undefined, request: FastifyRequest): Promise<Onward> {
@@ -68,13 +73,36 @@ export class OidcSignIn {
     const provider = await this.providers.requireEnabled(name)
     const attempt = readAttempt(request, this.sealer, provider.id)
     // only what this browser has begun: any page can send it here
-    const ask = () => this.claimsOf(provider, attempt, request)
-    const claims = await this.limits.guess('sign-in', subjectOf(request), ask)
-    const { cookie } = await this.database.transaction(async (tx) => {
-      const { id: userId } = await this.users.signedIn(tx, provider, claims)
-      return this.sessions.open(tx, { userId, providerId: provider.id }, request)
+    const cookie = await this.audited(request, async (call) => {
+      const ask = () => this.claimsOf(provider, attempt, request)
+      const claims = await this.limits.guess('sign-in', subjectOf(request), ask)
+      return this.open(provider, claims, call)
     })
     return { location: attempt.returnTo, cookies: [cookie, endAttempt(request)] }
+  }
+
+  private async open(provider: IdentityProvider, claims: Claims, call: AuditedCall): Promise<string> {
+    return this.database.transaction(async (tx) => {
+      const { id: userId, name } = await this.users.signedIn(tx, provider, claims)
+      call.by({ userId, name, tokenId: null })
+      call.about(`user/${userId}`)
+      await this.audit.recordLogin(tx, call, { status: 302, problem: null })
+      const { cookie } = await this.sessions.open(tx, { userId, providerId: provider.id }, call.request)
+      return cookie
+    })
+  }
+
+  /** A login is a change, though a browser comes back by a GET. */
+  private async audited<T>(request: FastifyRequest, work: (call: AuditedCall) => Promise<T>): Promise<T> {
+    const call = new AuditedCall(request)
+    call.operation = 'session.finishOidc'
+    try {
+      return await work(call)
+    } catch (error) {
+      const { status, body } = problemReply(error, request)
+      this.audit.refusedLogin(call, { status, problem: problemTypeOf(body) })
+      throw error
+    }
   }
 
   private async claimsOf(provider: IdentityProvider, attempt: OidcAttempt, request: FastifyRequest): Promise<Claims> {

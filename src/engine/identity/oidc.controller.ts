@@ -48,6 +48,7 @@ export class OidcController {
   @Operation({
     id: 'session.finishOidc',
     allow: 'anyone',
+    guesses: 'sign-in',
     summary: 'Come back from an identity provider, signed in',
     description: 'Whatever else a provider adds to the address is not looked at.',
     reply: [302],

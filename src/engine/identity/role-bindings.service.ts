@@ -70,7 +70,7 @@ export class RoleBindings {
       if (place === null) await requireAnotherAdministrator(tx, userId)
       const { affected } = await tx.delete(RoleBinding, at(userId, place))
       if (!affected) throw new NotFound(`a role of user ${userId} in ${place ? `project ${place}` : 'the plane'}`)
-      await this.tell(tx, eventOf('identity.role.revoked', user, place))
+      await this.tell(tx, roleRevoked(user, place))
     })
   }
 
@@ -106,9 +106,12 @@ async function holdBoth(tx: Tx, userId: string, place: Place): Promise<User> {
   return user
 }
 
+export const roleRevoked = (user: Pick<User, 'id' | 'name'>, place: Place): EventDraft =>
+  eventOf('identity.role.revoked', user, place)
+
 const eventOf = (
   type: EventType,
-  user: User,
+  user: Pick<User, 'id' | 'name'>,
   place: Place,
   more: Readonly<Record<string, unknown>> = {},
 ): EventDraft => ({

@@ -21,6 +21,7 @@ export class SessionController {
   @Operation({
     id: 'session.signIn',
     allow: 'anyone',
+    guesses: 'sign-in',
     summary: 'Sign in by password; the reply sets the cookie of the session',
     description:
       'The answer is the same for an unknown, a disabled and a locked user, and for a wrong password. ' +
@@ -63,12 +64,13 @@ export class SessionController {
   @Operation({
     id: 'session.changePassword',
     allow: 'signed-in',
+    guesses: 'sign-in',
     whilePasswordIsDue: true,
-    summary: 'Choose a new password; ends all other sessions of the user',
+    summary: 'Choose a new password; ends all sessions of the user, and sets the cookie of a new one',
     reply: [204],
     errors: ['wrong-credentials', 'forbidden', 'unavailable'],
   })
   async changePassword(@Body() body: PasswordChange, @Who() caller: Caller, @Req() request: FastifyRequest) {
-    await this.signIn.changePassword(caller, body, request)
+    return new Reply(undefined, { 'set-cookie': await this.signIn.changePassword(caller, body, request) })
   }
 }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common'
 import type { FastifyRequest } from 'fastify'
 import { Events } from '../events/events.service.js'
+import { currentCall } from '../platform/audited-call.js'
 import type { Caller } from '../platform/caller.js'
 import { subjectOf } from '../platform/client-address.js'
 import { Database } from '../platform/database.js'
@@ -36,18 +37,24 @@ export class SignIn {
   ): Promise<{ id: string; cookie: string }> {
     this.origins.refuseOtherSites(request)
     const user = await this.database.dataSource.manager.findOneBy(User, { name: name.toLowerCase(), kind: 'person' })
+    // what was typed as a name may be a password: a failure names the account, or nobody
+    if (user) currentCall()?.about(`user/${user.id}`)
     const { id: userId, passwordHash } = await this.requireRight(user, password, request)
     return this.database.transaction(async (tx) => {
       // who was given another password meanwhile, or was disabled, has to come again
       const where = { id: userId, passwordHash, disabled: false }
       const held = await tx.findOne(User, { where, lock: { mode: 'pessimistic_read' } })
       if (!held) throw wrongCredentials()
+      currentCall()?.by({ userId, name: held.name, tokenId: null })
       return this.sessions.open(tx, { userId, providerId: null }, request)
     })
   }
 
-  /** Ends the user's other sessions: whoever knew the old password is out. @throws Unauthenticated */
-  async changePassword(caller: Caller, { current, next }: PasswordChange, request: FastifyRequest): Promise<void> {
+  /**
+   * Ends all sessions of the user, this one among them: whoever knew the old password is out, and so is who has copied a cookie.
+   * @returns the cookie of the session that goes on instead. @throws Unauthenticated
+   */
+  async changePassword(caller: Caller, { current, next }: PasswordChange, request: FastifyRequest): Promise<string> {
     if (caller.userId === null || caller.sessionId === null) {
       throw new Forbidden('a password is changed by who has signed in, and not by a token')
     }
@@ -55,15 +62,16 @@ export class SignIn {
     const held = await this.requireRight(user, current, request)
     requireGoodPassword(next, { name: user.name, current }, 'next')
     const passwordHash = await this.hashing.hash(next)
-    const { sessionId } = caller
-    await this.database.transaction(async (tx) => {
+    return this.database.transaction(async (tx) => {
       const changes = { passwordHash, mustChangePassword: false, updatedAt: new Date() }
       if ((await tx.update(User, held, changes)).affected !== 1) throw wrongCredentials()
-      await this.sessions.endOthers(tx, user.id, sessionId)
+      await this.sessions.endOfUser(tx, user.id)
       await this.events.append(tx, [
         { type: 'identity.password.changed', subject: `user/${user.id}`, payload: { name: user.name } },
       ])
       this.database.afterCommit(tx, () => this.authentication.changed())
+      const { cookie } = await this.sessions.open(tx, { userId: user.id, providerId: null }, request)
+      return cookie
     })
   }
 
@@ -73,8 +81,12 @@ export class SignIn {
   }
 
   private async verify(user: User | null, password: string): Promise<Held> {
-    const { locked, lockedNow } = user ? await this.byUser.count(user.id) : { locked: true, lockedNow: false }
-    const right = await this.hashing.verify(user?.passwordHash ?? null, password)
+    const none = { locked: true, lockedNow: false }
+    // at once: counting somebody takes a while, nobody takes none, and the hash takes longer than both
+    const [{ locked, lockedNow }, right] = await Promise.all([
+      user ? this.byUser.count(user.id) : none,
+      this.hashing.verify(user?.passwordHash ?? null, password),
+    ])
     if (!user || !right || locked || user.disabled) {
       if (user && lockedNow) await this.tellLocked(user)
       throw wrongCredentials()

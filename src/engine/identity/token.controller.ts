@@ -42,10 +42,12 @@ export class TokenController {
     id: 'tokens.revoke',
     allow: 'signed-in',
     summary: 'Revoke an own token, on every replica',
+    description: 'A call by a token that has a role or a project can revoke that one alone.',
     reply: [204],
+    errors: ['forbidden'],
   })
   async revoke(@IdParam() id: string, @Who() caller: Caller) {
-    await this.tokens.revoke(ownOf(caller), id)
+    await this.tokens.revokeOwn(caller, id)
   }
 }
 

@@ -3,7 +3,7 @@ import type { EventType } from '../events/event-types.js'
 import { Events } from '../events/events.service.js'
 import type { Caller } from '../platform/caller.js'
 import { Database, type Tx } from '../platform/database.js'
-import { Conflict, NotFound, Unauthenticated } from '../platform/errors.js'
+import { Conflict, Forbidden, NotFound, Unauthenticated } from '../platform/errors.js'
 import type { Listing } from '../platform/listing.js'
 import { type Page, page } from '../platform/pages.js'
 import { removeInBatches } from '../platform/retention.js'
@@ -77,6 +77,18 @@ export class Tokens {
   async requireUser(userId: string): Promise<string> {
     if (!(await this.database.dataSource.manager.existsBy(User, { id: userId }))) throw new NotFound(`user ${userId}`)
     return userId
+  }
+
+  /** One that was made for less than its user may ends itself, and no other. @throws Forbidden */
+  async revokeOwn(caller: Caller, id: string): Promise<void> {
+    const userId = ownOf(caller)
+    if (caller.tokenId !== null && caller.tokenId !== id) {
+      const { role, projectId } = await this.require(userId, caller.tokenId)
+      await this.require(userId, id)
+      if (role !== null || projectId !== null)
+        throw new Forbidden('a token for less than its user may ends itself alone')
+    }
+    await this.revoke(userId, id)
   }
 
   /** From now on, on every replica. It stays in the list for a while. */

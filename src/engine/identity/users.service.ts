@@ -71,7 +71,7 @@ export class Users {
       const { displayName = user.displayName, email = user.email, disabled = user.disabled } = change
       const generation = user.generation + 1
       await tx.update(User, { id }, { displayName, email, disabled, generation, updatedAt: new Date() })
-      if (disabled) await this.sessions.endOthers(tx, id)
+      if (disabled) await this.sessions.endOfUser(tx, id)
       await this.tell(tx, 'identity.user.updated', user)
       return this.require(id, tx)
     })

@@ -35,10 +35,7 @@ export class WebSessions {
   ): Promise<{ id: string; cookie: string }> {
     const id = randomUUID()
     const secret = newSecret()
-    const idleMs = Math.min(
-      this.settings.get('identity.sessionIdleMs'),
-      this.settings.get('identity.sessionLifetimeMs'),
-    )
+    const idleMs = Math.min(this.settings.get('identity.sessionIdleMs'), this.lifetimeOf(providerId))
     await tx.insert(WebSession, {
       id,
       userId,
@@ -62,9 +59,8 @@ export class WebSessions {
     return writeCookie(request, SESSION_COOKIE, '', { ...cookie, maxAgeSeconds: 0 })
   }
 
-  /** All of a user's, but for the one that is kept. */
-  async endOthers(tx: Tx, userId: string, keptId: string | null = null): Promise<void> {
-    await tx.query('DELETE FROM web_sessions WHERE user_id = $1 AND id IS DISTINCT FROM $2', [userId, keptId])
+  async endOfUser(tx: Tx, userId: string): Promise<void> {
+    await tx.delete(WebSession, { userId })
     this.forget(tx)
   }
 
@@ -80,6 +76,13 @@ export class WebSessions {
       `DELETE FROM web_sessions WHERE expires_at <= now() OR created_at <= now() - $1::float8 * interval '1 millisecond'`,
       [lifetimeMs],
     )
+  }
+
+  /** What a provider says of somebody is true for a while: then they have to come by it again. */
+  private lifetimeOf(providerId: string | null): number {
+    const lifetimeMs = this.settings.get('identity.sessionLifetimeMs')
+    if (providerId === null) return lifetimeMs
+    return Math.min(lifetimeMs, this.settings.get('identity.providerSessionLifetimeMs'))
   }
 
   private forget(tx: Tx): void {

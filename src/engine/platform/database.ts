@@ -99,6 +99,11 @@ export class Database {
     }
   }
 
+  /** Whether `transaction` would join one that is open. */
+  get isOpen(): boolean {
+    return this.current.getStore() !== undefined
+  }
+
   /** One statement, on any connection of the pool, which is a transaction by itself: no round trips to begin and commit. */
   async statement<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
     const open = this.current.getStore()

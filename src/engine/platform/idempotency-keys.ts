@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
 import { callerOf } from './access.guard.js'
 import { type Database, prepared, type Tx } from './database.js'
@@ -7,7 +6,8 @@ import { type Database, prepared, type Tx } from './database.js'
 export interface Call {
   readonly scope: string
   readonly key: string
-  readonly fingerprint: string
+  /** What was asked: it may hold secrets, so only a mark of it is kept. */
+  readonly content: string
 }
 
 export interface StoredReply {
@@ -20,13 +20,12 @@ export interface StoredReply {
 
 export function callOf(request: FastifyRequest, key: string): Call {
   const path = request.url.split('?', 1)[0]?.replace(/\/$/, '') ?? ''
-  const content = canonical([request.query, request.body ?? null])
   // another token of the same user may be good for less
   const { userId, tokenId } = callerOf(request)
   return {
     scope: `${[userId ?? 'anyone', ...(tokenId ? [tokenId] : [])].join('/')} ${request.method} ${path}`,
     key,
-    fingerprint: createHash('sha256').update(content).digest('base64url'),
+    content: canonical([request.query, request.body ?? null]),
   }
 }
 
@@ -49,7 +48,8 @@ export async function findReply(
 
 export async function storeReply(
   tx: Tx,
-  call: Call,
+  { scope, key }: Call,
+  fingerprint: string,
   { status, headers, body, sealedBody }: StoredReply,
 ): Promise<void> {
   // a key of more than 24 hours may still be there, waiting to be removed
@@ -59,7 +59,7 @@ export async function storeReply(
       status = excluded.status, headers = excluded.headers, body = excluded.body,
       sealed_body = excluded.sealed_body, created_at = now()`
   const text = body === null ? null : JSON.stringify(body)
-  const values = [call.scope, call.key, call.fingerprint, status, JSON.stringify(headers), text, sealedBody]
+  const values = [scope, key, fingerprint, status, JSON.stringify(headers), text, sealedBody]
   await prepared(tx, 'idempotency.store', sql, values)
 }
 

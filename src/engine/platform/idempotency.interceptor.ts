@@ -21,6 +21,7 @@ import { BadInput } from './validation.js'
 
 const WAIT_MS = 10_000
 const RETRY_MS = 25
+const MARK_USE = 'idempotency'
 const KEY = /^[\x21-\x7e]{1,255}$/
 /** Replies that say how things were, and are part of what was done; a fault of ours is not. */
 const storable: ReadonlySet<number> = new Set([404, 409, 412, 422])
@@ -87,10 +88,8 @@ export class IdempotencyInterceptor implements NestInterceptor {
     audited?.looks()
     if (!(await claimKey(tx, call))) return 'taken'
     const stored = await findReply(tx, call)
-    if (stored && stored.fingerprint !== call.fingerprint) {
-      throw new Invalid('the Idempotency-Key was used with another query or body', [], 'idempotency-key-reused')
-    }
     if (stored) {
+      this.requireSame(call, stored.fingerprint)
       audited?.repeats()
       return { body: replay({ ...stored, body: this.bodyOf(stored, call) }, reply) }
     }
@@ -110,7 +109,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
       const body: unknown = await this.database.savepoint(tx, () =>
         lastValueFrom(next.handle(), { defaultValue: undefined }),
       )
-      await storeReply(tx, call, {
+      await storeReply(tx, call, this.markOf(call), {
         status: reply.statusCode,
         headers: headersOf(reply),
         ...this.closed(JSON.stringify(body) ?? null, call),
@@ -121,9 +120,25 @@ export class IdempotencyInterceptor implements NestInterceptor {
       if (error instanceof BadInput || !storable.has(status)) throw error
       currentCall()?.refuses({ status, problem: problemTypeOf(body) })
       // a refusal shows no secret
-      await storeReply(tx, call, { status, headers, body: JSON.stringify(body), sealedBody: null })
+      await storeReply(tx, call, this.markOf(call), { status, headers, body: JSON.stringify(body), sealedBody: null })
       return new StoredProblem(status, headers, body)
     }
+  }
+
+  /** What was asked may hold a secret that a dictionary has: its plain hash would give it away. */
+  private markOf({ content }: KeyedCall): string {
+    return this.sealer.mark(content, MARK_USE)
+  }
+
+  /** @throws Invalid */
+  private requireSame({ content }: KeyedCall, fingerprint: string): void {
+    const same = this.sealer.isMarkOf(fingerprint, content, MARK_USE)
+    if (same) return
+    const message =
+      same === null
+        ? 'the Idempotency-Key was used under a sealing key that is gone: what with cannot be told any more'
+        : 'the Idempotency-Key was used with another query or body'
+    throw new Invalid(message, [], 'idempotency-key-reused')
   }
 
   private closed(

@@ -3,7 +3,7 @@ import { HttpAdapterHost } from '@nestjs/core'
 import type { FastifyAdapter } from '@nestjs/platform-fastify'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Pool } from 'pg'
-import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { Database } from './database.js'
 
 export interface GaugeOptions<L extends string> {
@@ -13,6 +13,15 @@ export interface GaugeOptions<L extends string> {
   readonly labelNames?: readonly L[]
   /** Called at each scrape; what it does not set again is gone from the next one. When it fails, the gauge is left out. */
   readonly collect: (gauge: Gauge<L>) => void | Promise<void>
+}
+
+export interface CounterOptions<L extends string> {
+  /** With its prefix: `keelson_handshakes_total`. */
+  readonly name: string
+  readonly help: string
+  readonly labelNames: readonly L[]
+  /** Called at each scrape on a counter at zero; adds all that was counted since the start. */
+  readonly collect: (counter: Counter<L>) => void
 }
 
 /** A scrape has a limit of its own, and a database that hangs must not use it up. */
@@ -69,6 +78,19 @@ export class Metrics implements OnModuleInit {
           log.debug({ err: error, name }, 'a gauge is left out')
           leaveOut(this)
         }
+      },
+    })
+  }
+
+  counter<L extends string>({ name, help, labelNames, collect }: CounterOptions<L>): void {
+    new Counter<L>({
+      name,
+      help,
+      labelNames: [...labelNames],
+      registers: [this.registry],
+      collect() {
+        this.reset()
+        collect(this)
       },
     })
   }

@@ -46,8 +46,10 @@ export const parameters = {
   },
 }
 
+const COOKIE = 'What signing in sets; over TLS its name begins with `__Host-`.'
+
 /** How callers say who they are. */
 export const securitySchemes = {
   token: { type: 'http', scheme: 'bearer', description: 'An API token of a user or of a service.' },
-  session: { type: 'apiKey', in: 'cookie', name: 'keelson_session', description: 'What signing in sets.' },
+  session: { type: 'apiKey', in: 'cookie', name: 'keelson_session', description: COOKIE },
 }

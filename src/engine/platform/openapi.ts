@@ -3,6 +3,7 @@ import { RouteConfig } from '@nestjs/platform-fastify'
 import { ApiOperation, type ApiOperationOptions, ApiParam, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger'
 import type { Allow } from './caller.js'
 import type { ProblemType } from './problems.js'
+import type { SharedLimit } from './shared-limits.js'
 import { UuidPipe } from './validation.js'
 
 /** What a route is to its callers. Errors that follow from its shape are not repeated: `openapi-document.ts` adds them. */
@@ -15,6 +16,8 @@ export interface OperationOptions {
   readonly allow: Allow
   /** Nobody calls it too often. What is worth guessing at is counted by its service: `SharedLimits`. */
   readonly limit?: 'none'
+  /** What its service counts attempts by: an address that is locked out is refused before its body is read. */
+  readonly guesses?: SharedLimit
   /** Also for somebody who has to choose a new password first. */
   readonly whilePasswordIsDue?: true
   /** Status of success and what it carries: a view class, or a media type that is not JSON. */

@@ -7,11 +7,12 @@ import { Access, requireAllowed } from './access.js'
 import { auditedCallOf } from './audited-call.js'
 import { CallLimits } from './call-limits.js'
 import { anonymous, type Caller } from './caller.js'
-import { addressOf, networkOf } from './client-address.js'
+import { addressOf, networkOf, subjectOf } from './client-address.js'
 import { TooMany, Unauthenticated } from './errors.js'
 import { FailureLimits } from './failure-limits.js'
 import type { OperationOptions } from './openapi.js'
 import { hasBodyWithoutEnd, Malformed } from './request-shape.js'
+import { SharedLimits } from './shared-limits.js'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -31,6 +32,7 @@ export class RequestGate implements OnModuleInit {
     private readonly access: Access,
     private readonly calls: CallLimits,
     private readonly failures: FailureLimits,
+    private readonly guesses: SharedLimits,
   ) {}
 
   onModuleInit(): void {
@@ -54,6 +56,7 @@ export class RequestGate implements OnModuleInit {
     call?.by(caller)
     if (operation?.limit !== 'none') await this.calls.count(request, reply, caller)
     if (operation) requireAllowed(caller, operation.allow, operation.whilePasswordIsDue)
+    if (operation?.guesses) await this.guesses.refuseLockedOut(operation.guesses, subjectOf(request))
   }
 
   /** Where anyone may call, stale credentials are no obstacle: signing in is such a route. */

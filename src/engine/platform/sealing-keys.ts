@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { link, open, readFile, unlink } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { DataSource } from 'typeorm'
 import { ExitError, exitCodes } from '../../config/exit.js'
 import type { Logger } from '../../log/logger.js'
+import { makePrivateFile } from './private-file.js'
 import { SealBroken, Sealer, type SealingKey, sealingKeyOf } from './sealing.js'
 
 export interface SealingKeySources {
@@ -40,7 +41,8 @@ async function textFrom(sources: SealingKeySources): Promise<{ text: string; sou
     )
   }
   const path = join(dataDir, FILE)
-  await makeOnce(path)
+  // never over one that is there: what it sealed would be lost
+  await makePrivateFile(path, `${newSealingKey()}\n`)
   return { text: await read(path), source: path }
 }
 
@@ -62,22 +64,6 @@ async function read(path: string): Promise<string> {
   } catch (cause) {
     throw misconfigured(`the sealing key file ${path} cannot be read: ${(cause as Error).message}`, cause)
   }
-}
-
-/** Never over one that is there: what it sealed would be lost. */
-async function makeOnce(path: string): Promise<void> {
-  const partial = `${path}.${process.pid}.partial`
-  const file = await open(partial, 'w', 0o600)
-  try {
-    await file.writeFile(`${newSealingKey()}\n`)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await link(partial, path).catch((error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-  })
-  await unlink(partial)
 }
 
 const placeOf = (keyId: string): string => `sealing_checks.sealed/${keyId}`

@@ -1,4 +1,12 @@
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createHmac,
+  hkdfSync,
+  randomBytes,
+  timingSafeEqual,
+} from 'node:crypto'
 
 /** What seals and opens: 32 bytes, and a name that tells which key it was. */
 export interface SealingKey {
@@ -10,6 +18,7 @@ const ALGORITHM = 'aes-256-gcm'
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
 const FORM = /^sealed:1:([0-9a-f]{16}):([\w-]+)$/
+const MARK = /^mac:1:([0-9a-f]{16}):[\w-]{43}$/
 
 /** A secret that none of the keys at hand opens. */
 export class SealBroken extends Error {}
@@ -64,10 +73,32 @@ export class Sealer {
     }
   }
 
+  /**
+   * By which a text is known again, and cannot be guessed by who has the database alone: `mac:1:<key id>:<HMAC-SHA-256>`.
+   * @param use texts of one use are not those of another
+   */
+  mark(text: string, use: string): string {
+    return markWith(this.current, text, use)
+  }
+
+  /** Null: it was made with a key that is not at hand, or is none. */
+  isMarkOf(mark: string, text: string, use: string): boolean | null {
+    const key = this.byId.get(MARK.exec(mark)?.[1] ?? '')
+    return key ? timingSafeEqual(digestOf(mark), digestOf(markWith(key, text, use))) : null
+  }
+
   openText(sealed: string, place: string): string {
     return this.open(sealed, place).toString('utf8')
   }
 }
+
+/** By a key of its own, which follows from the sealing key and tells nothing of it. */
+function markWith({ id, bytes }: SealingKey, text: string, use: string): string {
+  const key = Buffer.from(hkdfSync('sha256', bytes, '', `keelson mark ${use}`, 32))
+  return `mac:1:${id}:${createHmac('sha256', key).update(text).digest('base64url')}`
+}
+
+const digestOf = (mark: string): Buffer => createHash('sha256').update(mark).digest()
 
 /** Which key a secret was sealed with. */
 export const keyIdOf = (sealed: string): string | null => FORM.exec(sealed)?.[1] ?? null

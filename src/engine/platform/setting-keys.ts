@@ -149,6 +149,19 @@ export const settingKeys = {
     max: 365 * DAY,
     meaning: 'How long a web session lasts, however much it is used.',
   }),
+  'identity.providerSessionLifetimeMs': spec({
+    default: DAY / 2,
+    min: 300_000,
+    max: 365 * DAY,
+    meaning: 'How long a web session lasts that an identity provider opened, however much it is used.',
+  }),
+  'identity.providerRolesMs': spec({
+    default: 7 * DAY,
+    min: 300_000,
+    max: 365 * DAY,
+    meaning:
+      "How long after signing in the roles last that a provider's groups gave: what tokens may do ends with them.",
+  }),
   'identity.tokenRetentionMs': spec({
     default: 30 * DAY,
     min: 60_000,

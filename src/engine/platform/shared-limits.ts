@@ -41,6 +41,10 @@ const ATTEMPT = `
       ELSE greatest(c.expires_at, now() + ${WINDOW}) END
   RETURNING ceil(extract(epoch FROM c.locked_until - now()))::integer AS seconds`
 
+const LOCKOUT_OF = `
+  SELECT ceil(extract(epoch FROM c.locked_until - now()))::integer AS seconds
+  FROM limit_counters c WHERE c.key = $1 AND ${LOCKED}`
+
 /** A lockout to which it led was none. */
 const UNDONE = `(${LOCKED} AND c.attempts <= $2)`
 const TAKE_BACK = `
@@ -91,7 +95,13 @@ export class SharedLimits {
       settings.get('limits.lockoutMs'),
       settings.get('limits.lockoutMaxMs'),
     ])
-    if (row && row.seconds > 0) throw new TooMany('too many attempts have failed', row.seconds)
+    if (row && row.seconds > 0) throw lockedOut(row.seconds)
+  }
+
+  /** Counts nothing: for the gate, before what a locked-out caller sends is read. @throws TooMany */
+  async refuseLockedOut(limit: SharedLimit, subject: string): Promise<void> {
+    const [row] = await this.database.query<{ seconds: number }>('limits_lockout', LOCKOUT_OF, [keyOf(limit, subject)])
+    if (row) throw lockedOut(row.seconds)
   }
 
   /** It was no failure. One that cannot be taken back stays counted: nobody is refused for that. */
@@ -104,5 +114,7 @@ export class SharedLimits {
 }
 
 const isRefusal = (error: unknown): boolean => error instanceof Unauthenticated || error instanceof Forbidden
+
+const lockedOut = (seconds: number): TooMany => new TooMany('too many attempts have failed', seconds)
 
 const keyOf = (limit: SharedLimit, subject: string): string => `${limit}:${subject}`

@@ -12,6 +12,10 @@ export class Turnstile {
     return this.line.length >= this.maxWaiting
   }
 
+  get waiting(): number {
+    return this.line.length
+  }
+
   /** @returns null without running `work` when `gone` says so as its turn comes */
   async pass<T>(work: () => Promise<T>, gone: () => boolean): Promise<T | null> {
     if (this.inside >= this.limit) await new Promise<void>((resolve) => this.line.push(resolve))

@@ -7,11 +7,24 @@ export interface HandshakeLimits {
   readonly maxSilent: number
   /** Handshakes under way, at most; the others wait in line. */
   readonly atOnce: number
+  /** Handshakes that begin within a second, one after the other: each takes a millisecond or two of the one thread. */
+  readonly perSecond: number
   /** Places in the line; who finds none is sent away, and dials again. */
   readonly maxWaiting: number
+  /** In line, at most: an agent gives a connection up after ten seconds, and a handshake with one that has gone is wasted. */
+  readonly waitMs: number
 }
 
-const defaults: HandshakeLimits = { withinMs: 5_000, maxSilent: 1_024, atOnce: 256, maxWaiting: 4_096 }
+const defaults: HandshakeLimits = {
+  withinMs: 5_000,
+  maxSilent: 1_024,
+  atOnce: 256,
+  perSecond: 300,
+  maxWaiting: 4_096,
+  waitMs: 5_000,
+}
+/** Begun in one turn of the event loop, a millisecond or two each: those who are inside already get their turns too. */
+const BURST = 4
 /** A handshake that takes longer gives its place up when others wait. */
 const IMPATIENT_MS = 1_000
 const MAKE_ROOM_MS = 250
@@ -27,10 +40,18 @@ const MAX_FIRST_BYTES = 16_384
  */
 export class Handshakes {
   private readonly silent = new Map<Socket, NodeJS.Timeout>()
-  private readonly line = new Set<Socket>()
+  /** Since when they stand in it, in order. */
+  private readonly line = new Map<Socket, number>()
   private readonly underWay = new Map<Socket, { readonly timer: NodeJS.Timeout; readonly sinceMs: number }>()
   private readonly limits: HandshakeLimits
   private roomMaking: NodeJS.Timeout | null = null
+  private turn: NodeJS.Immediate | null = null
+  /** By the clock, when the next may begin; behind it, by no more than a burst. */
+  private dueMs = 0
+  private pacing: NodeJS.Timeout | null = null
+
+  /** While it says so, nobody else begins: those who have shown their certificates wait to be let in. */
+  crowded: () => boolean = () => false
 
   /** @param begin hands a connection to TLS */
   constructor(
@@ -38,6 +59,10 @@ export class Handshakes {
     limits: Partial<HandshakeLimits> = {},
   ) {
     this.limits = { ...defaults, ...limits }
+  }
+
+  get waiting(): number {
+    return this.line.size
   }
 
   arrived(raw: Socket): void {
@@ -77,13 +102,20 @@ export class Handshakes {
     }
     raw.pause()
     raw.unshift(bytes)
-    this.line.add(raw)
-    this.next()
+    this.line.set(raw, performance.now())
+    this.proceed()
+  }
+
+  /** There may be room. */
+  proceed(): void {
+    if (this.line.size > 0) this.turn ??= setImmediate(() => this.next())
   }
 
   private next(): void {
-    while (this.underWay.size < this.limits.atOnce) {
-      const [raw] = this.line
+    this.turn = null
+    this.sendAwayLate()
+    for (let begun = 0; begun < BURST && this.hasRoom && this.mayBegin(); begun += 1) {
+      const [raw] = this.line.keys()
       if (!raw) return
       this.line.delete(raw)
       const timer = setTimeout(() => raw.destroy(), this.limits.withinMs)
@@ -91,13 +123,45 @@ export class Handshakes {
       this.underWay.set(raw, { timer, sinceMs: performance.now() })
       this.begin(raw)
     }
+    if (this.line.size === 0) return
     this.roomMaking ??= setTimeout(() => this.makeRoom(), MAKE_ROOM_MS).unref()
+    if (this.hasRoom && !this.pacing) this.proceed()
+  }
+
+  private get hasRoom(): boolean {
+    return this.line.size > 0 && this.underWay.size < this.limits.atOnce && !this.crowded()
+  }
+
+  /** Nobody is served who has given up: under too much load that would be everybody, and nobody would get in. */
+  private sendAwayLate(): void {
+    for (const [raw, sinceMs] of this.line) {
+      if (performance.now() - sinceMs < this.limits.waitMs) return
+      this.line.delete(raw)
+      raw.destroy()
+    }
+  }
+
+  /** Counts one, or comes back when its time has come. */
+  private mayBegin(): boolean {
+    const everyMs = 1_000 / this.limits.perSecond
+    const now = performance.now()
+    const dueMs = Math.max(this.dueMs, now - BURST * everyMs)
+    if (dueMs <= now) {
+      this.dueMs = dueMs + everyMs
+      return true
+    }
+    this.pacing ??= setTimeout(() => {
+      this.pacing = null
+      this.proceed()
+    }, dueMs - now).unref()
+    return false
   }
 
   /** For those in line, of those who dawdle. */
   private makeRoom(): void {
     this.roomMaking = null
-    let wanted = this.line.size
+    const isFull = this.underWay.size >= this.limits.atOnce && !this.crowded()
+    let wanted = isFull ? this.line.size : 0
     for (const [raw, { sinceMs }] of this.underWay) {
       if (wanted === 0 || performance.now() - sinceMs < IMPATIENT_MS) break
       raw.destroy()
@@ -111,6 +175,6 @@ export class Handshakes {
     this.silent.delete(raw)
     this.line.delete(raw)
     clearTimeout(this.underWay.get(raw)?.timer)
-    if (this.underWay.delete(raw)) this.next()
+    if (this.underWay.delete(raw)) this.proceed()
   }
 }

@@ -30,6 +30,7 @@ export class SessionRegistry implements SessionHub, OnApplicationShutdown {
   private readonly byHost = new Map<string, Session>()
   private readonly timers: readonly NodeJS.Timeout[]
   private draining = false
+  private looks = 0
   private checkedMs = performance.now()
 
   constructor(
@@ -38,7 +39,7 @@ export class SessionRegistry implements SessionHub, OnApplicationShutdown {
     private readonly notifications: Notifications,
     metrics: Metrics,
   ) {
-    notifications.listen(RECHECK_CHANNEL, (hostId) => void this.dropStrayed(hostId))
+    notifications.listen(RECHECK_CHANNEL, (hostId) => this.look(hostId))
     this.timers = [
       setInterval(() => this.dropSilent(), CHECK_MS).unref(),
       setInterval(() => void this.dropStrayed(null), STRAYED_MS).unref(),
@@ -84,8 +85,17 @@ export class SessionRegistry implements SessionHub, OnApplicationShutdown {
 
   /** The host was removed, or its certificates revoked: whichever replica holds its session looks, and ends it. */
   recheck(hostId: string): void {
-    void this.dropStrayed(hostId)
+    this.look(hostId)
     this.notifications.notify(RECHECK_CHANNEL, hostId)
+  }
+
+  /** Changes with each look that was asked for. */
+  get rechecks(): number {
+    return this.looks
+  }
+
+  lookAt({ hostId }: Session): void {
+    void this.dropStrayed(hostId)
   }
 
   ready(session: Session): void {
@@ -140,6 +150,11 @@ export class SessionRegistry implements SessionHub, OnApplicationShutdown {
   async onApplicationShutdown(): Promise<void> {
     for (const timer of this.timers) clearInterval(timer)
     await this.drain()
+  }
+
+  private look(hostId: string | null): void {
+    this.looks += 1
+    void this.dropStrayed(hostId)
   }
 
   private dropSilent(): void {

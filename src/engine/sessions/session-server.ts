@@ -31,6 +31,9 @@ const KEEP_ALIVE_MS = 15_000
 export class SessionServer extends ServerTCP {
   private readonly strangers = new Map<Socket, { readonly timer: NodeJS.Timeout; messages: number }>()
   private readonly rates = new WeakMap<Socket, MessageRate>()
+  private readonly handshakes: Handshakes
+  /** Since the start. */
+  readonly secured = { full: 0, resumed: 0 }
 
   /** Set by the controller. Heartbeats are most of what is ever said, and Nest's pipeline costs twice the rest of one. */
   heartbeat: (socket: Socket, payload: unknown) => object = () => refuse('unavailable', 'the engine is starting')
@@ -44,7 +47,12 @@ export class SessionServer extends ServerTCP {
       socketClass: FrameSocket,
       tlsOptions: { ...limits.tls, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS },
     })
-    this.standBeforeTls(limits.handshakes)
+    this.handshakes = this.standBeforeTls(limits.handshakes)
+  }
+
+  /** Connections that wait for their handshakes. */
+  get waiting(): number {
+    return this.handshakes.waiting
   }
 
   /** The port that was bound, also where 0 was asked for. */
@@ -52,6 +60,16 @@ export class SessionServer extends ServerTCP {
     const bound = this.unwrap<NetServer>().address()
     if (bound === null || typeof bound === 'string') throw new Error('the transport does not listen')
     return bound
+  }
+
+  /** @param crowded whether those who have come in are too many for others to begin */
+  holdBackWhile(crowded: () => boolean): void {
+    this.handshakes.crowded = crowded
+  }
+
+  /** Those inside are fewer than before. */
+  proceed(): void {
+    this.handshakes.proceed()
   }
 
   /** For connections from now on. */
@@ -98,15 +116,19 @@ export class SessionServer extends ServerTCP {
   }
 
   /** Node's own listener is what makes a connection a TLS one: it is called when the time has come. */
-  private standBeforeTls(limits: Partial<HandshakeLimits> | undefined): void {
+  private standBeforeTls(limits: Partial<HandshakeLimits> | undefined): Handshakes {
     const server = this.unwrap<TlsServer>()
     const [secure] = server.listeners('connection') as ((raw: Socket) => void)[]
     if (!secure) throw new Error('the TLS server does not listen to connections')
     const handshakes = new Handshakes((raw) => secure.call(server, raw), limits)
     server.removeAllListeners('connection')
     server.on('connection', (raw: Socket) => handshakes.arrived(raw))
-    server.on('secureConnection', (socket: TLSSocket) => handshakes.ended(socket))
+    server.on('secureConnection', (socket: TLSSocket) => {
+      this.secured[socket.isSessionReused() ? 'resumed' : 'full'] += 1
+      handshakes.ended(socket)
+    })
     server.on('tlsClientError', (error) => this.handleError(error))
+    return handshakes
   }
 
   /** A stranger's flood of messages would cost the hosts their turn. */

@@ -43,6 +43,8 @@ const ADMISSIONS_AT_ONCE = 6
 const TURNED_AWAY_MS = 2_000
 const COMPARISONS_AT_ONCE = 4
 const MAX_WAITING = 20_000
+/** As many in line behind their handshakes, and nobody else begins one: who waits there too long has cost it for nothing. */
+const CROWD = 32
 
 /**
  * What hosts call. Who a caller is comes from the certificate of its connection, never from what it says; every
@@ -68,8 +70,11 @@ export class SessionsController {
     private readonly strangers: Strangers,
     private readonly certificates: HostCertificates,
   ) {
-    strangers.limitedTo(() => this.settings.get('sessions.messagesPerSecond'))
-    strangers.beats((socket, payload) => this.heartbeat(payload, socket))
+    strangers.receivedBy({
+      heartbeat: (socket, payload) => this.heartbeat(payload, socket),
+      perSecond: () => this.settings.get('sessions.messagesPerSecond'),
+      crowded: () => this.turnstile.waiting + this.comparisons.waiting >= CROWD,
+    })
   }
 
   @MessagePattern(patterns.open)
@@ -86,10 +91,12 @@ export class SessionsController {
     if (this.turnstile.full) return refuse('unavailable', 'too many hosts want in at once: try again later')
     // it has proven who it is: only strangers are few and short-lived
     this.strangers.admitted(socket)
+    const rechecks = this.registry.rechecks
     const admission = await this.turnstile.pass(
       () => this.gate.hosts.admit(peer, hello),
       () => socket.destroyed,
     )
+    this.strangers.proceed()
     if (!admission || isRefusal(admission)) return this.turnedAway(socket, admission)
     const session = new Session(admission, peer, hello, socket, {
       window: this.settings.get('commands.windowPerHost'),
@@ -99,6 +106,8 @@ export class SessionsController {
     this.sessions.set(socket, session)
     socket.on('close', () => this.registry.remove(session, 'its connection broke'))
     this.registry.add(session)
+    // what was revoked since it was let in was looked for among the sessions before this one was there
+    if (this.registry.rechecks !== rechecks) this.registry.lookAt(session)
     if (socket.destroyed) this.registry.remove(session, 'its connection broke')
     return streamOf(this.welcome(session), session)
   }
@@ -122,6 +131,7 @@ export class SessionsController {
         () => this.gate.hosts.inventory(session.hostId, epoch, whole),
         () => !session.open,
       )
+      this.strangers.proceed()
       this.registry.ready(session)
     }
     return OK
@@ -157,7 +167,7 @@ export class SessionsController {
   @MessagePattern(patterns.renew)
   async renew(@Payload() payload: unknown, @Ctx() context: TcpContext): Promise<CertificateGrant> {
     const { epoch, csr } = parseWire(CertificateRequest, payload)
-    return this.certificates.renew(this.require(context, epoch).hostId, csr)
+    return this.certificates.renew(this.require(context, epoch), csr)
   }
 
   @MessagePattern(patterns.close)

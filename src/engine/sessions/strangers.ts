@@ -1,31 +1,62 @@
 import type { Socket } from 'node:net'
 import { Injectable } from '@nestjs/common'
+import { Metrics } from '../platform/metrics.js'
 import type { SessionServer } from './session-server.js'
 
-/** Lets the controller tell the transport that a connection has a session; the transport is made before the container. */
+/** What the controller has to say about connections, and the transport is to obey. */
+export interface Reception {
+  readonly heartbeat: SessionServer['heartbeat']
+  readonly perSecond: SessionServer['perSecond']
+  /** Whether those who have come in are too many for others to begin. */
+  readonly crowded: () => boolean
+}
+
+/** Between the controller and the transport, which is made before the container. */
 @Injectable()
 export class Strangers {
   private server: SessionServer | null = null
-  private answer: SessionServer['heartbeat'] | null = null
-  private perSecond: SessionServer['perSecond'] | null = null
+  private reception: Reception | null = null
+
+  constructor(metrics: Metrics) {
+    metrics.counter({
+      name: 'keelson_tls_handshakes_total',
+      help: 'Handshakes with hosts since the start, by whether an earlier session was resumed',
+      labelNames: ['kind'],
+      collect: (counter) => {
+        counter.inc({ kind: 'full' }, this.server?.secured.full ?? 0)
+        counter.inc({ kind: 'resumed' }, this.server?.secured.resumed ?? 0)
+      },
+    })
+    metrics.gauge({
+      name: 'keelson_tls_handshakes_waiting',
+      help: 'Connections of hosts that wait for their handshake to begin',
+      collect: (gauge) => gauge.set(this.server?.waiting ?? 0),
+    })
+  }
 
   watchedBy(server: SessionServer): void {
     this.server = server
-    if (this.answer) server.heartbeat = this.answer
-    if (this.perSecond) server.perSecond = this.perSecond
+    this.obey()
   }
 
-  beats(answer: SessionServer['heartbeat']): void {
-    this.answer = answer
-    if (this.server) this.server.heartbeat = answer
-  }
-
-  limitedTo(perSecond: SessionServer['perSecond']): void {
-    this.perSecond = perSecond
-    if (this.server) this.server.perSecond = perSecond
+  receivedBy(reception: Reception): void {
+    this.reception = reception
+    this.obey()
   }
 
   admitted(socket: Socket): void {
     this.server?.admitted(socket)
+  }
+
+  /** Those inside are fewer than before. */
+  proceed(): void {
+    this.server?.proceed()
+  }
+
+  private obey(): void {
+    if (!this.server || !this.reception) return
+    this.server.heartbeat = this.reception.heartbeat
+    this.server.perSecond = this.reception.perSecond
+    this.server.holdBackWhile(this.reception.crowded)
   }
 }

@@ -30,4 +30,6 @@ export function keepCurrent(server: SessionServer, certificate: EngineCertificat
   const apply = () => server.secureWith(transportTls(certificate, ticketKeys))
   certificate.onChange(apply)
   ticketKeys.onChange(apply)
+  // something may have changed since the server was made
+  apply()
 }

@@ -11,6 +11,7 @@ import { Storage } from './storage.entity.js'
 import { storageEvent } from './storage.events.js'
 import type { StorageConnection } from './storage-connection.entity.js'
 import { StorageConnections } from './storage-connections.service.js'
+import { StorageCreation } from './storage-creation.js'
 import {
   forgetStrayRefusals,
   hostsWithout,
@@ -35,6 +36,7 @@ export class StorageBatch {
   constructor(
     private readonly database: Database,
     private readonly connections: StorageConnections,
+    private readonly creation: StorageCreation,
     private readonly quotas: Quotas,
     private readonly events: Events,
     private readonly credentials: Credentials,
@@ -79,7 +81,7 @@ export class StorageBatch {
     const refused = hosts.filter((host) => !host.able).map(unsupported)
     const room = await this.claim(tx, storage.projectId, able.length)
     for (const host of able.slice(0, room.count)) {
-      const made = await this.connections.place(tx, {
+      const made = await this.creation.place(tx, {
         hostId: host.id,
         projectId: storage.projectId,
         connectionId: storageConnectionId(storage.id),

@@ -5,7 +5,10 @@ import type { StorageConnection } from './storage-connection.entity.js'
 export const connectionSubject = (hostId: string, connectionId: string): string =>
   `storage-connection/${hostId}/${connectionId}`
 
-type Told = Pick<StorageConnection, 'hostId' | 'projectId' | 'connectionId' | 'generation' | 'provisioningStatus'>
+export type Told = Pick<
+  StorageConnection,
+  'hostId' | 'projectId' | 'connectionId' | 'generation' | 'provisioningStatus'
+>
 
 /** The columns of `Told` under the names of the entity, for RETURNING, of the table that goes by `alias`. */
 export const toldColumns = (alias: string): string =>

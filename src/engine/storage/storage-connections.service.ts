@@ -7,23 +7,21 @@ import { Hosts } from '../hosts/hosts.service.js'
 import { Quarantine } from '../hosts/quarantine.service.js'
 import { Tombstones } from '../hosts/tombstones.service.js'
 import { chosenProject, projectMissing } from '../identity/chosen-project.js'
-import { Quotas } from '../identity/quotas.js'
 import { type Caller, mayInProject, requireInProject, visibleProjects } from '../platform/caller.js'
-import { Database, sqlState, type Tx } from '../platform/database.js'
-import { Conflict, NotFound } from '../platform/errors.js'
+import { Database, type Tx } from '../platform/database.js'
+import { Conflict } from '../platform/errors.js'
 import { type IfMatch, requireMatch } from '../platform/etag.js'
 import { claimableFrom, isPending, type PendingStatus } from '../platform/provisioning.js'
 import { inUse, notHere, notYours, ofStorage, requireOwnNamespace } from './connection-errors.js'
 import { lockForChange, storageOf } from './connection-locks.js'
 import { areHeld, Credentials } from './credentials.js'
-import { type Creation, lockRow, type NewConnection, tryCreate, writeIntent } from './storage.queries.js'
+import { lockRow, writeIntent } from './storage.queries.js'
 import { requireCredentialsFor, type StorageArguments, storageArguments } from './storage-arguments.js'
 import type { StorageConnectionPut } from './storage-connection.dto.js'
 import { StorageConnection } from './storage-connection.entity.js'
 import { eventOf } from './storage-connection.events.js'
-import { intentOf, requireAble, sameIntent, type Wanted } from './storage-intent.js'
-
-const FOREIGN_KEY_VIOLATION = '23503'
+import { StorageCreation } from './storage-creation.js'
+import { manageOf, requireAble, sameIntent, type Wanted } from './storage-intent.js'
 
 export interface PutConditions {
   readonly ifMatch: IfMatch | null
@@ -41,7 +39,7 @@ export class StorageConnections {
     private readonly tombstones: Tombstones,
     private readonly quarantine: Quarantine,
     private readonly events: Events,
-    private readonly quotas: Quotas,
+    private readonly creation: StorageCreation,
     private readonly credentials: Credentials,
   ) {}
 
@@ -62,14 +60,14 @@ export class StorageConnections {
     requireOwnNamespace(connectionId)
     const wanted = storageArguments(body)
     const projectId = chosenProject(caller, body.projectId)
+    const first = projectId && { hostId, connectionId, projectId, ...this.sealed(hostId, connectionId, wanted) }
+    const mayBeNew = () => {
+      if (conditions.ifMatch) throw notHere(hostId, connectionId)
+    }
+    const atOnce = first && !conditions.ifMatch && (await this.creation.atOnce(first))
+    if (atOnce) return atOnce
     return this.database.transaction(async (tx) => {
-      const made =
-        projectId &&
-        (await this.create(
-          tx,
-          { hostId, connectionId, projectId, ...this.sealed(hostId, connectionId, wanted) },
-          conditions,
-        ))
+      const made = first && (await this.creation.within(tx, first, mayBeNew))
       if (made) return made
       const row = await lockRow(tx, hostId, connectionId, visibleProjects(caller))
       if (!row) throw projectId ? notYours(caller, hostId, connectionId, conditions) : projectMissing()
@@ -183,45 +181,6 @@ export class StorageConnections {
     })
   }
 
-  /** For a storage, whose quota was claimed before. @returns null when the id is in use, or the host has gone */
-  async place(tx: Tx, wanted: Omit<NewConnection, 'commandId'>): Promise<StorageConnection | null> {
-    const connection = { ...wanted, commandId: randomUUID() }
-    const { row } = await this.attempt(tx, connection, 'claimed')
-    if (row) await this.sendManage(tx, row, connection.commandId)
-    return row
-  }
-
-  /** @returns null when the id is in use */
-  private async create(
-    tx: Tx,
-    wanted: Omit<NewConnection, 'commandId'>,
-    { ifMatch }: PutConditions,
-  ): Promise<StorageConnection | null> {
-    const { hostId, connectionId, projectId } = wanted
-    const connection = { ...wanted, commandId: randomUUID() }
-    let { host, vacant, row } = await this.attempt(tx, connection, 'unlimited')
-    if (!host) throw new NotFound(`host ${hostId}`)
-    requireAble(host, 'storage.manage')
-    if (vacant && ifMatch) throw notHere(hostId, connectionId)
-    if (vacant && !row) {
-      // the project has a limit, or is not there
-      await this.quotas.claim(tx, projectId, { connections: 1 }).catch(async (error: unknown) => {
-        // the last one may have gone to the same request, sent twice
-        if (!(await lockRow(tx, hostId, connectionId, [projectId]))) throw error
-      })
-      row = (await this.attempt(tx, connection, 'claimed')).row
-    }
-    if (row) await this.sendManage(tx, row, connection.commandId)
-    return row
-  }
-
-  private attempt(tx: Tx, connection: NewConnection, quota: 'unlimited' | 'claimed'): Promise<Creation> {
-    return tryCreate(tx, connection, quota).catch((error: unknown) => {
-      // the host was removed at this moment
-      throw sqlState(error) === FOREIGN_KEY_VIOLATION ? new NotFound(`host ${connection.hostId}`) : error
-    })
-  }
-
   /** What was evidence that it should go no longer is. */
   async change(
     tx: Tx,
@@ -238,18 +197,7 @@ export class StorageConnections {
   }
 
   private async sendManage(tx: Tx, row: StorageConnection, id: string): Promise<void> {
-    const subject = storageSubject(row.connectionId)
-    await this.commands.enqueue(tx, {
-      id,
-      kind: 'storage.manage',
-      hostId: row.hostId,
-      projectId: row.projectId,
-      subject,
-      generation: row.generation,
-      payload: intentOf(row),
-      ...(row.sealedCredentials ? { secrets: { credentials: this.credentials.ofConnection(row) } } : {}),
-      events: [eventOf('storage.connection.requested', row)],
-    })
+    await this.commands.enqueue(tx, manageOf(row, id, this.credentials.ofConnection(row)))
   }
 
   private sealed(hostId: string, connectionId: string, { uri, options, credentials = {} }: StorageArguments): Wanted {

@@ -1,7 +1,10 @@
-import type { CommandKind, StorageManage } from '../../wire/commands.js'
+import { type CommandKind, type StorageManage, storageSubject } from '../../wire/commands.js'
+import type { NewCommand } from '../commands/commands.service.js'
 import type { Host } from '../hosts/host.entity.js'
 import { Conflict } from '../platform/errors.js'
+import type { CredentialTexts } from './credentials.js'
 import type { StorageConnection } from './storage-connection.entity.js'
+import { eventOf, type Told } from './storage-connection.events.js'
 
 export type Wanted = Pick<StorageConnection, 'uri' | 'options' | 'sealedCredentials' | 'credentialNames'>
 
@@ -29,3 +32,20 @@ export function requireAble(
     throw new Conflict(`the agent of ${host.name} does not understand ${kind}: update it`, 'unsupported-by-host')
   }
 }
+
+/** @param credentials as they are told to the host */
+export const manageOf = (
+  row: Told & Pick<Wanted, 'uri' | 'options'>,
+  id: string,
+  credentials: CredentialTexts,
+): NewCommand<'storage.manage'> => ({
+  id,
+  kind: 'storage.manage',
+  hostId: row.hostId,
+  projectId: row.projectId,
+  subject: storageSubject(row.connectionId),
+  generation: row.generation,
+  payload: intentOf(row),
+  ...(Object.keys(credentials).length > 0 ? { secrets: { credentials: { ...credentials } } } : {}),
+  events: [eventOf('storage.connection.requested', row)],
+})

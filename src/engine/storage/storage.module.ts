@@ -3,6 +3,7 @@ import { CommandsModule } from '../commands/commands.module.js'
 import { EventsModule } from '../events/events.module.js'
 import { Events } from '../events/events.service.js'
 import { HostsModule } from '../hosts/hosts.module.js'
+import { AuditModule } from '../identity/audit.module.js'
 import { IdentityModule } from '../identity/identity.module.js'
 import { Database } from '../platform/database.js'
 import { Schedules } from '../platform/schedules.js'
@@ -18,6 +19,7 @@ import type { StorageConnection } from './storage-connection.entity.js'
 import { eventOf, toldColumns } from './storage-connection.events.js'
 import { StorageConnectionLists } from './storage-connection-lists.js'
 import { StorageConnections } from './storage-connections.service.js'
+import { StorageCreation } from './storage-creation.js'
 import { StorageFlows } from './storage-flows.js'
 import { StoragePlacement } from './storage-placement.js'
 import { StorageReadinessController } from './storage-readiness.controller.js'
@@ -29,7 +31,7 @@ import { StorageWakeups } from './storage-wakeups.js'
 import { Storages } from './storages.service.js'
 
 @Module({
-  imports: [EventsModule, IdentityModule, CommandsModule, HostsModule],
+  imports: [EventsModule, AuditModule, IdentityModule, CommandsModule, HostsModule],
   controllers: [
     StorageConnectionController,
     PlaneStorageConnectionController,
@@ -44,6 +46,7 @@ import { Storages } from './storages.service.js'
     StorageBatch,
     StorageConnectionLists,
     StorageConnections,
+    StorageCreation,
     StorageFlows,
     StoragePlacement,
     StorageReadinessReader,

@@ -8,6 +8,8 @@ export interface Planting {
   readonly env: Record<string, string>
   /** Where the engine writes an administrator's token. */
   readonly tokenFile: string
+  /** What the secrets are sealed with anew, once it is there. */
+  nextSealingKey: string
 }
 
 export interface SecretField {

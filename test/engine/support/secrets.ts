@@ -2,6 +2,13 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import pg from 'pg'
 import { hashOf, writeCredential } from '../../../src/engine/identity/secrets.js'
+import {
+  authorityKeys,
+  type SealedColumn,
+  sealedPlace,
+  ticketKeys,
+} from '../../../src/engine/platform/sealed-columns.js'
+import { Sealer, sealingKeyOf } from '../../../src/engine/platform/sealing.js'
 import { readJoinToken } from '../../../src/wire/join-token.js'
 import { http } from '../../support/http.js'
 import { apiSecrets } from './api-secrets.js'
@@ -18,6 +25,28 @@ export const secretFields: readonly SecretField[] = [
       const key = randomBytes(32).toString('base64')
       env.KEELSON_SEALING_KEYS = key
       return key
+    },
+  },
+  {
+    name: 'the next sealing key',
+    before: (at) => {
+      at.nextSealingKey = randomBytes(32).toString('base64')
+      return at.nextSealingKey
+    },
+  },
+  {
+    name: 'the key of the certificate authority',
+    after: async (at) => {
+      const [key] = await unsealed(at, authorityKeys)
+      // a line from within: other keys begin alike
+      return key?.toString().split('\n')[2] ?? ''
+    },
+  },
+  {
+    name: 'the key of TLS session tickets',
+    after: async (at) => {
+      const [key] = await unsealed(at, ticketKeys)
+      return key?.toString('base64') ?? ''
     },
   },
   {
@@ -63,6 +92,16 @@ export const secretFields: readonly SecretField[] = [
   ...apiSecrets,
 ]
 
+/** What the plane has sealed by itself. */
+async function unsealed({ databaseUrl, env }: Planting, column: SealedColumn): Promise<Buffer[]> {
+  const sealer = new Sealer(sealingKeyOf(Buffer.from(env.KEELSON_SEALING_KEYS ?? '', 'base64')))
+  const rows = await asOwner(
+    databaseUrl,
+    `SELECT ${column.column} AS sealed, ${column.id[0]} AS id FROM ${column.table}`,
+  )
+  return rows.map(({ sealed, id }) => sealer.open(sealed, sealedPlace(column, [id])))
+}
+
 async function makeJoinToken({ env, tokenFile }: Planting, name: string): Promise<string> {
   const client = http(`http://${env.KEELSON_HTTP}`, { token: (await readFile(tokenFile, 'utf8')).trim() })
   return (await client.post('/api/v1/hosts/join-tokens', { name })).body.token
@@ -74,7 +113,7 @@ const secretOfJoinToken = (text: string): string => readJoinToken(text)?.secret 
 export function spellingsOf(secret: string): string[] {
   const asText = Buffer.from(secret)
   // a token's and a key's text is their bytes in base64
-  const asBytes = /^[\w+/-]{43}=?$/.test(secret) ? [Buffer.from(secret, 'base64url')] : []
+  const asBytes = /^([\w+/-]{43}=?|[\w+/-]{64})$/.test(secret) ? [Buffer.from(secret, 'base64url')] : []
   const all = [asText, ...asBytes].flatMap((bytes) => [
     bytes.toString('base64').replace(/=+$/, ''),
     bytes.toString('base64url'),

@@ -218,6 +218,7 @@ class OddController {
   @Operation({
     id: 'odd.signIn',
     allow: 'anyone',
+    guesses: 'sign-in',
     summary: 'Know the password',
     reply: [204],
     errors: ['unauthenticated'],

@@ -2,9 +2,9 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { freePort } from '../../support/address.js'
 import { type AgentPort, enrolsOnce } from '../../support/enrolment.js'
 import { eventually } from '../../support/eventually.js'
-import type { TestProcess } from '../../support/process.js'
 import type { Ground } from './ground.js'
 import { type Body, Rest } from './rest.js'
+import { Restartable } from './restartable.js'
 
 const SEALING_KEY = Buffer.alloc(32, 'sealed for trials').toString('base64')
 const START_MS = 60_000
@@ -18,10 +18,9 @@ export interface PlaneSettings {
 }
 
 /** An engine at fixed addresses, in a process that is killed and started as often as the trial likes. */
-export class Plane {
+export class Plane extends Restartable {
   readonly rest: Rest
   readonly tcp: AgentPort
-  private process: TestProcess | null = null
 
   private constructor(
     private readonly ground: Ground,
@@ -30,6 +29,7 @@ export class Plane {
     public databaseUrl: string | null,
     private readonly env: Readonly<Record<string, string>>,
   ) {
+    super('engine')
     this.rest = new Rest(`http://${http}`, this.tokenFile)
     this.tcp = { ...address, identityOf: enrolsOnce(async () => readFileSync(this.joinTokenFile, 'utf8')) }
   }
@@ -52,20 +52,6 @@ export class Plane {
 
   get tcpAddress(): string {
     return `${this.tcp.host}:${this.tcp.port}`
-  }
-
-  get pid(): number {
-    if (!this.process) throw new Error('the engine does not run')
-    return this.process.pid
-  }
-
-  get running(): boolean {
-    return this.process !== null
-  }
-
-  /** All that this run of it has said. */
-  get log(): string {
-    return this.process ? `${this.process.stdout}\n${this.process.stderr}` : ''
   }
 
   /** Returns when it is ready. */
@@ -92,23 +78,6 @@ export class Plane {
     const { status, body } = await this.rest.send('POST', '/api/v1/hosts/join-tokens', options)
     if (status !== 201) throw new Error(`no join token: ${status} ${JSON.stringify(body)}`)
     return body.token
-  }
-
-  async kill(): Promise<void> {
-    const { process } = this
-    this.process = null
-    await process?.kill()
-  }
-
-  async stop(): Promise<void> {
-    const { process } = this
-    this.process = null
-    process?.signal('SIGTERM')
-    await process?.ended
-  }
-
-  signal(signal: NodeJS.Signals): void {
-    this.process?.signal(signal)
   }
 
   /** Of the engine's process, without its Postgres. */

@@ -2,14 +2,13 @@ import { mkdirSync } from 'node:fs'
 import { type HostIdentity, writeIdentity } from '../../../src/agent/identity.js'
 import type { AgentStatus } from '../../../src/agent/status.js'
 import { eventually } from '../../support/eventually.js'
-import type { TestProcess } from '../../support/process.js'
 import type { Ground } from './ground.js'
+import { Restartable } from './restartable.js'
 import { mountsBelow } from './sweep.js'
 
 /** This machine, with a real agent on it that is killed and started as often as the trial likes. */
-export class RealHost {
+export class RealHost extends Restartable {
   readonly stateDir: string
-  private process: TestProcess | null = null
 
   constructor(
     private readonly ground: Ground,
@@ -17,20 +16,8 @@ export class RealHost {
     readonly name: string,
     private readonly env: Readonly<Record<string, string>> = {},
   ) {
+    super('agent')
     this.stateDir = ground.path(`agent-${name}`)
-  }
-
-  get running(): boolean {
-    return this.process !== null
-  }
-
-  get pid(): number {
-    if (!this.process) throw new Error('the agent does not run')
-    return this.process.pid
-  }
-
-  get log(): string {
-    return this.process ? `${this.process.stdout}\n${this.process.stderr}` : ''
   }
 
   /** Instead of joining with the engine's token. */
@@ -41,23 +28,6 @@ export class RealHost {
 
   start(): void {
     this.process = this.ground.keelson(['agent'], { env: { ...this.environment(), ...this.env } })
-  }
-
-  async kill(): Promise<void> {
-    const { process } = this
-    this.process = null
-    await process?.kill()
-  }
-
-  async stop(): Promise<void> {
-    const { process } = this
-    this.process = null
-    process?.signal('SIGTERM')
-    await process?.ended
-  }
-
-  signal(signal: NodeJS.Signals): void {
-    this.process?.signal(signal)
   }
 
   /** `keelson agent status`. */
