@@ -25,7 +25,9 @@ import { LimitCounter } from './platform/limit-counter.entity.js'
 import { Schedule } from './platform/schedule.entity.js'
 import { SealingCheck } from './platform/sealing-check.entity.js'
 import { Setting } from './platform/setting.entity.js'
+import { Storage } from './storage/storage.entity.js'
 import { StorageConnection } from './storage/storage-connection.entity.js'
+import { StorageRefusal } from './storage/storage-refusal.entity.js'
 
 /** Every table that has an entity. */
 export const entities = [
@@ -51,7 +53,9 @@ export const entities = [
   Schedule,
   SealingCheck,
   Setting,
+  Storage,
   StorageConnection,
+  StorageRefusal,
   TicketKey,
   Tombstone,
   UnchainedAuditEntry,

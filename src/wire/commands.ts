@@ -22,11 +22,12 @@ export const storageOperatingStatuses = [
 ] as const
 export type StorageOperatingStatus = (typeof storageOperatingStatuses)[number]
 
-/** Be managed: hold this connection from now on, and keep it up (S1, S2). Credentials travel in `options` sealed later. */
+/** Be managed: hold this connection from now on, and keep it up (S1, S2). Credentials are never told again by anybody. */
 export class StorageManage {
   @Matches(CONNECTION_ID) connectionId!: string
   @IsString() @Length(1, 2048) uri!: string
   @IsObject() options!: Record<string, string>
+  @IsOptional() @IsObject() credentials?: Record<string, string>
 }
 
 /** The id is registered in the agent's state on disk; whether it is connected is an observation. */

@@ -15,6 +15,7 @@ import { asOwner, secretFields, spellingsOf } from './support/secrets.js'
 const harmless: readonly string[] = [
   'tokenId',
   'idempotencyKey',
+  'credentialNames',
   'hasClientSecret',
   'hasPassword',
   'mustChangePassword',

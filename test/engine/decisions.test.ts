@@ -1,8 +1,10 @@
 import type { Allow } from '../../src/engine/platform/caller.js'
 import { callerWith, createProject, createUser, issue } from '../support/callers.js'
 import { startTestEngine, type TestEngine } from '../support/engine.js'
+import { eventually } from '../support/eventually.js'
 import { type DocumentedOperation, documentedOperations } from '../support/operations.js'
 import { type Route, routesMadeBy } from '../support/routes.js'
+import { helloOf, WireAgent } from '../support/wire-agent.js'
 
 /** Who may call: in the whole plane, or in the project that the thing belongs to. */
 const columns = [
@@ -44,6 +46,8 @@ let routes: readonly Route[]
 let project: string
 let hostId: string
 let commandId: string
+let storageId: string
+let targetId: string
 /** Whose roles are given and taken. */
 let victim: string
 
@@ -56,6 +60,8 @@ const things: Readonly<Record<string, () => { readonly there: string; readonly n
   '/api/v1/commands/{id}': () => at('/api/v1/commands', commandId),
   '/api/v1/hosts/{hostId}/storage-connections/{connectionId}': () =>
     at(`/api/v1/hosts/${hostId}/storage-connections`, 'of-the-project'),
+  '/api/v1/storages/{id}': () => at('/api/v1/storages', storageId),
+  '/api/v1/storage-targets/{targetId}': () => at('/api/v1/storage-targets', targetId),
 }
 /** Parameters that name what is the plane's own. */
 const planes: readonly string[] = ['{hostId}']
@@ -69,6 +75,18 @@ beforeAll(async () => {
   const body = { uri: 'local:///srv/a', projectId: project }
   const made = await engine.http.put(`/api/v1/hosts/${hostId}/storage-connections/of-the-project`, body)
   commandId = made.body.commandId
+  const agent = await WireAgent.open(engine.tcp, helloOf('with-an-agent'))
+  const held = `/api/v1/hosts/${agent.hostId}/storage-connections/of-the-project`
+  await engine.http.put(held, body)
+  await agent.report(await agent.command())
+  agent.vanish()
+  targetId = (await engine.http.get(held)).body.targetId
+  const storage = { name: 'of-the-project', uri: 'local:///srv/a', projectId: project, selector: { hostIds: [hostId] } }
+  storageId = (await engine.http.post('/api/v1/storages', storage)).body.id
+  // it goes only when that host has let go
+  await eventually(async () =>
+    expect((await engine.http.get(`/api/v1/storages/${storageId}`)).body.hosts.total).toBe(1),
+  )
   victim = await createUser(engine)
   const other = await createProject(engine)
   const admin = await createUser(engine, { plane: 'admin' })

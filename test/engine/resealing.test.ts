@@ -7,9 +7,11 @@ import { Sealer, sealingKeyOf } from '../../src/engine/platform/sealing.js'
 import { checkSealer } from '../../src/engine/platform/sealing-keys.js'
 import { createTestDatabase, type TestDatabase } from '../support/database.js'
 import { startTestEngine } from '../support/engine.js'
+import { eventually } from '../support/eventually.js'
 import { http } from '../support/http.js'
 import { CLIENT, TestProvider } from '../support/oidc.js'
 import { sourcesBelow } from '../support/sources.js'
+import { helloOf, WireAgent } from '../support/wire-agent.js'
 
 const [older, newer, foreign] = [1, 2, 3].map(() => sealingKeyOf(randomBytes(32)))
 const before = new Sealer(older!)
@@ -199,6 +201,15 @@ describe('a rotation of what an engine has sealed', () => {
       const issue = () =>
         engine.http.post(`/api/v1/users/${user.id}/tokens`, { name: 'a' }, { headers: { 'idempotency-key': 'a/b' } })
       const { body: token } = await issue()
+      // in its row, in that of its one host, and in the command that waits for the host
+      const { body: host } = await engine.http.post('/api/v1/hosts', { name: 'rotated' })
+      const storage = { name: 'rotated', uri: 'local:///srv/a', credentials: { chapPassword: 'rotated' } }
+      const { body: kept } = await engine.http.post('/api/v1/storages', {
+        ...storage,
+        selector: { hostIds: [host.id] },
+      })
+      const connection = `/api/v1/hosts/${host.id}/storage-connections/${encodeURIComponent(kept.connectionId)}`
+      await eventually(async () => expect((await engine.http.get(connection)).status).toBe(200))
       const counts = async () => (await countSealed(there.manager)).map(({ keyId, count }) => ({ keyId, count }))
       expect(await counts()).toEqual(sealedColumns.map(() => ({ keyId: older!.id, count: 1 })))
       expect(await resealAll(there, both)).toEqual({
@@ -208,6 +219,9 @@ describe('a rotation of what an engine has sealed', () => {
       })
       expect(await counts()).toEqual(sealedColumns.map(() => ({ keyId: newer!.id, count: 1 })))
       expect((await issue()).body).toEqual(token)
+      const agent = await WireAgent.open(engine.tcp, helloOf('rotated'))
+      expect((await agent.command()).payload).toMatchObject({ credentials: storage.credentials })
+      agent.vanish()
       expect((await http(engine.url).get('/api/v1/session/oidc/rotated')).status).toBe(302)
       const [row] = await there.query('SELECT id, sealed_client_secret AS sealed FROM identity_providers')
       expect(new Sealer(newer!).openText(row.sealed, sealedPlace(table.clientSecrets, [row.id]))).toBe(CLIENT.secret)

@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto'
+import { connect } from 'node:net'
 import { startTestEngine, type TestEngine } from '../support/engine.js'
 import { helloOf, WireAgent } from '../support/wire-agent.js'
 
@@ -24,20 +26,44 @@ async function managed(id: string, uri = 'local:///srv/a'): Promise<void> {
 }
 
 describe('putting a storage connection', () => {
-  it.each(['FLOW101_a', 'with blank', 'ünïcødé', 'a.b', '..a', 'x'.repeat(255)])('takes the id %s', async (id) => {
-    expect((await put(id, { uri: 'local:///srv/a' })).status).toBe(202)
-    await agent.report(await agent.command())
-    expect((await get(id)).body).toMatchObject({ connectionId: id, provisioningStatus: 'ACTIVE' })
-  })
+  it.each(['FLOW101_a', 'with blank', 'ünïcødé', 'a.b', '..a', 'x'.repeat(255), '𝒳'.repeat(255), '%2F', 'a?b#c'])(
+    'takes the id %s',
+    async (id) => {
+      expect((await put(id, { uri: 'local:///srv/a' })).status).toBe(202)
+      await agent.report(await agent.command())
+      expect((await get(id)).body).toMatchObject({ connectionId: id, provisioningStatus: 'ACTIVE' })
+    },
+  )
 
   it.each([
     ['a slash', 'a/b'],
     ['255 characters and one', 'x'.repeat(256)],
+    ['many more', 'x'.repeat(1_500)],
+    ['255 characters beyond the BMP and one', '𝒳'.repeat(256)],
     ['a control character', 'a\u0007b'],
+    ['a line break', 'a\nb'],
   ])('refuses an id with %s', async (_what, id) => {
     const reply = await put(id, { uri: 'local:///srv/a' })
     expect(reply.status).toBe(422)
     expect(reply.body.faults).toMatchObject([{ field: 'connectionId' }])
+  })
+
+  it.each([
+    ['.', '/.'],
+    ['..', '/..'],
+    ['. that is encoded', '/%2e'],
+    ['.. that is encoded', '/%2E%2e'],
+    ['a slash that is encoded', '/a%2Fb'],
+    ['a slash that is encoded, in lower case', '/%2f'],
+  ])('refuses %s as an id, whatever clients make of paths', async (_what, id) => {
+    const { hostname, port } = new URL(engine.url)
+    const socket = connect(Number(port), hostname)
+    socket.write(
+      `GET /api/v1/hosts/${agent.hostId}/storage-connections${id} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer ${engine.token}\r\n\r\n`,
+    )
+    let reply = ''
+    for await (const chunk of socket) reply += String(chunk)
+    expect(reply).toMatch(/^HTTP\/1\.1 422 .*"field":"connectionId"/s)
   })
 
   it.each([
@@ -98,7 +124,8 @@ describe('putting a storage connection', () => {
 
 describe('deleting a storage connection', () => {
   it('is 404 for an unknown id', async () => {
-    expect((await engine.http.delete(path('unknown'))).status).toBe(404)
+    expect(await engine.http.delete(path('unknown'))).toMatchObject({ status: 404, body: { number: 479 } })
+    expect(await get('unknown')).toMatchObject({ status: 404, body: { number: 479 } })
   })
 
   it('is answered alike while it is under way', async () => {
@@ -146,6 +173,37 @@ describe('what is seen of a storage connection', () => {
     await agent.observe([{ subject: 'storage-connection/listed', generation: 1, status: 'STUCK', fault: null }])
     const { body } = await engine.http.get(`/api/v1/hosts/${agent.hostId}/storage-connections?operatingStatus=STUCK`)
     expect(body.items.map((c: { connectionId: string }) => c.connectionId)).toEqual(['listed'])
+  })
+
+  it('is found by what an operator knows of it', async () => {
+    await managed('found_1', 'posix:///srv/found.img?fstype=ext4')
+    await managed('found%2')
+    const since = new Date().toISOString()
+    await agent.observe([{ subject: 'storage-connection/found_1', generation: 1, status: 'DEGRADED', fault: null }])
+    const { target, targetId, connectedSince } = (await get('found_1')).body
+    expect(connectedSince >= since).toBe(true)
+    const ids = async (query: string, list = `/api/v1/hosts/${agent.hostId}/storage-connections`) =>
+      (await engine.http.get(`${list}?prefix=found&${query}`)).body.items.map(
+        (c: { connectionId: string }) => c.connectionId,
+      )
+    for (const list of [undefined, '/api/v1/storage-connections']) {
+      expect(await ids('', list)).toEqual(['found%2', 'found_1'])
+      expect(await ids('scheme=posix', list)).toEqual(['found_1'])
+      expect(await ids('scheme=LOCAL&scheme=nfs', list)).toEqual(['found%2'])
+      expect(await ids(`target=${encodeURIComponent(target)}`, list)).toEqual(['found_1'])
+      expect(await ids(`targetId=${targetId}`, list)).toEqual(['found_1'])
+      expect(await ids('connected=true', list)).toEqual(['found_1'])
+      expect(await ids('connected=false', list)).toEqual(['found%2'])
+      expect(await ids('connected=false&connected=true', list)).toHaveLength(2)
+      expect(await ids(`connectedSince=${since}`, list)).toEqual(['found_1'])
+      expect(await ids('connectedSince=2999-01-01T00:00:00Z', list)).toEqual([])
+      expect(await ids('sort=-connectedSince', list)).toHaveLength(2)
+    }
+    expect(await ids(`hostId=${agent.hostId}`, '/api/v1/storage-connections')).toHaveLength(2)
+    expect(await ids(`hostId=${randomUUID()}`, '/api/v1/storage-connections')).toEqual([])
+    expect((await engine.http.get('/api/v1/storage-connections?connectedSince=2026-01-01T25:00:00Z')).status).toBe(422)
+    await agent.observe([{ subject: 'storage-connection/found_1', generation: 1, status: 'DOWN', fault: null }])
+    expect((await get('found_1')).body.connectedSince).toBeNull()
   })
 })
 

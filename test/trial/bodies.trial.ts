@@ -14,6 +14,15 @@ interface Operation {
   readonly requestBody?: object
 }
 
+/** On no host. */
+const storage: Fields = {
+  name: 'never-made',
+  uri: 'local:///srv/never',
+  options: { ro: 'true' },
+  credentials: { chapPassword: 'never' },
+  selector: { labels: { rack: 'never' }, hostIds: [], exceptHostIds: [] },
+}
+
 /** What each operation's body should be; none where it takes none. */
 const bodies: Readonly<Record<string, Fields>> = {
   'enrolment.create': { token: `kjt_${'A'.repeat(100)}`, name: 'never', csr: '-----BEGIN CERTIFICATE REQUEST-----' },
@@ -49,7 +58,15 @@ const bodies: Readonly<Record<string, Fields>> = {
   'hosts.revoke': { reason: 'never' },
   'joinTokens.create': { name: 'never', lifeMs: 60_000, uses: 1, replace: false },
   'settings.put': { value: 20_000 },
-  'storageConnections.put': { uri: 'local:///srv/never', options: { ro: 'true' }, projectId: DEFAULT_PROJECT },
+  'storageConnections.put': {
+    uri: 'local:///srv/never',
+    options: { ro: 'true' },
+    credentials: { chapPassword: 'never' },
+    projectId: DEFAULT_PROJECT,
+  },
+  'storages.create': { ...storage, projectId: DEFAULT_PROJECT },
+  'storages.put': storage,
+  'storages.update': storage,
 }
 /** A reason and a description may be empty, a limit may be none. */
 const harmless: readonly string[] = [
@@ -78,6 +95,7 @@ let plane: Plane
 let hostId: string
 let userId: string
 let providerId: string
+let storageId: string
 let sent = 0
 const statuses = new Map<number, number>()
 
@@ -88,6 +106,7 @@ beforeAll(async () => {
   userId = (await plane.rest.send('POST', '/api/v1/users', { kind: 'service', name: 'there' })).body.id
   const provider = { name: 'there', issuer: 'https://login.example.org', clientId: 'there' }
   providerId = (await plane.rest.send('POST', '/api/v1/identity-providers', provider)).body.id
+  storageId = (await plane.rest.send('POST', '/api/v1/storages', { ...storage, name: 'there' })).body.id
 })
 
 afterAll(async () => {
@@ -109,6 +128,8 @@ async function stored(): Promise<object> {
     'host_certificates',
     'join_tokens',
     'storage_connections',
+    'storages',
+    'storage_refusals',
     'commands',
     'events',
     'settings',
@@ -138,6 +159,7 @@ function pathOf(path: string, withBody: boolean): string {
     projects: DEFAULT_PROJECT,
     users: userId,
     'identity-providers': providerId,
+    storages: storageId,
   }
   const thing = things[path.split('/')[3] ?? ''] ?? hostId
   return path
@@ -147,6 +169,7 @@ function pathOf(path: string, withBody: boolean): string {
     .replace('{tokenId}', nobody)
     .replace('{place}', 'plane')
     .replace('{connectionId}', 'never')
+    .replace('{targetId}', nobody)
     .replace('{key}', 'sessions.silenceMs')
 }
 

@@ -19,6 +19,8 @@ export class Command {
   @Column('text') subject!: string
   @Column('integer') generation!: number
   @Column('jsonb') payload!: object
+  /** JSON of what else belongs to the payload, and is secret. Gone when the command has ended. */
+  @Column('text', { nullable: true }) sealedSecrets!: string | null
   @Column('text', { default: 'queued' }) state!: CommandState
   @Column('integer', { default: 0 }) attempts!: number
   @Column('bigint', { nullable: true }) epoch!: number | null

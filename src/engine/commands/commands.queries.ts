@@ -17,6 +17,7 @@ export interface CommandInsert {
   readonly subject: string
   readonly generation: number
   readonly payload: object
+  readonly sealedSecrets: string | null
   readonly deadlineMs: number | null
   readonly supersedes: boolean
   readonly requestId: string | null
@@ -28,17 +29,30 @@ export interface CommandInsert {
  * Number, supersede, insert, tell: parts of one statement, the last of them called `queued`. The number's row lock is held
  * until the commit, so that commands of one host become visible in the order of their numbers. Rows that somebody else has
  * locked are no longer merely queued.
- * @param first number of the first of the twelve parameters that `parametersOf` gives
+ * @param first number of the first of the thirteen parameters that `parametersOf` gives
  * @param from a part that has a row if the command is to be queued
  */
 export function queueing(first: number, from?: string): string {
-  const [id, hostId, kind, subject, generation, payload, deadlineMs, supersedes, requestId, levels, events, projectId] =
-    Array.from({ length: 12 }, (_, i) => `$${first + i}`)
+  const [
+    id,
+    hostId,
+    kind,
+    subject,
+    generation,
+    payload,
+    deadlineMs,
+    supersedes,
+    requestId,
+    levels,
+    events,
+    projectId,
+    secrets,
+  ] = Array.from({ length: 13 }, (_, i) => `$${first + i}`)
   return `numbered AS (
        UPDATE host_sequences s SET last_seq = last_seq + 1 ${from ? `FROM ${from}` : ''} WHERE s.host_id = ${hostId}
        RETURNING last_seq
      ), old AS (
-       UPDATE commands SET state = 'superseded', finished_at = now()
+       UPDATE commands SET state = 'superseded', finished_at = now(), sealed_secrets = NULL
        WHERE ${supersedes} AND EXISTS (SELECT FROM numbered) AND id IN (
          SELECT id FROM commands
          WHERE host_id = ${hostId} AND subject = ${subject} AND finished_at IS NULL AND state = 'queued'
@@ -47,9 +61,10 @@ export function queueing(first: number, from?: string): string {
      ), told AS (
        ${appendFrom(`${events}`)} WHERE EXISTS (SELECT FROM numbered)
      ), queued AS (
-       INSERT INTO commands (id, host_id, seq, kind, subject, generation, payload, deadline_at, request_id, project_id)
+       INSERT INTO commands (id, host_id, seq, kind, subject, generation, payload, deadline_at, request_id, project_id,
+         sealed_secrets)
        SELECT ${id}, ${hostId}, last_seq, ${kind}, ${subject}, ${generation}, ${payload},
-         now() + ${deadlineMs}::float8 * interval '1 millisecond', ${requestId}, ${projectId} FROM numbered
+         now() + ${deadlineMs}::float8 * interval '1 millisecond', ${requestId}, ${projectId}, ${secrets} FROM numbered
        RETURNING id
      )`
 }
@@ -67,6 +82,7 @@ export const parametersOf = (c: CommandInsert): unknown[] => [
   levelKinds,
   c.events,
   c.projectId,
+  c.sealedSecrets,
 ]
 
 /** @returns false when the host does not exist */
@@ -130,7 +146,7 @@ export async function endReported(tx: Tx, reports: readonly EndReport[]): Promis
        ORDER BY c.id FOR UPDATE OF c
      )
      UPDATE commands c
-     SET state = r.state, result = r.result, fault = r.fault, late = (c.finished_at IS NOT NULL), finished_at = now()
+     SET state = r.state, result = r.result, fault = r.fault, late = (c.finished_at IS NOT NULL), finished_at = now(), sealed_secrets = NULL
      FROM r, locked WHERE c.id = locked.id AND r.id = c.id
      RETURNING ${ENDED}`,
     [JSON.stringify(reports), levelKinds],
@@ -144,7 +160,7 @@ export async function endExpired(tx: Tx, limit: number): Promise<EndedCommand[]>
     tx,
     'commands_end_expired',
     `UPDATE commands c
-     SET state = 'expired', finished_at = now(),
+     SET state = 'expired', finished_at = now(), sealed_secrets = NULL,
          fault = jsonb_build_object('type', 'expired', 'message', 'the host did not carry it out in its time')
      WHERE c.id IN (
        SELECT id FROM commands WHERE finished_at IS NULL AND deadline_at IS NOT NULL AND deadline_at < now()
@@ -165,7 +181,7 @@ export async function endByPlane(
   const rows = await prepared<EndedRow>(
     tx,
     'command_end_by_plane',
-    `UPDATE commands c SET state = $2, finished_at = now(), fault = $3 WHERE c.id = $1 AND c.finished_at IS NULL RETURNING ${ENDED}`,
+    `UPDATE commands c SET state = $2, finished_at = now(), fault = $3, sealed_secrets = NULL WHERE c.id = $1 AND c.finished_at IS NULL RETURNING ${ENDED}`,
     [id, state, JSON.stringify(fault)],
   )
   return rows[0] ? toEnded(rows[0]) : null

@@ -8,9 +8,12 @@ import { Database, type Tx } from '../platform/database.js'
 import { NotFound } from '../platform/errors.js'
 import type { Listing } from '../platform/listing.js'
 import { inProjectsOf, type Page, page } from '../platform/pages.js'
+import { Sealer } from '../platform/sealing.js'
 import type { CommandQuery } from './command.dto.js'
 import { Command } from './command.entity.js'
+import { sealSecrets } from './command-secrets.js'
 import { type CommandInsert, floorOf, insertCommand } from './commands.queries.js'
+import { insertCommands, type ManyCommand } from './enqueue-all.js'
 import { Wakeups } from './wakeups.js'
 
 export interface NewCommand<K extends CommandKind> {
@@ -23,6 +26,8 @@ export interface NewCommand<K extends CommandKind> {
   readonly subject: string
   readonly generation: number
   readonly payload: PayloadOf<K>
+  /** Of the payload, what is secret: sealed in the queue, and with the rest again when it is sent. */
+  readonly secrets?: Partial<PayloadOf<K>>
   /** What tells of the request: written by the same statement. */
   readonly events?: readonly EventDraft[]
 }
@@ -41,6 +46,7 @@ export class Commands {
     private readonly database: Database,
     private readonly wakeups: Wakeups,
     private readonly events: Events,
+    private readonly sealer: Sealer,
   ) {}
 
   list(caller: Caller, query: CommandQuery): Promise<Page<Command>> {
@@ -65,7 +71,7 @@ export class Commands {
    * @returns the command's id
    */
   async enqueue<K extends CommandKind>(tx: Tx, command: NewCommand<K>): Promise<string> {
-    const insert = insertOf(command)
+    const insert = this.insertOf(command)
     nameSubjects(command.events ?? [])
     const found = await insertCommand(tx, insert)
     if (!found) throw new NotFound(`host ${command.hostId}`)
@@ -78,17 +84,39 @@ export class Commands {
     if (events.length > 0) this.events.announceNow()
     this.wakeups.wake(hostId)
   }
-}
 
-export function insertOf<K extends CommandKind>(command: NewCommand<K>): CommandInsert {
-  const { mode, deadlineMs } = commandKinds[command.kind]
-  return {
-    ...command,
-    id: command.id ?? randomUUID(),
-    projectId: command.projectId ?? null,
-    deadlineMs,
-    supersedes: mode === 'level',
-    requestId: currentContext().requestId ?? null,
-    events: encodeEvents(command.events ?? []),
+  /** What a statement that queues by `queueing` takes. */
+  insertOf<K extends CommandKind>(command: NewCommand<K>): CommandInsert {
+    const { mode, deadlineMs } = commandKinds[command.kind]
+    const id = command.id ?? randomUUID()
+    return {
+      ...command,
+      id,
+      projectId: command.projectId ?? null,
+      sealedSecrets: sealSecrets(this.sealer, id, command.secrets),
+      deadlineMs,
+      supersedes: mode === 'level',
+      requestId: currentContext().requestId ?? null,
+      events: encodeEvents(command.events ?? []),
+    }
+  }
+
+  /** As `enqueue`, for many intents without a deadline to one host, in one statement. */
+  async enqueueAll(
+    tx: Tx,
+    hostId: string,
+    kind: CommandKind,
+    commands: readonly ManyCommand[],
+    events: readonly EventDraft[],
+  ): Promise<void> {
+    if (commands.length === 0) return
+    const { mode, deadlineMs } = commandKinds[kind]
+    if (mode !== 'level' || deadlineMs !== null) throw new Error(`${kind} is no intent without a deadline`)
+    const requestId = currentContext().requestId ?? null
+    nameSubjects(events)
+    const found = await insertCommands(tx, hostId, kind, commands, { requestId, events: encodeEvents(events) })
+    if (!found) throw new NotFound(`host ${hostId}`)
+    this.events.announce(tx)
+    this.database.afterCommit(tx, () => this.wakeups.wake(hostId))
   }
 }

@@ -15,6 +15,7 @@ export interface DispatchedRow {
   subject: string
   generation: number
   payload: object
+  sealed_secrets: string | null
   epoch: number
   permitted: boolean
   request_id: string | null
@@ -41,7 +42,7 @@ export async function claimQueued(tx: Tx, rooms: readonly DispatchRoom[]): Promi
      UPDATE commands c
      SET state = 'dispatched', epoch = due.epoch, attempts = c.attempts + 1, dispatched_at = now()
      FROM due WHERE c.id = due.id
-     RETURNING c.id, c.host_id, c.seq, c.kind, c.subject, c.generation, c.payload, c.epoch, c.permitted, c.request_id,
+     RETURNING c.id, c.host_id, c.seq, c.kind, c.subject, c.generation, c.payload, c.sealed_secrets, c.epoch, c.permitted, c.request_id,
        (extract(epoch FROM c.deadline_at - clock_timestamp()) * 1000)::float8 AS remaining_ms`,
     [rooms.map((r) => r.hostId), rooms.map((r) => r.epoch), rooms.map((r) => r.room)],
   )

@@ -1,8 +1,10 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common'
 import { type CommandKind, isCommandKind } from '../../wire/commands.js'
-import type { CommandMessage } from '../../wire/session.js'
+import type { CommandMessage, Fault } from '../../wire/session.js'
 import { Database } from '../platform/database.js'
 import { Notifications } from '../platform/notifications.js'
+import { Sealer } from '../platform/sealing.js'
+import { openSecrets } from './command-secrets.js'
 import {
   claimQueued,
   type DispatchedRow,
@@ -46,6 +48,7 @@ export class Dispatcher implements OnApplicationShutdown {
     private readonly settlement: Settlement,
     private readonly notifications: Notifications,
     private readonly wakeups: Wakeups,
+    private readonly sealer: Sealer,
   ) {}
 
   start(hub: SessionHub): void {
@@ -122,23 +125,38 @@ export class Dispatcher implements OnApplicationShutdown {
   private async send(rows: DispatchedRow[]): Promise<void> {
     rows.sort((a, b) => a.seq - b.seq)
     const strange: DispatchedRow[] = []
+    const sealed: DispatchedRow[] = []
     for (const row of rows) {
-      if (isCommandKind(row.kind) && this.hub?.understands(row.host_id, row.kind)) {
-        this.hub.deliver(row.host_id, messageOf(row))
+      const secrets = openSecrets(this.sealer, row.id, row.sealed_secrets)
+      if (secrets === null) sealed.push(row)
+      else if (isCommandKind(row.kind) && this.hub?.understands(row.host_id, row.kind)) {
+        this.hub.deliver(row.host_id, messageOf(row, secrets))
       } else strange.push(row)
     }
-    for (const row of strange) {
-      await this.refuse(row).catch((error: unknown) => this.log.warn({ err: error }, 'cannot refuse a command yet'))
+    await this.refuseAll(strange, (row) => ({
+      type: 'unsupported',
+      message: `the agent of this host does not understand ${row.kind}`,
+    }))
+    await this.refuseAll(sealed, () => ({
+      type: 'sealed',
+      message: 'no sealing key at hand opens its credentials: give them again',
+    }))
+  }
+
+  private async refuseAll(rows: readonly DispatchedRow[], faultOf: (row: DispatchedRow) => Fault): Promise<void> {
+    for (const row of rows) {
+      await this.refuse(row, faultOf(row)).catch((error: unknown) =>
+        this.log.warn({ err: error }, 'cannot refuse a command yet'),
+      )
     }
   }
 
-  private async refuse(row: DispatchedRow): Promise<void> {
-    const fault = { type: 'unsupported', message: `the agent of this host does not understand ${row.kind}` }
+  private async refuse(row: DispatchedRow, fault: Fault): Promise<void> {
     await this.database.transaction((tx) => this.settlement.end(tx, row.id, fault))
   }
 }
 
-function messageOf(row: DispatchedRow): CommandMessage {
+function messageOf(row: DispatchedRow, secrets: object): CommandMessage {
   return {
     type: 'command',
     id: row.id,
@@ -146,7 +164,7 @@ function messageOf(row: DispatchedRow): CommandMessage {
     kind: row.kind,
     subject: row.subject,
     generation: row.generation,
-    payload: row.payload,
+    payload: { ...row.payload, ...secrets },
     epoch: row.epoch,
     remainingMs: row.remaining_ms === null ? null : Math.max(0, Math.round(row.remaining_ms)),
     permitted: row.permitted,

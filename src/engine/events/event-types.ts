@@ -47,6 +47,11 @@ export const eventTypes = {
   'storage.connection.unmanaged': 'The host let the connection go.',
   'storage.connection.forgotten': 'The connection was given up without a confirmation of its host.',
   'storage.connection.reset': 'The target was disconnected and connected anew.',
+  'storage.storage.created': 'There is a new storage, to be kept on all hosts that match.',
+  'storage.storage.updated': 'A storage has another name, other arguments or another selector.',
+  'storage.storage.deleting': 'A storage is to go from all its hosts.',
+  'storage.storage.deleted': 'A storage is gone from all its hosts.',
+  'storage.storage.refused': 'A host that matches could not be given the storage.',
   'storage.connection.observed': 'What is seen of the connection has changed.',
 } as const
 

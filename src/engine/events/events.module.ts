@@ -17,7 +17,7 @@ const LONGEST_TRANSACTION_MS = 60_000
 @Module({
   controllers: [EventController],
   providers: [Events, EventLog, EventTail, EventFeed, EventPages, EventStreams, StreamWatch],
-  exports: [Events, EventLog, EventStreams],
+  exports: [Events, EventFeed, EventLog, EventStreams, StreamWatch],
 })
 export class EventsModule implements OnModuleInit {
   constructor(

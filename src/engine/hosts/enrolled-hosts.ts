@@ -4,6 +4,7 @@ import { type HostRegister, HostRegistry, type RegisteredHost } from '../identit
 import { Database, type Tx } from '../platform/database.js'
 import { SessionRegistry } from '../sessions/session-registry.js'
 import { insertHost } from './admission.js'
+import { HostChanges } from './host-changes.js'
 import { HostLife } from './host-life.js'
 import { hostSubject } from './host-status.js'
 
@@ -16,6 +17,7 @@ export class EnrolledHosts implements HostRegister {
     private readonly events: Events,
     private readonly life: HostLife,
     private readonly sessions: SessionRegistry,
+    private readonly changes: HostChanges,
   ) {
     registry.register(this)
   }
@@ -26,6 +28,7 @@ export class EnrolledHosts implements HostRegister {
       await this.events.append(tx, [
         { type: 'hosts.host.registered', subject: hostSubject(made), hostId: made, payload: { name } },
       ])
+      this.changes.announce(tx, made)
     }
     const [host] = await tx.query('SELECT id, name FROM hosts WHERE name = $1 FOR NO KEY UPDATE', [name])
     if (!host) throw new Error(`host ${name} was removed while it was enrolled`)

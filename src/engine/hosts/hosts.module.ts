@@ -9,6 +9,7 @@ import { HostAdmission } from './admission.js'
 import { EnrolledHosts } from './enrolled-hosts.js'
 import { HostController } from './host.controller.js'
 import { HostCertificateController } from './host-certificate.controller.js'
+import { HostChanges } from './host-changes.js'
 import { HostLife } from './host-life.js'
 import { HostRevocation } from './host-revocation.service.js'
 import { HostStatusChange } from './host-status.js'
@@ -26,6 +27,7 @@ import { Tombstones } from './tombstones.service.js'
   providers: [
     EnrolledHosts,
     HostAdmission,
+    HostChanges,
     HostLife,
     HostRevocation,
     HostStatusChange,
@@ -35,7 +37,7 @@ import { Tombstones } from './tombstones.service.js'
     SubjectOwners,
     Tombstones,
   ],
-  exports: [Hosts, Quarantine, SubjectOwners, Tombstones],
+  exports: [HostChanges, Hosts, Quarantine, SubjectOwners, Tombstones],
 })
 export class HostsModule implements OnModuleInit {
   constructor(

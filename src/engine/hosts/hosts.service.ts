@@ -12,6 +12,7 @@ import { SessionRegistry } from '../sessions/session-registry.js'
 import { insertHost } from './admission.js'
 import type { HostCreate, HostQuery, HostUpdate } from './host.dto.js'
 import { Host } from './host.entity.js'
+import { HostChanges } from './host-changes.js'
 import { HostStatusChange, hostSubject } from './host-status.js'
 import { type HostOccurrence, nextStatus } from './hosts.states.js'
 
@@ -33,6 +34,7 @@ export class Hosts {
     private readonly drains: Drains,
     private readonly sessions: SessionRegistry,
     private readonly settlement: Settlement,
+    private readonly changes: HostChanges,
   ) {}
 
   list(query: HostQuery): Promise<Page<Host>> {
@@ -53,6 +55,7 @@ export class Hosts {
       await this.events.append(tx, [
         { type: 'hosts.host.registered', subject: hostSubject(id), hostId: id, payload: { name } },
       ])
+      this.changes.announce(tx, id)
       return this.require(id, tx)
     })
   }
@@ -69,6 +72,7 @@ export class Hosts {
       await this.events.append(tx, [
         { type: 'hosts.host.updated', subject: hostSubject(id), hostId: id, payload: { name: host.name } },
       ])
+      this.changes.announce(tx, id)
       return this.require(id, tx)
     })
   }

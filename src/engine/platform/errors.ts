@@ -17,8 +17,8 @@ export abstract class DomainError extends Error {
 
 /** 404 */
 export class NotFound extends DomainError {
-  constructor(what: string) {
-    super('not-found', `${what} does not exist`)
+  constructor(what: string, extra: Readonly<Record<string, unknown>> = {}) {
+    super('not-found', `${what} does not exist`, extra)
   }
 }
 

@@ -25,7 +25,8 @@ const HANDSHAKE_TIMEOUT_MS = 5_000
 const KEEP_ALIVE_TIMEOUT_MS = 72_000
 const CHECK_CONNECTIONS_MS = 1_000
 const MAX_HEADER_BYTES = 16 * 1024
-const MAX_PARAMETER_LENGTH = 512
+/** Far beyond any of ours: an id that is a little too long is told so by name. */
+const MAX_PARAMETER_LENGTH = 2_048
 
 class JsonAdapter extends FastifyAdapter {
   drainTimeoutMs = 0

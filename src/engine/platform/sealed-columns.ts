@@ -20,6 +20,18 @@ export const clientSecrets: SealedColumn = {
   id: ['id'],
 }
 
+/** Of storage connections, by the id on its host that each is registered under. */
+export const connectionCredentials: SealedColumn = {
+  table: 'storage_connections',
+  column: 'sealed_credentials',
+  id: ['host_id', 'connection_id'],
+}
+
+export const storageCredentials: SealedColumn = { table: 'storages', column: 'sealed_credentials', id: ['id'] }
+
+/** What is secret of a command's payload, until it has ended. */
+export const commandSecrets: SealedColumn = { table: 'commands', column: 'sealed_secrets', id: ['id'] }
+
 /** Replies that show a secret, as long as their Idempotency-Key is kept. */
 export const keptReplies: SealedColumn = { table: 'idempotency_keys', column: 'sealed_body', id: ['scope', 'key'] }
 
@@ -27,7 +39,15 @@ export const keptReplies: SealedColumn = { table: 'idempotency_keys', column: 's
  * Every column that `Sealer.seal` writes to: what a rotation seals anew. A test holds it against the migrations and the
  * calls. Not here: `sealing_checks.sealed`, where each value belongs to its key.
  */
-export const sealedColumns: readonly SealedColumn[] = [authorityKeys, clientSecrets, keptReplies, ticketKeys]
+export const sealedColumns: readonly SealedColumn[] = [
+  authorityKeys,
+  clientSecrets,
+  commandSecrets,
+  connectionCredentials,
+  keptReplies,
+  storageCredentials,
+  ticketKeys,
+]
 
 /** An id may hold a `/` itself: it is escaped, so that no two rows have one place. */
 export const sealedPlace = ({ table, column }: Pick<SealedColumn, 'table' | 'column'>, id: readonly string[]): string =>

@@ -180,6 +180,19 @@ export const settingKeys = {
     max: 3_600_000,
     meaning: 'How long the first lock of a user lasts; each failure after it doubles the next one, up to an hour.',
   }),
+  'storage.waits': spec({
+    default: 2_000,
+    min: 1,
+    max: 10_000,
+    meaning: 'Calls that may wait for a storage connection at once, at each replica.',
+  }),
+  'storage.waitsPerCaller': spec({
+    default: 1_000,
+    min: 1,
+    max: 10_000,
+    meaning:
+      'Calls of one token, or of one user who signed in, that may wait for a storage connection at once, at each replica.',
+  }),
   'storage.probeIntervalMs': spec({
     default: 10_000,
     min: 200,

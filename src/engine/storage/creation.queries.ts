@@ -7,7 +7,7 @@ import type { StorageConnection } from './storage-connection.entity.js'
 
 /** Generation of what nothing stood before. */
 export const FIRST_GENERATION = 1
-const OWN_PARAMETERS = 7
+const OWN_PARAMETERS = 9
 const SUBJECT = `'storage-connection/' || $2::text`
 
 /**
@@ -23,8 +23,9 @@ const CREATE_AT_ONCE = `WITH able AS (
    ), unlimited AS (
      ${unlimitedProject('$6', `ARRAY['connections']`)}
    ), made AS (
-     INSERT INTO storage_connections (host_id, connection_id, uri, options, generation, command_id, provisioning_status, project_id)
-     SELECT $1, $2, $3, $4, ${FIRST_GENERATION}, $5, 'PENDING_CREATE', $6 FROM able WHERE EXISTS (SELECT FROM unlimited)
+     INSERT INTO storage_connections (host_id, connection_id, uri, options, generation, command_id, provisioning_status, project_id,
+       sealed_credentials, credential_names)
+     SELECT $1, $2, $3, $4, ${FIRST_GENERATION}, $5, 'PENDING_CREATE', $6, $7, $8 FROM able WHERE EXISTS (SELECT FROM unlimited)
      ON CONFLICT (host_id, connection_id) DO NOTHING
      RETURNING *
    ), ${queueing(OWN_PARAMETERS + 1, 'made')},
@@ -59,6 +60,8 @@ export async function createAtOnce(
       JSON.stringify(c.options),
       c.commandId,
       c.projectId,
+      c.sealedCredentials,
+      c.credentialNames,
       drafts,
       ...parametersOf(command),
     ],

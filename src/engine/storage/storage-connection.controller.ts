@@ -1,5 +1,6 @@
-import { Body, Delete, Get, Headers, Param, Post, Put, Query } from '@nestjs/common'
+import { Body, Delete, Get, Headers, Param, Post, Put, Query, Req } from '@nestjs/common'
 import { ApiHeader, ApiParam } from '@nestjs/swagger'
+import type { FastifyRequest } from 'fastify'
 import type { Caller } from '../platform/caller.js'
 import { type IfMatch, IfMatchHeader } from '../platform/etag.js'
 import { IdParam, Operation, RestController } from '../platform/openapi.js'
@@ -7,13 +8,19 @@ import { PageOf, viewPage } from '../platform/pages.js'
 import { accepted } from '../platform/reply.js'
 import { Who } from '../platform/who.js'
 import { ConnectionIdPipe } from './connection-id.pipe.js'
+import { ConnectionWaits } from './connection-waits.js'
 import {
+  StorageConnectionGet,
   StorageConnectionPut,
   StorageConnectionQuery,
   StorageConnectionView,
+  StorageFlow,
+  StorageFlowView,
   viewStorageConnection,
 } from './storage-connection.dto.js'
+import { StorageConnectionLists } from './storage-connection-lists.js'
 import { StorageConnections } from './storage-connections.service.js'
+import { StorageFlows } from './storage-flows.js'
 
 const CONNECTION = {
   name: 'connectionId',
@@ -26,7 +33,12 @@ const CONNECTION = {
   'What each host keeps connected by itself, by id.',
 )
 export class StorageConnectionController {
-  constructor(private readonly connections: StorageConnections) {}
+  constructor(
+    private readonly connections: StorageConnections,
+    private readonly lists: StorageConnectionLists,
+    private readonly waits: ConnectionWaits,
+    private readonly flows: StorageFlows,
+  ) {}
 
   @Get()
   @Operation({
@@ -36,7 +48,20 @@ export class StorageConnectionController {
     reply: [200, PageOf(StorageConnectionView)],
   })
   async list(@Who() caller: Caller, @IdParam('hostId') hostId: string, @Query() query: StorageConnectionQuery) {
-    return viewPage(await this.connections.list(caller, hostId, query), viewStorageConnection)
+    return viewPage(await this.lists.list(caller, hostId, query), viewStorageConnection)
+  }
+
+  @Delete()
+  @Operation({
+    id: 'storageConnections.deleteFlow',
+    allow: { project: 'operator' },
+    summary: 'Have a host let go of all ids with a common prefix',
+    description:
+      'Of those that the caller may let go. However many they are; should the call break off, the same call goes on from there.',
+    reply: [202, StorageFlowView],
+  })
+  async deleteFlow(@Who() caller: Caller, @IdParam('hostId') hostId: string, @Query() { prefix }: StorageFlow) {
+    return this.flows.letGo(caller, hostId, prefix)
   }
 
   @Get(':connectionId')
@@ -44,16 +69,21 @@ export class StorageConnectionController {
   @Operation({
     id: 'storageConnections.get',
     allow: { project: 'viewer' },
-    summary: 'Show a storage connection',
+    summary: 'Show a storage connection, at once or when it is up',
+    description: 'With `waitFor` the answer comes when that is reached, or after `timeoutMs` with `connected: false`.',
     reply: [200, StorageConnectionView],
+    errors: ['too-many-requests', 'unavailable'],
     etag: true,
   })
   async get(
     @Who() caller: Caller,
     @IdParam('hostId') hostId: string,
     @Param('connectionId', ConnectionIdPipe) connectionId: string,
+    @Query() { waitFor, timeoutMs }: StorageConnectionGet,
+    @Req() request: FastifyRequest,
   ) {
-    return viewStorageConnection(await this.connections.require(caller, hostId, connectionId))
+    const wait = { hostId, connectionId, goal: waitFor ?? null, timeoutMs }
+    return viewStorageConnection(await this.waits.get(caller, request, wait))
   }
 
   @Put(':connectionId')
@@ -70,7 +100,7 @@ export class StorageConnectionController {
     description:
       'Answers once the id is registered. The same id with the same arguments is a success; other arguments need If-Match.',
     reply: [202, StorageConnectionView],
-    requestExample: { uri: 'posix:///srv/disk.img?fstype=ext4', options: { ro: 'true' } },
+    requestExample: { uri: 'posix:///srv/disk.img?fstype=ext4', options: { ro: 'true' }, credentials: {} },
     etag: true,
     errors: ['conflict', 'pending', 'id-in-use', 'quota-exceeded', 'unsupported-by-host'],
   })
@@ -93,6 +123,7 @@ export class StorageConnectionController {
     allow: { project: 'operator' },
     summary: 'Have a host let go of a storage connection',
     reply: [202, StorageConnectionView],
+    errors: ['in-use'],
   })
   async delete(
     @Who() caller: Caller,

@@ -7,30 +7,21 @@ import { Hosts } from '../hosts/hosts.service.js'
 import { Quarantine } from '../hosts/quarantine.service.js'
 import { Tombstones } from '../hosts/tombstones.service.js'
 import { chosenProject, projectMissing } from '../identity/chosen-project.js'
-import { type Caller, mayInPlane, mayInProject, requireInProject, visibleProjects } from '../platform/caller.js'
+import { type Caller, mayInProject, requireInProject, visibleProjects } from '../platform/caller.js'
 import { Database, type Tx } from '../platform/database.js'
-import { Conflict, type DomainError, NotFound } from '../platform/errors.js'
+import { Conflict } from '../platform/errors.js'
 import { type IfMatch, requireMatch } from '../platform/etag.js'
-import type { Listing } from '../platform/listing.js'
-import { inProjectsOf, type Page, page } from '../platform/pages.js'
 import { claimableFrom, isPending, type PendingStatus } from '../platform/provisioning.js'
+import { inUse, notHere, notYours, ofStorage, requireOwnNamespace } from './connection-errors.js'
+import { lockForChange, storageOf } from './connection-locks.js'
+import { areHeld, Credentials } from './credentials.js'
 import { lockRow, writeIntent } from './storage.queries.js'
-import type { StorageConnectionPut, StorageConnectionQuery } from './storage-connection.dto.js'
+import { requireCredentialsFor, type StorageArguments, storageArguments } from './storage-arguments.js'
+import type { StorageConnectionPut } from './storage-connection.dto.js'
 import { StorageConnection } from './storage-connection.entity.js'
 import { eventOf } from './storage-connection.events.js'
 import { StorageCreation } from './storage-creation.js'
 import { manageOf, requireAble, sameIntent, type Wanted } from './storage-intent.js'
-import { parseStorageUri } from './storage-uri.js'
-
-const listing: Listing<StorageConnection> = {
-  entity: StorageConnection,
-  sortable: ['connectionId', 'createdAt', 'operatingStatus', 'provisioningStatus'],
-  defaultSort: 'connectionId',
-  filterable: ['connectionId', 'projectId', 'operatingStatus', 'provisioningStatus'],
-}
-
-/** VDSM's numbers, beside the problem's type. */
-const ID_IN_USE = 478
 
 export interface PutConditions {
   readonly ifMatch: IfMatch | null
@@ -49,15 +40,8 @@ export class StorageConnections {
     private readonly quarantine: Quarantine,
     private readonly events: Events,
     private readonly creation: StorageCreation,
+    private readonly credentials: Credentials,
   ) {}
-
-  async list(caller: Caller, hostId: string, query: StorageConnectionQuery): Promise<Page<StorageConnection>> {
-    await this.hosts.require(hostId)
-    return page(this.database.dataSource.manager, listing, query, (rows) => {
-      inProjectsOf<StorageConnection>(caller)(rows)
-      rows.andWhere('row.hostId = :hostId', { hostId })
-    })
-  }
 
   async require(caller: Caller, hostId: string, connectionId: string): Promise<StorageConnection> {
     const row = await this.database.dataSource.manager.findOneBy(StorageConnection, { hostId, connectionId })
@@ -73,17 +57,17 @@ export class StorageConnections {
     body: StorageConnectionPut,
     conditions: PutConditions,
   ): Promise<StorageConnection> {
-    parseStorageUri(body.uri)
-    const wanted = { uri: body.uri, options: body.options ?? {} }
+    requireOwnNamespace(connectionId)
+    const wanted = storageArguments(body)
     const projectId = chosenProject(caller, body.projectId)
-    const place = { hostId, connectionId }
+    const first = projectId && { hostId, connectionId, projectId, ...this.sealed(hostId, connectionId, wanted) }
     const mayBeNew = () => {
       if (conditions.ifMatch) throw notHere(hostId, connectionId)
     }
-    const atOnce = projectId && !conditions.ifMatch && (await this.creation.atOnce({ ...place, projectId, ...wanted }))
+    const atOnce = first && !conditions.ifMatch && (await this.creation.atOnce(first))
     if (atOnce) return atOnce
     return this.database.transaction(async (tx) => {
-      const made = projectId && (await this.creation.within(tx, { ...place, projectId, ...wanted }, mayBeNew))
+      const made = first && (await this.creation.within(tx, first, mayBeNew))
       if (made) return made
       const row = await lockRow(tx, hostId, connectionId, visibleProjects(caller))
       if (!row) throw projectId ? notYours(caller, hostId, connectionId, conditions) : projectMissing()
@@ -97,21 +81,24 @@ export class StorageConnections {
   private async putAgain(
     tx: Tx,
     row: StorageConnection,
-    wanted: Wanted,
+    wanted: StorageArguments,
     { ifMatch, coalesce }: PutConditions,
   ): Promise<StorageConnection> {
-    const { connectionId, provisioningStatus } = row
+    const { hostId, connectionId, provisioningStatus } = row
     requireMatch(ifMatch, row.generation)
     if (provisioningStatus === 'PENDING_DELETE')
       throw new Conflict(`${connectionId} is being unmanaged: wait, or use another id`, 'pending')
-    if (sameIntent(row, wanted))
-      return provisioningStatus === 'ERROR' ? this.change(tx, row, wanted, 'PENDING_UPDATE') : row
+    if (sameIntent(row, wanted) && areHeld(() => this.credentials.ofConnection(row), wanted.credentials))
+      return provisioningStatus === 'ERROR' ? this.change(tx, row, row, 'PENDING_UPDATE') : row
     if (!ifMatch) throw inUse(`${connectionId} is in use with other arguments: change it with If-Match`)
     if (isPending(provisioningStatus) && !coalesce) {
       throw new Conflict(`${connectionId} is ${provisioningStatus}: try again, or ask with Prefer: coalesce`, 'pending')
     }
+    requireCredentialsFor(wanted, row)
     const status = provisioningStatus === 'PENDING_CREATE' ? 'PENDING_CREATE' : 'PENDING_UPDATE'
-    return this.change(tx, row, wanted, status)
+    const { uri, options } = wanted
+    const change = wanted.credentials ? this.sealed(hostId, connectionId, wanted) : { ...row, uri, options }
+    return this.change(tx, row, change, status)
   }
 
   /** S4: an unknown id is an error; a host that cannot be reached is not. */
@@ -123,6 +110,7 @@ export class StorageConnections {
   ): Promise<StorageConnection> {
     return this.database.transaction(async (tx) => {
       const row = await lockForChange(tx, caller, hostId, connectionId)
+      if (row.storageId) throw ofStorage(connectionId, await storageOf(tx, row.storageId))
       requireMatch(ifMatch, row.generation)
       if (row.provisioningStatus === 'PENDING_DELETE') return row
       return this.unmanage(tx, row)
@@ -194,10 +182,10 @@ export class StorageConnections {
   }
 
   /** What was evidence that it should go no longer is. */
-  private async change(
+  async change(
     tx: Tx,
     row: StorageConnection,
-    wanted: Wanted,
+    wanted: Partial<Wanted & Pick<StorageConnection, 'storageGeneration'>>,
     status: PendingStatus,
   ): Promise<StorageConnection> {
     const subject = storageSubject(row.connectionId)
@@ -209,31 +197,14 @@ export class StorageConnections {
   }
 
   private async sendManage(tx: Tx, row: StorageConnection, id: string): Promise<void> {
-    await this.commands.enqueue(tx, manageOf(row, id))
+    await this.commands.enqueue(tx, manageOf(row, id, this.credentials.ofConnection(row)))
+  }
+
+  private sealed(hostId: string, connectionId: string, { uri, options, credentials = {} }: StorageArguments): Wanted {
+    return { uri, options, ...this.credentials.sealForConnection(hostId, connectionId, credentials) }
   }
 }
 
 export function claimable(row: StorageConnection, status: PendingStatus): boolean {
   return claimableFrom[status].includes(row.provisioningStatus)
 }
-
-/** Of another project's row no lock is taken, and nothing is waited for. */
-async function lockForChange(tx: Tx, caller: Caller, hostId: string, connectionId: string): Promise<StorageConnection> {
-  const row = await lockRow(tx, hostId, connectionId, visibleProjects(caller))
-  if (!row) throw notHere(hostId, connectionId)
-  requireInProject(caller, row.projectId, 'operator', connectionId)
-  return row
-}
-
-/** The id is in use, and the caller cannot see by what. */
-function notYours(caller: Caller, hostId: string, connectionId: string, { ifMatch }: PutConditions): DomainError {
-  if (ifMatch) return notHere(hostId, connectionId)
-  // whoever sees everything sees that it went between the two statements
-  if (mayInPlane(caller, 'viewer')) return new Conflict(`${connectionId} was just let go: try again`, 'pending')
-  return inUse(`${connectionId} is in use on this host`)
-}
-
-const inUse = (message: string) => new Conflict(message, 'id-in-use', { number: ID_IN_USE })
-
-const notHere = (hostId: string, connectionId: string) =>
-  new NotFound(`storage connection ${connectionId} of host ${hostId}`)

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { Injectable } from '@nestjs/common'
-import { Commands, insertOf } from '../commands/commands.service.js'
+import { Commands } from '../commands/commands.service.js'
 import { Audit } from '../identity/audit.service.js'
 import { Quotas } from '../identity/quotas.js'
 import { Database, isRetryable, sqlState, type Tx } from '../platform/database.js'
 import { NotFound } from '../platform/errors.js'
 import { createAtOnce, madeOf } from './creation.queries.js'
+import { Credentials } from './credentials.js'
 import { type Creation, lockRow, type NewConnection, tryCreate } from './storage.queries.js'
 import type { StorageConnection } from './storage-connection.entity.js'
 import { connectionSubject } from './storage-connection.events.js'
@@ -23,14 +24,15 @@ export class StorageCreation {
     private readonly commands: Commands,
     private readonly quotas: Quotas,
     private readonly audit: Audit,
+    private readonly credentials: Credentials,
   ) {}
 
   /** @returns null, and nothing has happened, where there is more to it than one statement knows */
   async atOnce(wanted: Wanted): Promise<StorageConnection | null> {
     if (this.database.isOpen) return null
     const connection = { ...wanted, commandId: randomUUID() }
-    const command = manageOf(madeOf(connection), connection.commandId)
-    const insert = insertOf(command)
+    const command = manageOf(madeOf(connection), connection.commandId, this.credentials.ofConnection(connection))
+    const insert = this.commands.insertOf(command)
     let row: StorageConnection | null = null
     await this.audit.beside(connectionSubject(wanted.hostId, wanted.connectionId), wanted.projectId, async (drafts) => {
       const found = await this.database
@@ -62,8 +64,20 @@ export class StorageCreation {
       })
       row = (await this.attempt(tx, connection, 'claimed')).row
     }
-    if (row) await this.commands.enqueue(tx, manageOf(row, connection.commandId))
+    if (row) await this.send(tx, row, connection.commandId)
     return row
+  }
+
+  /** For a storage, whose quota was claimed before. @returns null when the id is in use, or the host has gone */
+  async place(tx: Tx, wanted: Wanted): Promise<StorageConnection | null> {
+    const connection = { ...wanted, commandId: randomUUID() }
+    const { row } = await this.attempt(tx, connection, 'claimed')
+    if (row) await this.send(tx, row, connection.commandId)
+    return row
+  }
+
+  private async send(tx: Tx, row: StorageConnection, commandId: string): Promise<void> {
+    await this.commands.enqueue(tx, manageOf(row, commandId, this.credentials.ofConnection(row)))
   }
 
   private attempt(tx: Tx, connection: NewConnection, quota: 'unlimited' | 'claimed'): Promise<Creation> {

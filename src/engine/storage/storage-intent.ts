@@ -2,10 +2,11 @@ import { type CommandKind, type StorageManage, storageSubject } from '../../wire
 import type { NewCommand } from '../commands/commands.service.js'
 import type { Host } from '../hosts/host.entity.js'
 import { Conflict } from '../platform/errors.js'
+import type { CredentialTexts } from './credentials.js'
 import type { StorageConnection } from './storage-connection.entity.js'
 import { eventOf, type Told } from './storage-connection.events.js'
 
-export type Wanted = Pick<StorageConnection, 'uri' | 'options'>
+export type Wanted = Pick<StorageConnection, 'uri' | 'options' | 'sealedCredentials' | 'credentialNames'>
 
 export const intentOf = (row: Pick<StorageConnection, 'connectionId' | 'uri' | 'options'>): StorageManage => ({
   connectionId: row.connectionId,
@@ -13,7 +14,7 @@ export const intentOf = (row: Pick<StorageConnection, 'connectionId' | 'uri' | '
   options: row.options,
 })
 
-export function sameIntent(row: StorageConnection, wanted: Wanted): boolean {
+export function sameIntent(row: StorageConnection, wanted: Pick<Wanted, 'uri' | 'options'>): boolean {
   const keys = Object.keys(wanted.options)
   return (
     row.uri === wanted.uri &&
@@ -32,7 +33,12 @@ export function requireAble(
   }
 }
 
-export const manageOf = (row: Told & Wanted, id: string): NewCommand<'storage.manage'> => ({
+/** @param credentials as they are told to the host */
+export const manageOf = (
+  row: Told & Pick<Wanted, 'uri' | 'options'>,
+  id: string,
+  credentials: CredentialTexts,
+): NewCommand<'storage.manage'> => ({
   id,
   kind: 'storage.manage',
   hostId: row.hostId,
@@ -40,5 +46,6 @@ export const manageOf = (row: Told & Wanted, id: string): NewCommand<'storage.ma
   subject: storageSubject(row.connectionId),
   generation: row.generation,
   payload: intentOf(row),
+  ...(Object.keys(credentials).length > 0 ? { secrets: { credentials: { ...credentials } } } : {}),
   events: [eventOf('storage.connection.requested', row)],
 })

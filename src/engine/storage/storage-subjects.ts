@@ -49,6 +49,11 @@ export class StorageSubjects implements SubjectOwner {
     owners.register('storage-connection', this)
     users.register('host', (tx, hostId) => usersBy(tx, 'host_id', hostId))
     users.register('project', (tx, projectId) => usersBy(tx, 'project_id', projectId))
+    users.register('project', async (tx, projectId): Promise<User[]> => {
+      const sql = 'SELECT id, name FROM storages WHERE project_id = $1 ORDER BY name LIMIT 1000'
+      const rows: { id: string; name: string }[] = await tx.query(sql, [projectId])
+      return rows.map((row) => ({ noun: 'storage', ...row }))
+    })
     quotas.register('connections', async (tx, projectId) => {
       const sql = 'SELECT count(*)::int AS used FROM storage_connections WHERE project_id = $1'
       return (await tx.query(sql, [projectId]))[0].used
@@ -117,7 +122,7 @@ export class StorageSubjects implements SubjectOwner {
   /** What a silent host holds is not seen any more: the event that it was lost tells of it. */
   async unseen(tx: Tx, hostId: string): Promise<void> {
     await tx.query(
-      `UPDATE storage_connections SET operating_status = 'UNKNOWN', observed_fault = NULL, observed_at = now()
+      `UPDATE storage_connections SET operating_status = 'UNKNOWN', observed_fault = NULL, observed_at = now(), connected_since = NULL
        WHERE host_id = $1 AND operating_status <> 'UNKNOWN'`,
       [hostId],
     )
@@ -137,7 +142,8 @@ export class StorageSubjects implements SubjectOwner {
            AND (s.target IS NOT NULL OR d.generation >= s.generation)
          ORDER BY s.id FOR UPDATE OF s)
        UPDATE storage_connections s
-       SET operating_status = d.status, observed_fault = d.fault, observed_at = now()
+       SET operating_status = d.status, observed_fault = d.fault, observed_at = now(),
+         connected_since = CASE WHEN d.status IN ('UP', 'DEGRADED') THEN coalesce(s.connected_since, now()) END
        FROM d WHERE s.id = d.row_id
        RETURNING s.host_id, s.project_id, s.connection_id, s.generation, s.operating_status`,
       [JSON.stringify(latest(observations))],

@@ -7,27 +7,71 @@ import { AuditModule } from '../identity/audit.module.js'
 import { IdentityModule } from '../identity/identity.module.js'
 import { Database } from '../platform/database.js'
 import { Schedules } from '../platform/schedules.js'
+import { ConnectionChanges } from './connection-changes.js'
+import { ConnectionWaits } from './connection-waits.js'
+import { Credentials } from './credentials.js'
+import { PlaneStorageConnectionController } from './plane-storage-connection.controller.js'
+import { StorageController } from './storage.controller.js'
 import { StorageSettlers } from './storage.settlers.js'
+import { StorageBatch } from './storage-batch.js'
 import { StorageConnectionController } from './storage-connection.controller.js'
 import type { StorageConnection } from './storage-connection.entity.js'
 import { eventOf, toldColumns } from './storage-connection.events.js'
+import { StorageConnectionLists } from './storage-connection-lists.js'
 import { StorageConnections } from './storage-connections.service.js'
 import { StorageCreation } from './storage-creation.js'
+import { StorageFlows } from './storage-flows.js'
+import { StoragePlacement } from './storage-placement.js'
+import { StorageReadinessController } from './storage-readiness.controller.js'
+import { StorageReadinessReader } from './storage-readiness.service.js'
 import { StorageSubjects } from './storage-subjects.js'
+import { StorageTargetController } from './storage-target.controller.js'
+import { StorageTargets } from './storage-targets.service.js'
+import { StorageWakeups } from './storage-wakeups.js'
+import { Storages } from './storages.service.js'
 
 @Module({
   imports: [EventsModule, AuditModule, IdentityModule, CommandsModule, HostsModule],
-  controllers: [StorageConnectionController],
-  providers: [StorageConnections, StorageCreation, StorageSettlers, StorageSubjects],
+  controllers: [
+    StorageConnectionController,
+    PlaneStorageConnectionController,
+    StorageController,
+    StorageTargetController,
+    StorageReadinessController,
+  ],
+  providers: [
+    ConnectionChanges,
+    ConnectionWaits,
+    Credentials,
+    StorageBatch,
+    StorageConnectionLists,
+    StorageConnections,
+    StorageCreation,
+    StorageFlows,
+    StoragePlacement,
+    StorageReadinessReader,
+    StorageSettlers,
+    StorageSubjects,
+    StorageTargets,
+    StorageWakeups,
+    Storages,
+  ],
 })
 export class StorageModule implements OnModuleInit {
   constructor(
     private readonly schedules: Schedules,
     private readonly database: Database,
     private readonly events: Events,
+    private readonly placement: StoragePlacement,
   ) {}
 
   onModuleInit(): void {
+    this.schedules.register({
+      name: 'storage.placement',
+      everyMs: 10_000,
+      meaning: 'Brings storages to hosts that match and have them not, and away from those that match no more.',
+      run: () => this.placement.sweep(),
+    })
     this.schedules.register({
       name: 'storage.stuck',
       everyMs: 30_000,

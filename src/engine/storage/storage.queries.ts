@@ -9,7 +9,12 @@ const COLUMNS: Readonly<Record<keyof StorageConnection, string>> = {
   connectionId: 'connection_id',
   uri: 'uri',
   options: 'options',
+  sealedCredentials: 'sealed_credentials',
+  credentialNames: 'credential_names',
+  storageId: 'storage_id',
+  storageGeneration: 'storage_generation',
   target: 'target',
+  targetId: 'target_id',
   generation: 'generation',
   commandId: 'command_id',
   provisioningStatus: 'provisioning_status',
@@ -18,6 +23,7 @@ const COLUMNS: Readonly<Record<keyof StorageConnection, string>> = {
   faultAt: 'fault_at',
   observedFault: 'observed_fault',
   observedAt: 'observed_at',
+  connectedSince: 'connected_since',
   createdAt: 'created_at',
   updatedAt: 'updated_at',
 }
@@ -34,6 +40,10 @@ export interface NewConnection {
   readonly connectionId: string
   readonly uri: string
   readonly options: Record<string, string>
+  readonly sealedCredentials: string | null
+  readonly credentialNames: readonly string[]
+  /** The storage that it is for, and which intent of it. */
+  readonly storage?: { readonly id: string; readonly generation: number }
   readonly commandId: string
 }
 
@@ -79,15 +89,28 @@ export async function tryCreate(tx: Tx, c: NewConnection, quota: 'unlimited' | '
        WHERE host_id = $1 AND subject = 'storage-connection/' || $2::text AND EXISTS (SELECT FROM free)
        RETURNING generation
      ), made AS (
-       INSERT INTO storage_connections (host_id, connection_id, uri, options, generation, command_id, provisioning_status, project_id)
+       INSERT INTO storage_connections (host_id, connection_id, uri, options, generation, command_id, provisioning_status, project_id,
+         sealed_credentials, credential_names, storage_id, storage_generation)
        SELECT $1, $2, $3, $4,
-         greatest((SELECT generation FROM lifted), (SELECT generation FROM released), 0) + 1, $5, 'PENDING_CREATE', $6
+         greatest((SELECT generation FROM lifted), (SELECT generation FROM released), 0) + 1, $5, 'PENDING_CREATE', $6, $8, $9, $10, $11
        FROM free
        ON CONFLICT (host_id, connection_id) DO NOTHING
        RETURNING *
      )
      SELECT h.name, h.agent_id, h.kinds, EXISTS (SELECT FROM vacant) AS vacant, ${columnsOf('m')} FROM host h LEFT JOIN made m ON true`,
-    [c.hostId, c.connectionId, c.uri, JSON.stringify(c.options), c.commandId, c.projectId, quota === 'claimed'],
+    [
+      c.hostId,
+      c.connectionId,
+      c.uri,
+      JSON.stringify(c.options),
+      c.commandId,
+      c.projectId,
+      quota === 'claimed',
+      c.sealedCredentials,
+      c.credentialNames,
+      c.storage?.id ?? null,
+      c.storage?.generation ?? null,
+    ],
   )
   if (!found) return { host: null, vacant: false, row: null }
   const { name, agent_id: agentId, kinds, vacant, ...row } = found
@@ -121,7 +144,8 @@ export async function writeIntent(tx: Tx, row: StorageConnection): Promise<Stora
     tx,
     'storage_write_intent',
     `UPDATE storage_connections s
-     SET uri = $2, options = $3, generation = $4, command_id = $5, provisioning_status = $6, fault = $7, fault_at = $8, updated_at = now()
+     SET uri = $2, options = $3, generation = $4, command_id = $5, provisioning_status = $6, fault = $7, fault_at = $8, updated_at = now(),
+       sealed_credentials = $9, credential_names = $10, storage_generation = $11
      WHERE s.id = $1 RETURNING ${columnsOf('s')}`,
     [
       row.id,
@@ -132,6 +156,9 @@ export async function writeIntent(tx: Tx, row: StorageConnection): Promise<Stora
       row.provisioningStatus,
       row.fault && JSON.stringify(row.fault),
       row.faultAt,
+      row.sealedCredentials,
+      row.credentialNames,
+      row.storageGeneration,
     ],
   )
   if (!written) throw new Error(`storage connection ${row.id} went away under its lock`)

@@ -5,13 +5,15 @@ import type { EventDraft } from '../events/events.service.js'
 import { Tombstones } from '../hosts/tombstones.service.js'
 import { prepared, type Tx } from '../platform/database.js'
 import { connectionSubject } from './storage-connection.events.js'
+import { targetIdOf } from './storage-target.js'
+import { StorageWakeups } from './storage-wakeups.js'
 
 /** What the rows do when hosts have answered: only where the row's generation is the command's. */
 @Injectable()
 export class StorageSettlers {
-  constructor(settlers: Settlers, tombstones: Tombstones) {
+  constructor(settlers: Settlers, tombstones: Tombstones, wakeups: StorageWakeups) {
     settlers.register('storage.manage', new Managed())
-    settlers.register('storage.unmanage', new Unmanaged(tombstones))
+    settlers.register('storage.unmanage', new Unmanaged(tombstones, wakeups))
     settlers.register('storage.reset', new Reset())
   }
 }
@@ -31,9 +33,15 @@ const records = (ended: readonly EndedCommand[]): string =>
       generation: c.generation,
       ok: c.state === 'succeeded',
       target: (c.result as StorageManaged | null)?.target ?? null,
+      target_id: targetIdIn(c),
       fault: c.fault ?? { type: c.state, message: `the command ended ${c.state}` },
     })),
   )
+
+function targetIdIn({ hostId, result }: EndedCommand): string | null {
+  const target = (result as StorageManaged | null)?.target
+  return target === undefined ? null : targetIdOf(hostId, target)
+}
 
 /**
  * The rows behind the ended commands, generation for generation, as `d`. Locked in the order of their ids, as everything
@@ -41,9 +49,9 @@ const records = (ended: readonly EndedCommand[]): string =>
  */
 const settled = (statuses: string): string =>
   `WITH d AS (
-     SELECT s.id AS row_id, d.ok, d.target, d.fault
+     SELECT s.id AS row_id, d.ok, d.target, d.target_id, d.fault
      FROM storage_connections s
-     JOIN jsonb_to_recordset($1::jsonb) AS d(host uuid, id text, generation int, ok boolean, target text, fault jsonb)
+     JOIN jsonb_to_recordset($1::jsonb) AS d(host uuid, id text, generation int, ok boolean, target text, target_id text, fault jsonb)
        ON s.host_id = d.host AND s.connection_id = d.id AND s.generation = d.generation
      WHERE s.provisioning_status IN (${statuses})
      ORDER BY s.id FOR UPDATE OF s)`
@@ -56,6 +64,7 @@ class Managed implements Settler {
       `${settled(`'PENDING_CREATE', 'PENDING_UPDATE', 'ERROR'`)}
        UPDATE storage_connections s
        SET provisioning_status = CASE WHEN d.ok THEN 'ACTIVE' ELSE 'ERROR' END, target = coalesce(d.target, s.target),
+         target_id = coalesce(d.target_id, s.target_id),
          fault = CASE WHEN d.ok THEN NULL ELSE d.fault END, fault_at = CASE WHEN d.ok THEN NULL ELSE now() END, updated_at = now()
        FROM d WHERE s.id = d.row_id
        RETURNING s.host_id, s.project_id, s.connection_id, s.generation, s.provisioning_status`,
@@ -74,7 +83,10 @@ class Managed implements Settler {
 }
 
 class Unmanaged implements Settler {
-  constructor(private readonly tombstones: Tombstones) {}
+  constructor(
+    private readonly tombstones: Tombstones,
+    private readonly wakeups: StorageWakeups,
+  ) {}
 
   async settle(tx: Tx, ended: readonly EndedCommand[]): Promise<EventDraft[]> {
     const gone = ended.filter((c) => c.state === 'succeeded')
@@ -86,14 +98,15 @@ class Unmanaged implements Settler {
 
   private async remove(tx: Tx, gone: readonly EndedCommand[]): Promise<EventDraft[]> {
     if (gone.length === 0) return []
-    const rows = await prepared<SettledRow>(
+    const rows = await prepared<SettledRow & { storage_id: string | null }>(
       tx,
       'storage_settle_unmanaged',
       `${settled(`'PENDING_DELETE', 'ERROR'`)}
        DELETE FROM storage_connections s USING d WHERE s.id = d.row_id
-       RETURNING s.host_id, s.project_id, s.connection_id, s.generation`,
+       RETURNING s.host_id, s.project_id, s.connection_id, s.generation, s.storage_id`,
       [records(gone)],
     )
+    for (const { storage_id: storageId } of rows) if (storageId) this.wakeups.wake(tx, storageId)
     const confirmed = await this.tombstones.confirm(
       tx,
       gone.map((c) => ({ hostId: c.hostId, subject: c.subject, generation: c.generation })),

@@ -42,6 +42,50 @@ const fields: readonly LiveField[] = [
     },
   },
   {
+    name: 'storageConnections.put.credentials',
+    plant: async (at) => {
+      const [secret, host] = [canary('connection'), await hostAway(at)]
+      const path = `/api/v1/hosts/${host}/storage-connections/canary`
+      const body = { uri: 'local:///srv/a', credentials: { chapPassword: secret } }
+      await expectStatus(202, at.admin.put(path, body))
+      await expectStatus(202, at.admin.put(path, body))
+      await expectStatus(409, at.admin.put(path, { ...body, credentials: { chapPassword: `${secret}?` } }))
+      await expectStatus(422, at.admin.put(path, { ...body, credentials: { chapPassword: [secret] } }))
+      return secret
+    },
+  },
+  {
+    name: 'storages.create.credentials',
+    plant: async (at) => {
+      const secret = canary('storage')
+      await storageWith(at, secret)
+      return secret
+    },
+  },
+  {
+    name: 'storages.put.credentials',
+    plant: async (at) => {
+      const secret = canary('storage-put')
+      const path = await storageWith(at, canary('other'))
+      const { body } = await expectStatus(200, at.admin.get(path))
+      const { name, uri } = body
+      const said = { name, uri, selector: { labels: { canary: 'yes' } }, credentials: { chapPassword: secret } }
+      await expectStatus(202, at.admin.put(path, said))
+      return secret
+    },
+  },
+  {
+    name: 'storages.update.credentials',
+    plant: async (at) => {
+      const secret = canary('storage-update')
+      await expectStatus(
+        202,
+        at.admin.patch(await storageWith(at, canary('other')), { credentials: { chapPassword: secret } }),
+      )
+      return secret
+    },
+  },
+  {
     name: 'the code of a sign-in through a provider',
     plant: (at) =>
       signInThrough(at, 'canary-code', 'a secret of no matter', 403, (issuer) =>
@@ -119,6 +163,22 @@ const fields: readonly LiveField[] = [
     },
   },
 ]
+
+/** On a host that is not there to be told of it: the secret waits in the queue. */
+async function hostAway({ admin }: Live): Promise<string> {
+  const { body } = await expectStatus(201, admin.post('/api/v1/hosts', { name: `canary-${randomUUID()}` }))
+  return body.id
+}
+
+/** Told well, and badly. */
+async function storageWith(at: Live, chapPassword: string): Promise<string> {
+  const storage = { uri: 'local:///srv/a', credentials: { chapPassword }, selector: { hostIds: [await hostAway(at)] } }
+  const name = `canary-${randomUUID()}`
+  const { body } = await expectStatus(202, at.admin.post('/api/v1/storages', { ...storage, name }))
+  await expectStatus(409, at.admin.post('/api/v1/storages', { ...storage, name }))
+  await expectStatus(422, at.admin.post('/api/v1/storages', { ...storage, name, credentials: { a: [chapPassword] } }))
+  return `/api/v1/storages/${body.id}`
+}
 
 /** Secrets that the API is told or tells. */
 export const apiSecrets: readonly SecretField[] = fields.map(({ name, plant }) => ({

@@ -1,0 +1,114 @@
+import { randomUUID } from 'node:crypto'
+import { Injectable } from '@nestjs/common'
+import { storageSubject } from '../../wire/commands.js'
+import { Commands } from '../commands/commands.service.js'
+import { Hosts } from '../hosts/hosts.service.js'
+import { type Caller, includes, mayInPlane, visibleProjects } from '../platform/caller.js'
+import { Database, type Tx } from '../platform/database.js'
+import type { StorageFlowView } from './storage-connection.dto.js'
+import type { StorageConnection } from './storage-connection.entity.js'
+import { eventOf, toldColumns } from './storage-connection.events.js'
+
+const BATCH = 200
+
+type Leaving = Pick<
+  StorageConnection,
+  'id' | 'hostId' | 'projectId' | 'connectionId' | 'generation' | 'provisioningStatus'
+> & { readonly commandId: string }
+
+/** Ids with a common prefix are one flow, and a flow is cleaned up in one call (S8). */
+@Injectable()
+export class StorageFlows {
+  constructor(
+    private readonly database: Database,
+    private readonly hosts: Hosts,
+    private readonly commands: Commands,
+  ) {}
+
+  /**
+   * All ids of the flow that the caller may let go, a batch in each transaction: what was done stands when a later batch
+   * fails, and the same call goes on from there.
+   */
+  async letGo(caller: Caller, hostId: string, prefix: string): Promise<StorageFlowView> {
+    await this.hosts.require(hostId)
+    const { leaving: alreadyLeaving, kept } = await this.look(caller, hostId, prefix)
+    let lettingGo = 0
+    for (let batch = BATCH; batch === BATCH; lettingGo += batch) {
+      batch = await this.database.transaction((tx) => this.letGoSome(tx, caller, hostId, prefix))
+    }
+    return { prefix, lettingGo, alreadyLeaving, kept }
+  }
+
+  private async look(
+    caller: Caller,
+    hostId: string,
+    prefix: string,
+  ): Promise<{ readonly leaving: number; readonly kept: number }> {
+    const [row] = await this.database.query<{ leaving: number; kept: number }>(
+      'storage_flow_look',
+      `SELECT count(*) FILTER (WHERE provisioning_status = 'PENDING_DELETE')::int AS leaving,
+         count(*) FILTER (WHERE provisioning_status <> 'PENDING_DELETE'
+                          AND (storage_id IS NOT NULL OR NOT ($4::uuid[] IS NULL OR project_id = ANY($4))))::int AS kept
+       FROM storage_connections
+       WHERE host_id = $1 AND starts_with(connection_id, $2) AND ($3::uuid[] IS NULL OR project_id = ANY($3))`,
+      [hostId, prefix, visibleProjects(caller), operableProjects(caller)],
+    )
+    return row ?? { leaving: 0, kept: 0 }
+  }
+
+  private async letGoSome(tx: Tx, caller: Caller, hostId: string, prefix: string): Promise<number> {
+    const rows = await claimSome(tx, hostId, prefix, operableProjects(caller))
+    await raiseTombstones(tx, hostId, rows)
+    const commands = rows.map((row) => ({
+      id: row.commandId,
+      projectId: row.projectId,
+      subject: storageSubject(row.connectionId),
+      generation: row.generation,
+      payload: { connectionId: row.connectionId },
+    }))
+    const events = rows.map((row) => eventOf('storage.connection.unmanaging', row))
+    await this.commands.enqueueAll(tx, hostId, 'storage.unmanage', commands, events)
+    return rows.length
+  }
+}
+
+/** Null: all. */
+function operableProjects(caller: Caller): readonly string[] | null {
+  if (mayInPlane(caller, 'operator')) return null
+  return [...caller.projects].filter(([, role]) => includes(role, 'operator')).map(([id]) => id)
+}
+
+/** Locked in the order of their ids, as everything does that locks many. */
+async function claimSome(
+  tx: Tx,
+  hostId: string,
+  prefix: string,
+  projectIds: readonly string[] | null,
+): Promise<Leaving[]> {
+  const found: { id: string }[] = await tx.query(
+    `SELECT id FROM storage_connections
+     WHERE host_id = $1 AND starts_with(connection_id, $2) AND ($3::uuid[] IS NULL OR project_id = ANY($3))
+       AND provisioning_status <> 'PENDING_DELETE' AND storage_id IS NULL
+     ORDER BY id LIMIT $4 FOR UPDATE`,
+    [hostId, prefix, projectIds, BATCH],
+  )
+  if (found.length === 0) return []
+  const [rows]: [Leaving[], number] = await tx.query(
+    `UPDATE storage_connections s
+     SET generation = s.generation + 1, command_id = c.command_id, provisioning_status = 'PENDING_DELETE', updated_at = now()
+     FROM unnest($1::uuid[], $2::uuid[]) AS c(id, command_id)
+     WHERE s.id = c.id RETURNING s.id, s.command_id AS "commandId", ${toldColumns('s')}`,
+    [found.map(({ id }) => id), found.map(() => randomUUID())],
+  )
+  return rows
+}
+
+async function raiseTombstones(tx: Tx, hostId: string, rows: readonly Leaving[]): Promise<void> {
+  await tx.query(
+    `INSERT INTO tombstones (host_id, subject, generation)
+     SELECT $1, t.subject, t.generation FROM unnest($2::text[], $3::int[]) AS t(subject, generation)
+     ON CONFLICT (host_id, subject) DO UPDATE
+       SET generation = greatest(tombstones.generation, EXCLUDED.generation), state = 'waiting', created_at = now(), ended_at = NULL`,
+    [hostId, rows.map((row) => storageSubject(row.connectionId)), rows.map((row) => row.generation)],
+  )
+}
