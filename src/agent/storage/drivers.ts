@@ -1,5 +1,6 @@
 import type { StorageDrivers } from './driver.js'
 import { createAbsentDriver } from './drivers/absent.js'
+import { createIscsiDriver } from './drivers/iscsi.js'
 import { createLocalDriver } from './drivers/local.js'
 import { createPosixDriver } from './drivers/posix.js'
 
@@ -12,7 +13,7 @@ export interface DriverPlaces {
 export const createStorageDrivers = ({ mountRoot }: DriverPlaces): StorageDrivers => ({
   ceph: createAbsentDriver('ceph'),
   glusterfs: createAbsentDriver('glusterfs'),
-  iscsi: createAbsentDriver('iscsi'),
+  iscsi: createIscsiDriver(),
   local: createLocalDriver(),
   nfs: createAbsentDriver('nfs'),
   posix: createPosixDriver({ mountRoot }),
