@@ -1,41 +1,11 @@
 import 'reflect-metadata'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { faultOf } from '../../src/agent/fault.js'
-import type { Means, ProbeLimits, StorageDriver } from '../../src/agent/storage/driver.js'
-import { createIscsiDriver, type IscsiDriverOptions } from '../../src/agent/storage/drivers/iscsi.js'
-import { readArguments, type StorageOptions } from '../../src/wire/storage/arguments.js'
-import type { IscsiUri } from '../../src/wire/storage/schemes/iscsi.js'
-import { parseStorageUri } from '../../src/wire/storage/uri.js'
+import type { Means } from '../../src/agent/storage/driver.js'
+import { readArguments } from '../../src/wire/storage/arguments.js'
 import { Gate } from './support/gate.js'
 import { exited, FakeInitiator, notThere, timedOut, unkillable } from './support/iscsi.js'
-
-const NAME = 'iqn.2026-01.test.example:disks'
-const at = (portal: string, name = NAME) => parseStorageUri(`iscsi://${portal}/${name}`) as IscsiUri
-const uri = at('10.0.0.5')
-const plain: Means = { options: {}, credentials: {} }
-const limits = (...own: StorageOptions[]): ProbeLimits => ({
-  timeoutMs: 1000,
-  signal: new AbortController().signal,
-  own,
-})
-const failure = (work: Promise<unknown>) => work.then(() => null, faultOf)
-
-const driverOf = (fake: FakeInitiator, more: IscsiDriverOptions = {}): StorageDriver<'iscsi'> =>
-  createIscsiDriver({
-    run: fake.run,
-    sysRoot: fake.kernel.sysRoot,
-    databaseRoots: [join(fake.databaseRoot, 'elsewhere'), fake.databaseRoot],
-    isRoot: true,
-    appearMs: 50,
-    ...more,
-  })
-
-async function place() {
-  const fake = await FakeInitiator.make()
-  const target = fake.target()
-  return { fake, target, driver: driverOf(fake) }
-}
+import { at, driverOf, failure, limits, NAME, place, plain, uri } from './support/iscsi-place.js'
 
 describe('connecting', () => {
   it('logs in by a static record, without any discovery, and is seen up', async () => {
@@ -45,7 +15,7 @@ describe('connecting', () => {
     expect(await driver.isConnected(uri)).toBe(true)
     expect(await driver.probe(uri, {}, limits())).toEqual({ seen: 'up' })
     expect(fake.kernel.sessions()).toEqual([
-      { sid: 1, name: NAME, iface: 'keelson', state: 'LOGGED_IN', address: '10.0.0.5' },
+      { sid: 1, name: NAME, iface: 'keelson', state: 'LOGGED_IN', address: '10.0.0.5', port: 3260 },
     ])
     expect(fake.argv.filter((line) => line.startsWith('iscsiadm'))).toEqual([
       'iscsiadm -m iface -I keelson -o new',

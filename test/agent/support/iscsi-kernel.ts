@@ -60,12 +60,13 @@ export class FakeKernel {
   }
 
   /** Each session that the kernel has. */
-  sessions(): { sid: number; name: string; iface: string; state: string; address: string }[] {
+  sessions(): { sid: number; name: string; iface: string; state: string; address: string; port: number }[] {
     return readdirSync(join(this.sysRoot, 'class/iscsi_session')).map((entry) => {
       const sid = Number(entry.slice('session'.length))
       const read = (attribute: string) => this.session(sid, attribute)
-      const address = readFileSync(join(this.connection(sid), 'persistent_address'), 'utf8').trim()
-      return { sid, name: read('targetname'), iface: read('ifacename'), state: read('state'), address }
+      const place = (attribute: string) => readFileSync(join(this.connection(sid), attribute), 'utf8').trim()
+      const [address, port] = [place('persistent_address'), Number(place('persistent_port'))]
+      return { sid, name: read('targetname'), iface: read('ifacename'), state: read('state'), address, port }
     })
   }
 
@@ -75,7 +76,7 @@ export class FakeKernel {
 
   setUnitState(disk: string, state: string): void {
     const units = readdirSync(this.sysRoot, { recursive: true, withFileTypes: true })
-    const found = units.find((entry) => entry.name === disk && entry.parentPath.endsWith('/block'))
+    const found = units.find((entry) => entry.name === disk && /device\/.*\/block$/.test(entry.parentPath))
     if (found === undefined) throw new Error(`there is no ${disk}`)
     writeFileSync(join(found.parentPath, '../state'), `${state}\n`)
   }

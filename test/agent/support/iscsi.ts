@@ -153,7 +153,8 @@ export class FakeInitiator {
     }
     if (!existsSync(record)) return exited(21, 'iscsiadm: No records found')
     if (args.includes('delete')) {
-      if (this.sessionOf(given('-T')!, host, given('-I')!) !== undefined) return exited(15, 'a session is using it')
+      if (this.sessionOf(given('-T')!, host, port, given('-I')!) !== undefined)
+        return exited(15, 'a session is using it')
       rmSync(record)
       return exited(0)
     }
@@ -169,7 +170,7 @@ export class FakeInitiator {
       )
     if (this.iscsid === 'rests') return failed(20, 'could not connect to iscsid')
     if (this.module === 'missing') return failed(12, 'iSCSI driver not found. Please make sure it is loaded')
-    if (this.sessionOf(name, host, iface) !== undefined) return failed(15, 'session exists')
+    if (this.sessionOf(name, host, port, iface) !== undefined) return failed(15, 'session exists')
     const addresses = this.addressesOf(host)
     const target = this.kernel.targets.find(
       (each) => each.name === name && each.port === port && addresses.includes(each.address),
@@ -196,11 +197,13 @@ export class FakeInitiator {
     return exited(0)
   }
 
-  private sessionOf(name: string, host: string, iface: string): number | undefined {
+  private sessionOf(name: string, host: string, port: number, iface: string): number | undefined {
     const addresses = [host, ...this.addressesOf(host)]
     return this.kernel
       .sessions()
-      .find((each) => each.name === name && each.iface === iface && addresses.includes(each.address))?.sid
+      .find(
+        (each) => each.name === name && each.port === port && each.iface === iface && addresses.includes(each.address),
+      )?.sid
   }
 
   private addressesOf(host: string): readonly string[] {
