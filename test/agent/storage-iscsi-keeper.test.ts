@@ -119,7 +119,7 @@ describe('an iSCSI connection that is kept', () => {
     await keeper.manage(asked('canary-wrong'), 1)
     await eventually(() => expect(observations.at(-1)?.fault).toMatchObject({ type: 'authentication', number: 476 }))
     expect(status('a')).toBe('DOWN')
-    expect(fake.records()).toEqual([])
+    await eventually(() => expect(fake.records()).toEqual([]))
     await keeper.manage(asked('canary-right'), 2)
     await eventually(() => expect(status('a')).toBe('UP'))
     const said = [log, fake.argv, observations, keeper.held(), keeper.inventory()]

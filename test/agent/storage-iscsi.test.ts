@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Means } from '../../src/agent/storage/driver.js'
 import { readArguments } from '../../src/wire/storage/arguments.js'
 import { Gate } from './support/gate.js'
-import { exited, FakeInitiator, notThere, timedOut, unkillable } from './support/iscsi.js'
+import { exited, FakeInitiator, timedOut, unkillable } from './support/iscsi.js'
 import { at, driverOf, failure, limits, NAME, place, plain, uri } from './support/iscsi-place.js'
 
 describe('connecting', () => {
@@ -282,10 +282,11 @@ describe('credentials', () => {
 
 describe('what this host lacks', () => {
   it.each([
-    ['iscsiadm', (fake: FakeInitiator) => fake.missing.add('iscsiadm'), 'no iscsiadm'],
-    ['iscsid', (fake: FakeInitiator) => fake.missing.add('iscsid'), 'no iscsid'],
-    ['the module', (fake: FakeInitiator) => (fake.module = 'missing'), 'no module iscsi_tcp'],
-    ['modprobe', (fake: FakeInitiator) => fake.missing.add('modprobe'), 'no module iscsi_tcp'],
+    ['iscsiadm', (fake: FakeInitiator) => fake.uninstall('iscsiadm'), 'iscsiadm is not installed (Debian: open-iscsi)'],
+    ['iscsid', (fake: FakeInitiator) => fake.uninstall('iscsid'), 'iscsid is not installed'],
+    ['blockdev', (fake: FakeInitiator) => fake.uninstall('blockdev'), 'blockdev is not installed'],
+    ['the module', (fake: FakeInitiator) => void Object.assign(fake, { module: 'missing' }), 'no module iscsi_tcp'],
+    ['modprobe', (fake: FakeInitiator) => fake.uninstall('modprobe'), 'no module iscsi_tcp'],
   ])('is told by name: %s', async (_, take, words) => {
     const { fake, driver } = await place()
     expect(await driver.obstacle()).toBeNull()
@@ -300,7 +301,7 @@ describe('what this host lacks', () => {
 
   it('comes out at connecting where it went meanwhile', async () => {
     const { fake, driver } = await place()
-    fake.intercept = (program) => (program === 'iscsiadm' ? notThere(program) : undefined)
+    fake.uninstall('iscsiadm')
     expect(await failure(driver.connect(uri, plain))).toMatchObject({ type: 'iscsi-setup', number: 465 })
   })
 })

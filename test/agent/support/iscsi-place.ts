@@ -23,6 +23,7 @@ export const driverOf = (fake: FakeInitiator, more: IscsiDriverOptions = {}): St
     run: fake.run,
     sysRoot: fake.kernel.sysRoot,
     databaseRoots: [join(fake.databaseRoot, 'elsewhere'), fake.databaseRoot],
+    path: fake.path,
     isRoot: true,
     appearMs: 50,
     ...more,

@@ -43,7 +43,6 @@ export class FakeInitiator {
   readonly disks = new Map<string, 'reads' | 'fails' | 'hangs'>()
   /** What find(1) sees open: pid and device. */
   open: readonly (readonly [pid: number, device: string])[] = []
-  readonly missing = new Set<string>()
   iscsid: 'runs' | 'rests' = 'runs'
   module: 'loadable' | 'missing' = 'loadable'
   intercept: Intercept = () => undefined
@@ -51,10 +50,19 @@ export class FakeInitiator {
   private constructor(private readonly root: string) {
     this.kernel = new FakeKernel(join(root, 'sys'))
     mkdirSync(this.databaseRoot, { recursive: true })
+    mkdirSync(this.path)
+    for (const program of [...Object.keys(this.programs), 'iscsid']) {
+      writeFileSync(join(this.path, program), '', { mode: 0o755 })
+    }
   }
 
   static async make(): Promise<FakeInitiator> {
     return new FakeInitiator(await temporaryDirectory())
+  }
+
+  /** Where its programs are. */
+  get path(): string {
+    return join(this.root, 'bin')
   }
 
   get databaseRoot(): string {
@@ -80,7 +88,7 @@ export class FakeInitiator {
 
   readonly run: Run = async (program, args, options) => {
     this.argv.push([program, ...args].join(' '))
-    if (this.missing.has(program)) return notThere(program)
+    if (!existsSync(join(this.path, program))) return notThere(program)
     const special = await this.intercept(program, args)
     if (special !== undefined) return special
     if (options.signal?.aborted) return timedOut
@@ -96,6 +104,11 @@ export class FakeInitiator {
     return files.map((file) => join(file.parentPath, file.name).slice(below.length + 1)).sort()
   }
 
+  /** As if it had never been installed. */
+  uninstall(program: string): void {
+    rmSync(join(this.path, program))
+  }
+
   /** A file as a crash, or somebody else, left it. */
   leave(path: string, text: string): void {
     const file = join(this.databaseRoot, 'nodes', path)
@@ -109,7 +122,6 @@ export class FakeInitiator {
 
   private readonly programs: Readonly<Record<string, (args: readonly string[]) => Promise<RunResult> | RunResult>> = {
     iscsiadm: (args) => this.iscsiadm(args),
-    iscsid: () => exited(0, '', 'iscsid version 2.1.8\n'),
     modprobe: () => exited(this.module === 'missing' ? 1 : 0),
     getent: ([, , host]) => {
       const found = this.resolves.get(host!)
@@ -135,7 +147,6 @@ export class FakeInitiator {
   }
 
   private iscsiadm(args: readonly string[]): RunResult {
-    if (args[0] === '--version') return exited(0, '', 'iscsiadm version 2.1.8\n')
     const given = (flag: string) => args[args.indexOf(flag) + 1]
     const mode = given('-m')
     if (mode === 'iface') {

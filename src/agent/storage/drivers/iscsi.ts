@@ -21,6 +21,8 @@ export interface IscsiDriverOptions {
   /** Where iscsiadm may keep its records. */
   readonly databaseRoots?: readonly string[]
   readonly isRoot?: boolean
+  /** Where programs are looked for; by default, where they are run from. */
+  readonly path?: string
   /** Of one call of iscsiadm. */
   readonly deadlineMs?: number
   /** How long a unit may take to show after a scan. */
@@ -55,7 +57,7 @@ export function createIscsiDriver(options: IscsiDriverOptions = {}): StorageDriv
   }
 
   return {
-    obstacle: () => iscsiObstacle(run, sysRoot, isRoot),
+    obstacle: () => iscsiObstacle({ run, sysRoot, isRoot, path: options.path }),
     tidy,
 
     /** Our own session that another target holds is not this one's yet: connecting makes it so, without a login. */
