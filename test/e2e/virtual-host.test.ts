@@ -12,6 +12,8 @@ const disks = 'iqn.2026-11.org.example:disks'
 const guarded = 'iqn.2026-11.org.example:guarded'
 const chap = { user: 'joe', password: 'right-password' }
 const PATIENCE_MS = 60_000
+/** Of the agent: Node.js under emulation, on shared processors. */
+const START_MS = 150_000
 
 /** One host of its own kernel, which has what this machine's may lack: `nfs` and `iscsi_tcp`. */
 describeWithHosts('a virtual host', () => {
@@ -30,14 +32,9 @@ describeWithHosts('a virtual host', () => {
   afterAll(() => world?.end(), 60_000)
 
   const up = async () => {
-    const { id } = await plane.hostUp('h1', PATIENCE_MS)
+    const { id } = await plane.hostUp('h1', START_MS)
     return id as string
   }
-  const gone = () =>
-    eventually(
-      async () => expect((await plane.rest.get(`/api/v1/hosts/${hostId}`)).body).toMatchObject({ connected: false }),
-      { timeoutMs: PATIENCE_MS },
-    )
   const connected = (id: string) =>
     plane.connection(hostId, id, { provisioningStatus: 'ACTIVE', operatingStatus: 'UP', connected: true }, PATIENCE_MS)
 
@@ -52,7 +49,7 @@ describeWithHosts('a virtual host', () => {
     hostId = await up()
     const { body } = await plane.rest.get(`/api/v1/hosts/${hostId}`)
     expect(body.facts).toMatchObject({ hostname: 'h1', kernel: expect.stringContaining('cloud-amd64') })
-  }, 120_000)
+  }, 240_000)
 
   it('holds a directory and a mounted image', async () => {
     await host.sh('mkdir -p /srv/directory; truncate -s 32M /srv/image; mkfs.ext4 -q /srv/image')
@@ -60,17 +57,17 @@ describeWithHosts('a virtual host', () => {
     expect((await plane.put(hostId, 'image', 'posix:///srv/image?fstype=ext4')).status).toBe(202)
     await Promise.all(['directory', 'image'].map(connected))
     expect(await host.agentMounts()).toMatchObject([{ fsType: 'ext4' }])
-  }, 120_000)
+  }, 240_000)
 
   it('keeps them over kill -9 of the agent: the same ids, the same mount', async () => {
     const before = await host.agentMounts()
     await host.killAgent()
-    await gone()
+    await plane.hostAway('h1')
     await host.startAgent()
     await up()
     await Promise.all(['directory', 'image'].map(connected))
     expect(await host.agentMounts()).toEqual(before)
-  }, 120_000)
+  }, 240_000)
 
   it('makes them anew after a power cut, by itself', async () => {
     const before = await host.bootId()
@@ -82,7 +79,7 @@ describeWithHosts('a virtual host', () => {
     })
     await up()
     await Promise.all(['directory', 'image'].map(connected))
-  }, 180_000)
+  }, 300_000)
 
   it('mounts NFS 3, 4.1 and 4.2 of a server outside', async () => {
     const server = world.with(await NfsServer.start(world.ground, ['images']))
@@ -97,7 +94,7 @@ describeWithHosts('a virtual host', () => {
     }
     expect(readdirSync(server.directory('images')).sort()).toEqual(['v3', 'v4.1', 'v4.2'])
     await server.stop()
-  }, 120_000)
+  }, 240_000)
 
   it('logs in at an iSCSI target outside, and not with a wrong password', async () => {
     const server = world.with(await IscsiServer.start(world.ground, [{ iqn: disks }, { iqn: guarded, chap }]))
@@ -118,5 +115,5 @@ describeWithHosts('a virtual host', () => {
     expect(await node(guarded, '--login')).toMatchObject({ code: 0 })
     for (const iqn of [disks, guarded]) expect(await node(iqn, '--logout')).toMatchObject({ code: 0 })
     await server.stop()
-  }, 120_000)
+  }, 240_000)
 })

@@ -144,6 +144,13 @@ export class VirtualHost {
     return (await this.mounts()).filter(({ mountPoint }) => mountPoint.startsWith(`${AGENT_STATE}/`))
   }
 
+  /** What of the machine the agent's process takes: children by name, open files, threads. */
+  agentUses(): Promise<string> {
+    return this.sh(
+      `pid=$(cat ${AGENT_PID}); ps --no-headers --ppid $pid -o comm || true; ls /proc/$pid/fd | wc -l; ls /proc/$pid/task | wc -l`,
+    )
+  }
+
   agentLog(): Promise<string> {
     return this.exec(['cat', AGENT_LOG])
   }

@@ -147,6 +147,17 @@ export class Plane {
     )
   }
 
+  /** Once it is seen that the host of this name has no session. */
+  hostAway(name: string, timeoutMs = 60_000): Promise<void> {
+    return eventually(
+      async () => {
+        const { body } = await this.rest.get(`/api/v1/hosts?name=${name}`)
+        if (body?.items?.[0]?.connected !== false) throw new Error(`host ${name} still has a session`)
+      },
+      { timeoutMs, intervalMs: 50 },
+    )
+  }
+
   /** The row of a connection, once it is as expected. */
   connection(hostId: string, connectionId: string, expected: object, timeoutMs = 30_000): Promise<Body> {
     return eventually(
