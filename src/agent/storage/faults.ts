@@ -6,6 +6,15 @@ export const connectFailed = (message: string) => new FaultError('connect', mess
 export const disconnectFailed = (message: string) => new FaultError('disconnect', message, 452)
 export const mountFailed = (message: string) => new FaultError('mount', message, 477)
 export const notPermitted = (message: string) => new FaultError('permission', message, 469)
+export const optionsConflict = (target: string, holder: string, options: Readonly<Record<string, string>>) =>
+  new FaultError(
+    'options-conflict',
+    `${target} is held by ${holder} with other options: ${JSON.stringify(options)}`,
+    453,
+  )
+export const unsupported = (message: string) => new FaultError('unsupported', message, 100)
+export const leftAsItIs = (target: string) =>
+  new FaultError('preexisting', `${target} was connected before this agent managed it, and is left as it is`)
 export const notRegistered = (connectionId: string) =>
   new FaultError('not-registered', `no storage connection ${connectionId} is managed on this host`, 479)
 
