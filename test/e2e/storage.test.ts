@@ -3,7 +3,8 @@ import type { Plane } from '../trial/support/plane.js'
 import { Connections } from './support/connections.js'
 import { describeWithHosts } from './support/described.js'
 import { MAKING_MS } from './support/image.js'
-import { makePosixImages, posixKind, type StorageKind } from './support/storage-kind.js'
+import { IscsiServer } from './support/iscsi-server.js'
+import { iscsiKind, iscsiNames, posixKind, type StorageKind, TARGETS } from './support/storage-kind.js'
 import type { VirtualHost } from './support/virtual-host.js'
 import { countNow, watching } from './support/watch.js'
 import { World } from './support/world.js'
@@ -17,7 +18,7 @@ const START_MS = 150_000
 /** Emulated, beside others' work. */
 const CONNECT_MS = 20_000
 
-const kinds: readonly StorageKind[] = [posixKind]
+const kinds = ['posix', 'iscsi'] as const
 
 /** What holds for every kind of storage, on a real host with the real thing. */
 describeWithHosts('storage connections of a virtual host', () => {
@@ -25,13 +26,20 @@ describeWithHosts('storage connections of a virtual host', () => {
   let plane: Plane
   let host: VirtualHost
   let held: Connections
+  let kindOf: Readonly<Record<(typeof kinds)[number], StorageKind>>
 
   beforeAll(async () => {
     world = await World.make()
     const [started, booted] = await Promise.all([world.plane(), world.host('h1')])
     plane = started
     host = booted
-    await makePosixImages(host)
+    const iscsi = world.with(
+      await IscsiServer.start(
+        world.ground,
+        iscsiNames.map((iqn) => ({ iqn })),
+      ),
+    )
+    kindOf = { posix: await posixKind(host), iscsi: iscsiKind(iscsi) }
     const settings = '/api/v1/settings/storage.probeIntervalMs'
     expect(await plane.rest.send('PUT', settings, { value: PROBE_INTERVAL_MS })).toMatchObject({ status: 200 })
     await host.joinAndStartAgent(await plane.joinToken())
@@ -41,11 +49,15 @@ describeWithHosts('storage connections of a virtual host', () => {
   afterEach(async () => held.release(...(await held.settled())), 120_000)
   afterAll(() => world?.end(), 60_000)
 
-  describe.each(kinds)('of the kind $scheme', (kind) => {
+  describe.each(kinds)('of the kind %s', (scheme) => {
+    let kind: StorageKind
+    beforeAll(() => {
+      kind = kindOf[scheme]
+    })
     const connectedTimes = (target: number, work: () => Promise<void>) => watching(host, kind.watched(target), work)
 
     it('is connected if and only if an id is left, and never twice, while many clients manage and unmanage', async () => {
-      const ids = [`${kind.scheme}-one`, `${kind.scheme}-two`] as const
+      const ids = [`${scheme}-one`, `${scheme}-two`] as const
       const client = async () => {
         for (let n = 0; n < REQUESTS_EACH; n += 1) {
           const id = ids[Math.random() < 0.5 ? 0 : 1]
@@ -88,7 +100,7 @@ describeWithHosts('storage connections of a virtual host', () => {
         await eventually(async () => expect(await countNow(host, kind.watched(1))).toBe(1), {
           timeoutMs: 2 * PROBE_INTERVAL_MS,
         })
-        process.stdout.write(`${kind.scheme}: back after ${((performance.now() - takenMs) / 1_000).toFixed(1)} s\n`)
+        process.stdout.write(`${scheme}: back after ${((performance.now() - takenMs) / 1_000).toFixed(1)} s\n`)
       })
       expect(least).toBe(0)
       await held.up('taken')
@@ -127,8 +139,8 @@ describeWithHosts('storage connections of a virtual host', () => {
           await held.release(`cycle-${target}`)
         }
       }
-      const share = Math.ceil(CYCLES / kind.targets)
-      await Promise.all(Array.from({ length: kind.targets }, (_, target) => cycles(target, share)))
+      const share = Math.ceil(CYCLES / TARGETS)
+      await Promise.all(Array.from({ length: TARGETS }, (_, target) => cycles(target, share)))
       await eventually(async () => expect((await host.run(['sh', '-c', kind.leftovers])).stdout).toBe(''), {
         timeoutMs: 20_000,
         intervalMs: 500,

@@ -1,11 +1,11 @@
 import type { Wanted } from './connections.js'
-import { AGENT_STATE, type VirtualHost } from './virtual-host.js'
+import type { IscsiServer } from './iscsi-server.js'
+import type { NfsServer } from './nfs-server.js'
+import { AGENT_STATE, OUTSIDE, type VirtualHost } from './virtual-host.js'
 import type { Watched } from './watch.js'
 
-/** One kind of storage, as what holds for all kinds needs it. Target 0 to `targets - 1`: each is another. */
+/** One kind of storage, as what holds for all kinds needs it. Target 0 to `TARGETS - 1`: each is another. */
 export interface StorageKind {
-  readonly scheme: string
-  readonly targets: number
   wanted(target: number): Wanted
   /** Where the kernel tells of it. */
   watched(target: number): Watched
@@ -21,26 +21,68 @@ export interface StorageKind {
   readonly leftovers: string
 }
 
+export const TARGETS = 4
 const MOUNTS = `${AGENT_STATE}/mnt`
 
-/** Image files on the guest's own disk. */
-export const posixKind: StorageKind = {
-  scheme: 'posix',
-  targets: 4,
-  wanted: (target) => ({ uri: `posix:///srv/images/${target}?fstype=ext4` }),
-  watched: (target) => ['mounts', `${MOUNTS}/_srv_images_${target} `],
-  takeAway: (host, target) => host.exec(['umount', `${MOUNTS}/_srv_images_${target}`]),
-  connectByHand: (host, target) =>
-    host.sh(
-      `mkdir -p ${MOUNTS}/_srv_images_${target}; mount -o loop /srv/images/${target} ${MOUNTS}/_srv_images_${target}`,
-    ),
-  disconnectByHand: (host, target) => host.exec(['umount', `${MOUNTS}/_srv_images_${target}`]),
-  breakDown: (host) => host.exec(['mv', '/srv/images', '/srv/images.away']),
-  repair: (host) => host.exec(['mv', '/srv/images.away', '/srv/images']),
+/** What is unmounted, and mounted by hand, at the place where the agent would. */
+const mounted = (placeOf: (target: number) => string) => ({
+  watched: (target: number): Watched => ['mounts', `${MOUNTS}/${placeOf(target)} `],
+  takeAway: (host: VirtualHost, target: number) => host.exec(['umount', `${MOUNTS}/${placeOf(target)}`]),
+  disconnectByHand: (host: VirtualHost, target: number) => host.exec(['umount', `${MOUNTS}/${placeOf(target)}`]),
   leftovers: `grep ' ${MOUNTS}/' /proc/self/mountinfo; ls ${MOUNTS}; losetup --all --noheadings`,
+})
+
+const mountByHand = (host: VirtualHost, place: string, words: string) =>
+  host.sh(`mkdir -p -m 700 ${MOUNTS} ${MOUNTS}/${place}; mount ${words} ${MOUNTS}/${place}`)
+
+/** Image files on the guest's own disk. */
+export async function posixKind(host: VirtualHost): Promise<StorageKind> {
+  await host.sh('mkdir -p /srv/images')
+  for (let n = 0; n < TARGETS; n += 1) await host.sh(`truncate -s 16M /srv/images/${n}; mkfs.ext4 -q /srv/images/${n}`)
+  const placeOf = (target: number) => `_srv_images_${target}`
+  return {
+    ...mounted(placeOf),
+    wanted: (target) => ({ uri: `posix:///srv/images/${target}?fstype=ext4` }),
+    connectByHand: (_, target) => mountByHand(host, placeOf(target), `-o loop /srv/images/${target}`),
+    breakDown: () => host.exec(['mv', '/srv/images', '/srv/images.away']),
+    repair: () => host.exec(['mv', '/srv/images.away', '/srv/images']),
+  }
 }
 
-export const makePosixImages = (host: VirtualHost) =>
-  host.sh(
-    `mkdir -p /srv/images; cd /srv/images; for n in $(seq 0 ${posixKind.targets - 1}); do truncate -s 16M $n; mkfs.ext4 -q $n; done`,
-  )
+export const nfsExports = Array.from({ length: TARGETS }, (_, n) => `export-${n}`)
+
+export function nfsKind(server: NfsServer): StorageKind {
+  const placeOf = (target: number) => `${OUTSIDE}:${server.port}:_${nfsExports[target]}`
+  return {
+    ...mounted(placeOf),
+    wanted: (target) => ({ uri: `nfs://${OUTSIDE}:${server.port}/${nfsExports[target]}` }),
+    connectByHand: (host, target) =>
+      mountByHand(host, placeOf(target), `-t nfs -o soft,port=${server.port} ${OUTSIDE}:/${nfsExports[target]}`),
+    breakDown: () => server.kill(),
+    repair: () => server.start(),
+  }
+}
+
+export const iscsiNames = Array.from({ length: TARGETS }, (_, n) => `iqn.2026-11.org.example:disk-${n}`)
+
+export function iscsiKind(server: IscsiServer): StorageKind {
+  const nameOf = (target: number) => iscsiNames[target]!
+  const node = (host: VirtualHost, target: number, ...words: string[]) =>
+    host.exec(['iscsiadm', '-m', 'node', '-T', nameOf(target), '-p', `${OUTSIDE}:${server.ports[0]}`, ...words])
+  return {
+    wanted: (target) => ({ uri: `iscsi://${OUTSIDE}:${server.ports[0]}/${nameOf(target)}` }),
+    watched: (target) => ['sessions', nameOf(target)],
+    takeAway: (host, target) => node(host, target, '--logout'),
+    connectByHand: async (host, target) => {
+      await node(host, target, '-o', 'new')
+      await node(host, target, '--login')
+    },
+    disconnectByHand: async (host, target) => {
+      await node(host, target, '--logout')
+      await node(host, target, '-o', 'delete')
+    },
+    breakDown: () => server.kill(),
+    repair: () => server.start(),
+    leftovers: 'ls /sys/class/iscsi_session; find /etc/iscsi/nodes /var/lib/iscsi/nodes -type f',
+  }
+}
