@@ -4,8 +4,17 @@ import { Connections } from './support/connections.js'
 import { describeWithHosts } from './support/described.js'
 import { MAKING_MS } from './support/image.js'
 import { IscsiServer } from './support/iscsi-server.js'
-import { iscsiKind, iscsiNames, posixKind, type StorageKind, TARGETS } from './support/storage-kind.js'
-import type { VirtualHost } from './support/virtual-host.js'
+import { NfsServer } from './support/nfs-server.js'
+import {
+  iscsiKind,
+  iscsiNames,
+  nfsExports,
+  nfsKind,
+  posixKind,
+  type StorageKind,
+  TARGETS,
+} from './support/storage-kind.js'
+import { START_MS, type VirtualHost } from './support/virtual-host.js'
 import { countNow, watching } from './support/watch.js'
 import { World } from './support/world.js'
 
@@ -13,12 +22,10 @@ const CLIENTS = 8
 const REQUESTS_EACH = 200
 const CYCLES = 50
 const PROBE_INTERVAL_MS = 5_000
-/** Of the agent: Node.js under emulation, on shared processors. */
-const START_MS = 150_000
 /** Emulated, beside others' work. */
 const CONNECT_MS = 20_000
 
-const kinds = ['posix', 'iscsi'] as const
+const kinds = ['posix', 'nfs', 'iscsi'] as const
 
 /** What holds for every kind of storage, on a real host with the real thing. */
 describeWithHosts('storage connections of a virtual host', () => {
@@ -39,7 +46,8 @@ describeWithHosts('storage connections of a virtual host', () => {
         iscsiNames.map((iqn) => ({ iqn })),
       ),
     )
-    kindOf = { posix: await posixKind(host), iscsi: iscsiKind(iscsi) }
+    const nfs = world.with(await NfsServer.start(world.ground, nfsExports))
+    kindOf = { posix: await posixKind(host), nfs: nfsKind(nfs), iscsi: iscsiKind(iscsi) }
     const settings = '/api/v1/settings/storage.probeIntervalMs'
     expect(await plane.rest.send('PUT', settings, { value: PROBE_INTERVAL_MS })).toMatchObject({ status: 200 })
     await host.joinAndStartAgent(await plane.joinToken())

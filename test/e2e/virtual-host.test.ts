@@ -5,15 +5,13 @@ import { describeWithHosts } from './support/described.js'
 import { MAKING_MS } from './support/image.js'
 import { IscsiServer } from './support/iscsi-server.js'
 import { NfsServer } from './support/nfs-server.js'
-import { OUTSIDE, type VirtualHost } from './support/virtual-host.js'
+import { OUTSIDE, START_MS, type VirtualHost } from './support/virtual-host.js'
 import { World } from './support/world.js'
 
 const disks = 'iqn.2026-11.org.example:disks'
 const guarded = 'iqn.2026-11.org.example:guarded'
 const chap = { user: 'joe', password: 'right-password' }
 const PATIENCE_MS = 60_000
-/** Of the agent: Node.js under emulation, on shared processors. */
-const START_MS = 150_000
 
 /** One host of its own kernel, which has what this machine's may lack: `nfs` and `iscsi_tcp`. */
 describeWithHosts('a virtual host', () => {

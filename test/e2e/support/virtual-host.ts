@@ -15,6 +15,8 @@ export const AGENT_LOG = '/var/log/keelson-agent.log'
 const AGENT_PID = '/run/keelson-agent.pid'
 const KEELSON = ['/opt/keelson/node', '/opt/keelson/dist/src/main.js']
 
+/** Of the agent: Node.js under emulation, on shared processors. */
+export const START_MS = 150_000
 const CONTROL_PORT = 7001
 const BOOT_MS = 120_000
 const LOOK_MS = 3_000
