@@ -15,8 +15,8 @@ export interface StorageKind {
   connectByHand(host: VirtualHost, target: number): Promise<unknown>
   disconnectByHand(host: VirtualHost, target: number): Promise<unknown>
   /** Nobody can connect to any target until it is repaired. */
-  breakDown(host: VirtualHost): Promise<unknown>
-  repair(host: VirtualHost): Promise<unknown>
+  breakDown(): Promise<void>
+  repair(): Promise<void>
   /** Prints what is left of connections on the host: nothing, once the last one is let go of. */
   readonly leftovers: string
 }
@@ -24,42 +24,22 @@ export interface StorageKind {
 export const TARGETS = 4
 const MOUNTS = `${AGENT_STATE}/mnt`
 
-/** What is unmounted, and mounted by hand, at the place where the agent would. */
-const mounted = (placeOf: (target: number) => string) => ({
-  watched: (target: number): Watched => ['mounts', `${MOUNTS}/${placeOf(target)} `],
-  takeAway: (host: VirtualHost, target: number) => host.exec(['umount', `${MOUNTS}/${placeOf(target)}`]),
-  disconnectByHand: (host: VirtualHost, target: number) => host.exec(['umount', `${MOUNTS}/${placeOf(target)}`]),
-  leftovers: `grep ' ${MOUNTS}/' /proc/self/mountinfo; ls ${MOUNTS}; losetup --all --noheadings`,
-})
-
-const mountByHand = (host: VirtualHost, place: string, words: string) =>
-  host.sh(`mkdir -p -m 700 ${MOUNTS} ${MOUNTS}/${place}; mount ${words} ${MOUNTS}/${place}`)
-
-/** Image files on the guest's own disk. */
-export async function posixKind(host: VirtualHost): Promise<StorageKind> {
-  await host.sh('mkdir -p /srv/images')
-  for (let n = 0; n < TARGETS; n += 1) await host.sh(`truncate -s 16M /srv/images/${n}; mkfs.ext4 -q /srv/images/${n}`)
-  const placeOf = (target: number) => `_srv_images_${target}`
-  return {
-    ...mounted(placeOf),
-    wanted: (target) => ({ uri: `posix:///srv/images/${target}?fstype=ext4` }),
-    connectByHand: (_, target) => mountByHand(host, placeOf(target), `-o loop /srv/images/${target}`),
-    breakDown: () => host.exec(['mv', '/srv/images', '/srv/images.away']),
-    repair: () => host.exec(['mv', '/srv/images.away', '/srv/images']),
-  }
-}
-
 export const nfsExports = Array.from({ length: TARGETS }, (_, n) => `export-${n}`)
 
 export function nfsKind(server: NfsServer): StorageKind {
-  const placeOf = (target: number) => `${OUTSIDE}:${server.port}:_${nfsExports[target]}`
+  const pathOf = (target: number) => `${MOUNTS}/${OUTSIDE}:${server.port}:_${nfsExports[target]}`
   return {
-    ...mounted(placeOf),
     wanted: (target) => ({ uri: `nfs://${OUTSIDE}:${server.port}/${nfsExports[target]}` }),
-    connectByHand: (host, target) =>
-      mountByHand(host, placeOf(target), `-t nfs -o soft,port=${server.port} ${OUTSIDE}:/${nfsExports[target]}`),
+    watched: (target) => ['mounts', `${pathOf(target)} `],
+    takeAway: (host, target) => host.exec(['umount', pathOf(target)]),
+    connectByHand: async (host, target) => {
+      const source = `-t nfs -o soft,port=${server.port} ${OUTSIDE}:/${nfsExports[target]}`
+      await host.sh(`mkdir -p -m 700 ${MOUNTS} ${pathOf(target)}; mount ${source} ${pathOf(target)}`)
+    },
+    disconnectByHand: (host, target) => host.exec(['umount', pathOf(target)]),
     breakDown: () => server.kill(),
     repair: () => server.start(),
+    leftovers: `grep ' ${MOUNTS}/' /proc/self/mountinfo; ls ${MOUNTS}`,
   }
 }
 
