@@ -58,6 +58,9 @@ describeWithHosts('storage connections of a virtual host', () => {
       kind = kindOf[scheme]
     })
     const connectedTimes = (target: number, work: () => Promise<void>) => watching(host, kind.watched(target), work)
+    /** Once the kernel has it so many times. */
+    const isConnected = (target: number, times: number, timeoutMs = CONNECT_MS) =>
+      eventually(async () => expect(await countNow(host, kind.watched(target))).toBe(times), { timeoutMs })
 
     it('is connected if and only if an id is left, and never twice, while many clients manage and unmanage', async () => {
       const ids = [`${scheme}-one`, `${scheme}-two`] as const
@@ -81,9 +84,9 @@ describeWithHosts('storage connections of a virtual host', () => {
         `${scheme}: ${accepted} of ${CLIENTS * REQUESTS_EACH} changes accepted, ${seen.looks} looks\n`,
       )
       const left = (await held.settled()).filter((id) => (ids as readonly string[]).includes(id))
-      expect(await countNow(host, kind.watched(0))).toBe(left.length > 0 ? 1 : 0)
+      await isConnected(0, left.length > 0 ? 1 : 0)
       await held.release(...left)
-      expect(await countNow(host, kind.watched(0))).toBe(0)
+      await isConnected(0, 0)
     }, 300_000)
 
     it('is managed at once while its target is down, and connects one step of the backoff after the repair', async () => {
@@ -106,9 +109,7 @@ describeWithHosts('storage connections of a virtual host', () => {
       const { least } = await connectedTimes(1, async () => {
         await kind.takeAway(host, 1)
         const takenMs = performance.now()
-        await eventually(async () => expect(await countNow(host, kind.watched(1))).toBe(1), {
-          timeoutMs: 2 * PROBE_INTERVAL_MS,
-        })
+        await isConnected(1, 1, 2 * PROBE_INTERVAL_MS)
         process.stdout.write(`${scheme}: back after ${((performance.now() - takenMs) / 1_000).toFixed(1)} s\n`)
       })
       expect(least).toBe(0)
