@@ -165,7 +165,6 @@ describe('posix of a server', () => {
   it.each([
     ['nfs', 'nfs4', 'nodev,nosuid,soft,nosharecache,timeo=100,retrans=3,retry=0'],
     ['lustre', 'lustre', 'nodev,nosuid'],
-    ['glusterfs', 'fuse.glusterfs', 'nodev,nosuid'],
   ])('is what mount(8) is given as server:/path with the type %s', async (type, shown, words) => {
     const at = await place(posix, `posix://server/a/b?fstype=${type}`, { fsTypes: { [type]: shown } })
     await at.connect()

@@ -13,6 +13,8 @@ const PROGRAM = 'glusterfs'
 /** VDSM's name for the directory of these mounts. */
 const BELOW = 'glusterSD'
 const DEADLINE_MS = 30_000
+/** ENOTCONN */
+const NOT_CONNECTED = 107
 const LISTING_MS = 10_000
 const MAX_LOG_BYTES = 4 * 1024 * 1024
 const LOG_TAIL_BYTES = 16 * 1024
@@ -35,7 +37,7 @@ export function createGlusterfsDriver(options: GlusterfsOptions): StorageDriver<
     await mkdir(dirname(log), { recursive: true, mode: 0o700 })
     await rm(log, { force: true })
     const result = await call(PROGRAM, glusterfsArguments(uri, means, log, mountPoint))
-    if (!went(result)) return result
+    if (!went(result)) return named(result)
     // it says that all is well before it has spoken to any brick
     const limits = { timeoutMs: LISTING_MS, signal: neverAborted, own: [] }
     const words = await listingFault(run, mountPoint, limits)
@@ -47,7 +49,8 @@ export function createGlusterfsDriver(options: GlusterfsOptions): StorageDriver<
   const kind: MountKind<'glusterfs'> = {
     needs: { programs: { [PROGRAM]: 'glusterfs-client' }, fileSystems: ['fuse'], devices: ['/dev/fuse'] },
     place: ({ host, port, path }) => join(BELOW, mountPointName(`${authorityOf(host, port)}:${path}`)),
-    isOurs: ({ fsType }) => fsType === 'fuse.glusterfs',
+    isOurs: ({ fsType, source }, { path }) =>
+      fsType === 'fuse.glusterfs' && (source.endsWith(`:${path}`) || source.endsWith(`:${path.slice(1)}`)),
     mount,
     umount: () => remoteUmount,
     moreWords: (mountPoint) => lastErrors(logOf(mountPoint)),
@@ -87,6 +90,12 @@ export function glusterfsArguments(
     mountPoint,
   ]
 }
+
+/** The client ends with the number of the error, and says nothing. */
+const named = (result: RunResult): RunResult =>
+  result.outcome === 'exited' && result.code === NOT_CONNECTED && result.stderr.trim() === ''
+    ? { ...result, stderr: 'not connected: none of its servers answers' }
+    : result
 
 /** What the client said last, without its own places in the code. */
 async function lastErrors(log: string): Promise<string> {

@@ -48,6 +48,8 @@ export function nfsOptions({ port }: Pick<NfsUri, 'port'>, options: StorageOptio
 
 const sourceOf = ({ host, path }: NfsUri): string => `${host}:${path}`
 
-/** The kernel shows the source as it was given, with or without slashes at its end. */
-const isSource = ({ source }: Mount, uri: NfsUri): boolean =>
-  source.replace(/(?<=:\/.*)\/+$/, '').toLowerCase() === sourceOf(uri).toLowerCase()
+/** The kernel shows the source as it was given, by whomever: with slashes at its end, or the host in capitals. */
+function isSource({ source }: Mount, { host, path }: NfsUri): boolean {
+  const [, shownHost = '', shownPath = ''] = /^(\[[^\]]*\]|[^:]*):(.*)$/s.exec(source) ?? []
+  return shownHost.toLowerCase() === host && (shownPath.replace(/(?<=.)\/+$/, '') || '/') === path
+}

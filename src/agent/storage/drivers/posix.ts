@@ -23,7 +23,6 @@ const localUmount: Readonly<Record<Grip, readonly (readonly string[])[]>> = {
 /** What the kernel calls a remote filesystem that mount(8) was told by that name. */
 const shownAs: Readonly<Record<PosixRemoteUri['fsType'], readonly string[]>> = {
   ceph: ['ceph'],
-  glusterfs: ['fuse.glusterfs'],
   lustre: ['lustre'],
   nfs: ['nfs', 'nfs4'],
   nfs4: ['nfs4'],
