@@ -28,7 +28,7 @@ const meanings: readonly (readonly [words: RegExp, type: string, number: number]
   [/stale (nfs )?file handle/i, 'stale', 384],
   [/permission denied|access denied|operation not permitted/i, 'permission', 469],
   [
-    /connection (refused|timed out|reset)|timed out while|no route to host|(network|host) is unreachable|host is down|not connected|input\/output error|name or service not known|temporary failure in name resolution|failed to resolve|dns resolution failed/i,
+    /connection (refused|timed out|reset)|timed out while|no route to host|(network|host) is unreachable|host is down|not connected|input\/output error|name or service not known|temporary failure in name resolution|failed to resolve|dns resolution failed|failed to fetch mon config/i,
     'connect',
     451,
   ],

@@ -27,7 +27,7 @@ const kind: MountKind<'nfs'> = {
   needs: { programs: { 'mount.nfs': 'nfs-common' }, fileSystems: ['nfs', 'nfs4'] },
   place: ({ host, port, path }) => mountPointName(`${authorityOf(host, port)}:${path}`),
   isOurs: (mount, uri) => mount.fsType.startsWith('nfs') && isSource(mount, uri),
-  mount: (uri, { options }, mountPoint, call) =>
+  mount: (uri, { options }, { mountPoint, call }) =>
     call('mount', ['-t', 'nfs', '-o', nfsOptions(uri, options).join(','), sourceOf(uri), mountPoint]),
   umount: () => remoteUmount,
   // the kernel's client goes on asking; a handle that is stale stays so
