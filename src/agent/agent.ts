@@ -1,6 +1,7 @@
 import 'reflect-metadata'
 import { commandKinds } from '../wire/commands.js'
 import { type Hello, type HostFacts, PROTOCOL, type Welcome } from '../wire/session.js'
+import { type Abilities, AbilityWatch, abilitiesOf } from './abilities.js'
 import { formatAddress, parseAddress } from './address-book.js'
 import type { AgentConfig, EngineAddress } from './config.js'
 import { type ControlAnswer, type ControlServer, serveControl } from './control.js'
@@ -18,7 +19,7 @@ import { SessionClient } from './session-client.js'
 import { lockStateDirectory, type StateLock } from './state-lock.js'
 import { type AgentStatus, countEntries, identityStatus } from './status.js'
 import type { StorageDrivers } from './storage/driver.js'
-import { capabilitiesOf, createStorageDrivers } from './storage/drivers.js'
+import { createStorageDrivers } from './storage/drivers.js'
 import { StorageKeeper } from './storage/keeper.js'
 import { StorageState } from './storage/state.js'
 import { agentVersion } from './version.js'
@@ -49,7 +50,8 @@ interface Self {
   readonly bootId: string
   readonly facts: HostFacts
   readonly drivers: StorageDrivers
-  readonly capabilities: readonly string[]
+  /** When it started. */
+  readonly abilities: Abilities
 }
 
 class Agent implements RunningAgent {
@@ -57,6 +59,7 @@ class Agent implements RunningAgent {
   private stopped: Promise<void> | null = null
   private readonly client: SessionClient
   private readonly renewal: CertificateRenewal
+  private readonly abilities: AbilityWatch
   private readonly runner: Runner
   private readonly observations: ObservationOutbox
   private readonly keeper: StorageKeeper
@@ -90,6 +93,11 @@ class Agent implements RunningAgent {
       current: this.client.current,
       logger,
     })
+    this.abilities = new AbilityWatch(self.abilities, {
+      drivers: self.drivers,
+      logger,
+      onChanged: () => this.client.drop(),
+    })
     this.observations = createObservationOutbox(this.client.current, logger)
     this.keeper = new StorageKeeper({
       state,
@@ -113,8 +121,8 @@ class Agent implements RunningAgent {
     const journal = await openJournal(stateDir, logger)
     const state = await StorageState.load(stateDir)
     const drivers = createStorageDrivers(stateDir)
-    const capabilities = await capabilitiesOf(drivers)
-    const self = { bootId: await readBootId(), facts: await readHostFacts(), drivers, capabilities }
+    const abilities = await abilitiesOf(drivers)
+    const self = { bootId: await readBootId(), facts: await readHostFacts(), drivers, abilities }
     const agent = new Agent(lock, logger, journal, identity, state, await readLearnedAddresses(stateDir), self, config)
     agent.control = await serveControl(
       stateDir,
@@ -124,6 +132,7 @@ class Agent implements RunningAgent {
     agent.keeper.start()
     agent.client.start()
     agent.renewal.start()
+    agent.abilities.start()
     logger.info({ host: identity.name, hostId: identity.hostId, agentId: journal.agentId, stateDir }, 'agent started')
     return agent
   }
@@ -139,6 +148,7 @@ class Agent implements RunningAgent {
     if (this.client.current.session !== null) await this.observations.drained(LAST_WORDS_MS)
     this.observations.stop()
     this.renewal.stop()
+    this.abilities.stop()
     await this.client.stop(reason)
     await within(STORAGE_STEP_MS, this.keeper.stop())
     await this.control?.close()
@@ -149,14 +159,15 @@ class Agent implements RunningAgent {
 
   private hello(): Hello {
     const { journal, self } = this
+    const { capabilities, lacks } = this.abilities.now
     return {
       agentId: journal.agentId,
       bootId: self.bootId,
       agentVersion: agentVersion(),
       protocol: PROTOCOL.current,
       kinds: Object.keys(commandKinds),
-      capabilities: [...self.capabilities],
-      facts: self.facts,
+      capabilities,
+      facts: { ...self.facts, lacks },
       incarnation: journal.incarnation,
       epoch: journal.epoch,
       seq: journal.seq,

@@ -63,6 +63,9 @@ describe('an iSCSI connection that is kept', () => {
     fake.open = [[process.pid, `/dev/${fake.kernel.disksOf(1)[0]}`]]
     fake.kernel.setState(1, 'FREE')
     await eventually(() => expect(observations.at(-1)?.fault?.message).toContain('is in use'))
+    const [said, looks] = [observations.length, fake.argv.length]
+    await eventually(() => expect(fake.argv.length).toBeGreaterThan(looks + 4))
+    expect(observations).toHaveLength(said)
     fake.kernel.setState(1, 'LOGGED_IN')
     await eventually(() => expect(status('a')).toBe('UP'))
     expect(fake.kernel.sessions()).toMatchObject([{ sid: 1 }])

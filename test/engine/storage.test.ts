@@ -69,6 +69,27 @@ describe('putting a storage connection', () => {
     expect((await get('bad-arguments')).status).toBe(404)
   })
 
+  it('refuses a scheme that the host has said it cannot connect, in its words, and stores nothing', async () => {
+    const { said } = helloOf('lame')
+    const lacks = [{ capability: 'storage:nfs', message: 'the program mount.nfs is not installed' }]
+    const lame = await WireAgent.open(engine.tcp, {
+      host: 'lame',
+      said: { ...said, capabilities: ['storage:local'], facts: { ...said.facts, lacks } },
+    })
+    const at = (id: string) => `/api/v1/hosts/${lame.hostId}/storage-connections/${id}`
+    const reply = await engine.http.put(at('a'), { uri: 'nfs://server/a' })
+    expect(reply).toMatchObject({
+      status: 409,
+      body: { type: 'urn:keelson:problem:unsupported-by-host', capability: 'storage:nfs' },
+    })
+    expect(reply.body.detail).toBe('lame lacks the capability storage:nfs: the program mount.nfs is not installed')
+    expect((await engine.http.put(at('a'), { uri: 'glusterfs://server/a' })).status).toBe(409)
+    expect((await engine.http.get(at('a'))).status).toBe(404)
+    expect((await engine.http.put(at('a'), { uri: 'local:///srv' })).status).toBe(202)
+    expect((await engine.http.get(`/api/v1/hosts/${lame.hostId}`)).body.facts.lacks).toEqual(lacks)
+    lame.vanish()
+  })
+
   it('refuses options that are no texts', async () => {
     const reply = await put('bad-options', { uri: 'local:///srv/a', options: { ro: true } })
     expect(reply.body.faults).toMatchObject([{ field: 'options' }])

@@ -89,6 +89,7 @@ describe('a storage URI', () => {
     ['posix:///dev/sdb1?fstype=ext4&options=ro', 'posix: has no parameter options'],
     ['posix://server/a?fstype=ext4', 'fstype must be one of ceph'],
     ['posix://server:7/a?fstype=nfs', 'takes no port'],
+    ['posix://server/volume/a --log-file=x?fstype=glusterfs', 'fstype must be one of ceph, lustre, nfs, nfs4'],
     ['nfs:///export', 'names no host'],
     ['nfs://:2049/export', 'names no host'],
     ['nfs:/export', 'nfs://server/path'],

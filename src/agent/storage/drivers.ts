@@ -19,11 +19,3 @@ export function createStorageDrivers(stateDir: string): StorageDrivers {
     posix: createPosixDriver({ mountRoot }),
   }
 }
-
-/** `storage:<scheme>` where nothing on this host stands in the way of the driver. */
-export async function capabilitiesOf(drivers: StorageDrivers): Promise<string[]> {
-  const obstacles = await Promise.all(
-    Object.entries(drivers).map(async ([scheme, driver]) => ({ scheme, obstacle: await driver.obstacle() })),
-  )
-  return obstacles.filter(({ obstacle }) => obstacle === null).map(({ scheme }) => `storage:${scheme}`)
-}

@@ -4,7 +4,7 @@ import { type ReadArguments, type StorageOptions, sameOptions } from '../../wire
 import { Backoff } from '../backoff.js'
 import { FaultError, faultOf } from '../fault.js'
 import type { Grip, Means, ProbeResult } from './driver.js'
-import { leftAsItIs, StuckError } from './faults.js'
+import { leftAsItIs, StuckError, whyNotAnew } from './faults.js'
 import { OwnNeeds, type OwnView } from './own-needs.js'
 import { ResetRequests } from './reset-requests.js'
 import { Sleeper } from './sleeper.js'
@@ -25,8 +25,8 @@ export class Target {
   faultAt: string | null = null
   private ownership: StoredTarget['ownership'] | null = null
   private connected = false
-  /** Connected, but of no use: to be connected anew. */
-  private broken = false
+  /** Connected, but of no use, and why: to be connected anew. */
+  private broken: Fault | null = null
   private stuck = false
   private probeSoon = false
   private connectedWith: StorageOptions = {}
@@ -114,7 +114,7 @@ export class Target {
     if (this.resets.some) return 'reset'
     if (!this.connected) return 'connect'
     if (this.ownership === 'preexisting') return 'probe'
-    return this.broken || !sameOptions(this.connectedWith, this.wanted.options) ? 'reconnect' : 'probe'
+    return this.broken !== null || !sameOptions(this.connectedWith, this.wanted.options) ? 'reconnect' : 'probe'
   }
 
   private readonly steps: { readonly [S in Step]: () => Promise<void> } = {
@@ -124,8 +124,6 @@ export class Target {
       await this.probeConnected()
     },
     reconnect: async () => {
-      // What cannot be let go of is looked at again before the next try: it may have come back by itself.
-      this.broken = false
       await this.disconnect('gently')
       await this.connect()
       await this.probeConnected()
@@ -170,13 +168,13 @@ export class Target {
     await this.writeDown()
     await driver.connect(uri, wanted)
     this.connected = true
-    this.broken = false
+    this.broken = null
   }
 
   private async disconnect(grip: Grip): Promise<void> {
     await this.options.driver.disconnect(this.options.uri, grip)
     this.connected = false
-    this.broken = false
+    this.broken = null
     this.stuck = false
   }
 
@@ -190,19 +188,25 @@ export class Target {
   /** A target that connects and is of no use all the same is not tried without a pause. */
   private async probeConnected(): Promise<void> {
     await this.probe()
-    if (this.broken || !this.connected) await this.sleeper.sleep(this.backoff.nextMs())
+    if (this.broken !== null || !this.connected) await this.sleeper.sleep(this.backoff.nextMs())
   }
 
   private judge(result: ProbeResult): void {
     if (this.stopping.signal.aborted) return
     if (result.seen === 'up' || result.seen === 'degraded') this.backoff.reset()
     this.connected = result.seen !== 'lost'
-    this.broken = result.seen === 'down' && result.heals !== true
+    this.broken = result.seen === 'down' && result.heals !== true ? result.fault : null
     this.stuck = false
     const works = result.seen === 'up' || result.seen === 'degraded'
     const changed = works && this.needs.judge(result.lacks ?? (() => null))
+    if (result.seen === 'down' && this.saysMore(result.fault)) return
     const shown = result.seen === 'up' ? this.show('UP', null) : this.show(works ? 'DEGRADED' : 'DOWN', result.fault)
     if (changed && !shown) this.options.onStatus(this)
+  }
+
+  /** The same, and why it could not be mended: a look that finds it as it was does not take that back. */
+  private saysMore({ type, message }: Fault): boolean {
+    return this.status === 'DOWN' && this.fault?.type === type && this.fault.message.startsWith(`${message};`)
   }
 
   private async resetNow(): Promise<void> {
@@ -236,7 +240,9 @@ export class Target {
 
   /** Shows what went wrong and waits before the next try; a stuck child is waited for, as long as it takes. */
   private async failed(step: Step, error: unknown): Promise<void> {
-    const fault = faultOf(error)
+    const fault = step === 'reconnect' && this.broken ? whyNotAnew(this.broken, faultOf(error)) : faultOf(error)
+    // what cannot be let go of is looked at again before the next try: it may have come back by itself
+    this.broken = null
     const typed = error instanceof FaultError
     if (!typed) this.options.logger.error({ err: error, target: this.key, step }, 'storage step broke')
     this.probeSoon = true

@@ -21,7 +21,7 @@ import type { StorageConnectionPut, StorageConnectionQuery } from './storage-con
 import { StorageConnection } from './storage-connection.entity.js'
 import { eventOf } from './storage-connection.events.js'
 import { intentOf, requireAble, sameIntent, type Wanted } from './storage-intent.js'
-import { requireArguments, requireCapable } from './storage-rules.js'
+import { incapable, isCapable, requireArguments } from './storage-rules.js'
 
 const listing: Listing<StorageConnection> = {
   entity: StorageConnection,
@@ -203,7 +203,7 @@ export class StorageConnections {
     if (!host) throw new NotFound(`host ${hostId}`)
     requireAble(host, 'storage.manage')
     if (vacant && ifMatch) throw notHere(hostId, connectionId)
-    if (vacant) requireCapable(host, read)
+    if (vacant && !isCapable(host, read)) throw incapable(await this.hosts.require(hostId, tx), read)
     if (vacant && !row) {
       // the project has a limit, or is not there
       await this.quotas.claim(tx, projectId, { connections: 1 }).catch(async (error: unknown) => {

@@ -19,10 +19,16 @@ export function requireArguments(given: StorageArguments): ReadArguments {
   }
 }
 
-/** @throws Conflict when the agent that is known of the host has said that it cannot drive the scheme */
-export function requireCapable(host: Pick<Host, 'name' | 'agentId' | 'capabilities'>, { uri }: ReadArguments): void {
-  const capability = `storage:${uri.scheme}`
-  if (host.agentId === null || host.capabilities.includes(capability)) return
-  const message = `${host.name} cannot connect ${uri.scheme}: it lacks the capability ${capability}`
-  throw new Conflict(`${message}, as its tools or its kernel are not there`, 'unsupported-by-host', { capability })
+const capabilityFor = ({ uri }: ReadArguments): string => `storage:${uri.scheme}`
+
+/** What is not known of a host does not stand in the way: its agent answers. */
+export const isCapable = (host: Pick<Host, 'agentId' | 'capabilities'>, read: ReadArguments): boolean =>
+  host.agentId === null || host.capabilities.includes(capabilityFor(read))
+
+/** In the words of the host's agent, where it has any. */
+export function incapable({ name, facts }: Pick<Host, 'name' | 'facts'>, read: ReadArguments): Conflict {
+  const capability = capabilityFor(read)
+  const lack = facts?.lacks?.find((one) => one.capability === capability)
+  const why = lack ? `: ${lack.message}` : ''
+  return new Conflict(`${name} lacks the capability ${capability}${why}`, 'unsupported-by-host', { capability })
 }

@@ -29,7 +29,7 @@ export class FakeHost {
     const last = args.at(-1) ?? ''
     if (program === 'umount') this.lose(last)
     else if (program === 'mount' || program in this.fsTypes)
-      this.show(last, args.at(-2) ?? '', this.typeOf(program, args))
+      this.show(last, sourceIn(program, args), this.typeOf(program, args))
     return exited(0)
   }
 
@@ -47,4 +47,10 @@ export class FakeHost {
     const type = program === 'mount' ? (args[args.indexOf('-t') + 1] ?? '') : program
     return this.fsTypes[type] ?? type
   }
+}
+
+function sourceIn(program: string, args: readonly string[]): string {
+  if (program === 'mount') return args.at(-2) ?? ''
+  const valueOf = (name: string) => args.find((arg) => arg.startsWith(name))?.slice(name.length) ?? ''
+  return `${valueOf('--volfile-server=')}:${valueOf('--volfile-id=')}${valueOf('--subdir-mount=')}`
 }

@@ -5,7 +5,7 @@ import { daemonsOf, endDaemons } from '../../host/daemons.js'
 import type { RunResult } from '../../host/run.js'
 import type { Means, StorageDriver } from '../driver.js'
 import { mountPointName } from '../mount-point.js'
-import { type Call, type MountedOptions, type MountKind, mountedDriver, remoteUmount } from './mounted.js'
+import { type MountedOptions, type MountKind, mountedDriver, type Place, remoteUmount } from './mounted.js'
 
 const PROGRAM = 'ceph-fuse'
 const BELOW = 'ceph'
@@ -21,7 +21,7 @@ export interface CephOptions extends MountedOptions {
 export function createCephDriver(options: CephOptions): StorageDriver<'ceph'> {
   const keyringOf = (mountPoint: string) => join(options.keyRoot, `${basename(mountPoint)}.keyring`)
 
-  const mount = async (uri: CephUri, means: Means, mountPoint: string, call: Call): Promise<RunResult> => {
+  const mount = async (uri: CephUri, means: Means, { mountPoint, call }: Place): Promise<RunResult> => {
     const keyring = keyringOf(mountPoint)
     const { user = 'admin' } = means.options
     const { secret } = means.credentials
@@ -54,7 +54,7 @@ export function createCephDriver(options: CephOptions): StorageDriver<'ceph'> {
 
 export function cephArguments(
   { monitors, path, fileSystem }: Pick<CephUri, 'monitors' | 'path' | 'fileSystem'>,
-  { options: { user = 'admin', ro }, credentials }: Means,
+  { options: { user = 'admin', ro } }: Pick<Means, 'options'>,
   keyring: string | null,
   mountPoint: string,
 ): string[] {
@@ -64,8 +64,8 @@ export function cephArguments(
     monitors.join(','),
     '--id',
     user,
-    ...(keyring === null ? [] : [`--keyring=${keyring}`]),
-    ...(credentials.secret === undefined ? ['--auth-client-required=none'] : []),
+    `--keyring=${keyring ?? '/dev/null'}`,
+    ...(keyring === null ? ['--auth-client-required=none'] : []),
     `--client_mountpoint=${path}`,
     ...(fileSystem === null ? [] : [`--client_fs=${fileSystem}`]),
     `--client_mount_timeout=${MOUNT_TIMEOUT_SECONDS}`,

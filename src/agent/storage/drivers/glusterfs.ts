@@ -1,5 +1,6 @@
 import { mkdir, open, rm, stat, truncate } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { authorityOf } from '../../../wire/storage/host.js'
 import type { GlusterfsUri } from '../../../wire/storage/schemes/glusterfs.js'
 import { daemonsOf, endDaemons } from '../../host/daemons.js'
@@ -7,12 +8,16 @@ import { type RunResult, run as runProgram } from '../../host/run.js'
 import type { Means, StorageDriver } from '../driver.js'
 import { listingFault } from '../listing.js'
 import { mountPointName } from '../mount-point.js'
-import { type Call, type MountedOptions, type MountKind, mountedDriver, remoteUmount, went } from './mounted.js'
+import { type MountedOptions, type MountKind, mountedDriver, type Place, remoteUmount, went } from './mounted.js'
 
 const PROGRAM = 'glusterfs'
 /** VDSM's name for the directory of these mounts. */
 const BELOW = 'glusterSD'
 const DEADLINE_MS = 30_000
+/** ENOTCONN */
+const NOT_CONNECTED = 107
+const SHOWN_MS = 10_000
+const LOOK_EVERY_MS = 20
 const LISTING_MS = 10_000
 const MAX_LOG_BYTES = 4 * 1024 * 1024
 const LOG_TAIL_BYTES = 16 * 1024
@@ -30,24 +35,25 @@ export function createGlusterfsDriver(options: GlusterfsOptions): StorageDriver<
   const { run = runProgram } = options
   const logOf = (mountPoint: string) => join(options.logRoot, `${basename(mountPoint)}.log`)
 
-  const mount = async (uri: GlusterfsUri, means: Means, mountPoint: string, call: Call): Promise<RunResult> => {
+  const mount = async (uri: GlusterfsUri, means: Means, { mountPoint, call, isShown }: Place): Promise<RunResult> => {
     const log = logOf(mountPoint)
     await mkdir(dirname(log), { recursive: true, mode: 0o700 })
     await rm(log, { force: true })
     const result = await call(PROGRAM, glusterfsArguments(uri, means, log, mountPoint))
-    if (!went(result)) return result
-    // it says that all is well before it has spoken to any brick
+    if (!went(result)) return named(result)
+    // it says that all is well before it is mounted, and before it has spoken to any server
+    await until(async () => (await isShown()) || (await daemonsOf(PROGRAM, mountPoint)).length === 0)
+    if (!(await isShown())) return failed('not connected: its client has ended')
     const limits = { timeoutMs: LISTING_MS, signal: neverAborted, own: [] }
     const words = await listingFault(run, mountPoint, limits)
-    if (words === null) return result
-    await call('umount', [...remoteUmount.lazily[0]!, mountPoint])
-    return { outcome: 'exited', code: 1, stdout: '', stderr: words, truncated: false }
+    return words === null ? result : failed(words)
   }
 
   const kind: MountKind<'glusterfs'> = {
     needs: { programs: { [PROGRAM]: 'glusterfs-client' }, fileSystems: ['fuse'], devices: ['/dev/fuse'] },
     place: ({ host, port, path }) => join(BELOW, mountPointName(`${authorityOf(host, port)}:${path}`)),
-    isOurs: ({ fsType }) => fsType === 'fuse.glusterfs',
+    isOurs: ({ fsType, source }, { path }) =>
+      fsType === 'fuse.glusterfs' && (source.endsWith(`:${path}`) || source.endsWith(`:${path.slice(1)}`)),
     mount,
     umount: () => remoteUmount,
     moreWords: (mountPoint) => lastErrors(logOf(mountPoint)),
@@ -87,6 +93,24 @@ export function glusterfsArguments(
     mountPoint,
   ]
 }
+
+async function until(done: () => Promise<boolean>): Promise<void> {
+  for (let waitedMs = 0; waitedMs < SHOWN_MS && !(await done()); waitedMs += LOOK_EVERY_MS) await delay(LOOK_EVERY_MS)
+}
+
+const failed = (words: string): RunResult => ({
+  outcome: 'exited',
+  code: 1,
+  stdout: '',
+  stderr: words,
+  truncated: false,
+})
+
+/** The client ends with the number of the error, and says nothing. */
+const named = (result: RunResult): RunResult =>
+  result.outcome === 'exited' && result.code === NOT_CONNECTED && result.stderr.trim() === ''
+    ? { ...result, stderr: 'not connected: none of its servers answers' }
+    : result
 
 /** What the client said last, without its own places in the code. */
 async function lastErrors(log: string): Promise<string> {

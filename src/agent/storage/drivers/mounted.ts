@@ -1,7 +1,7 @@
 import { mkdir, rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Fault } from '../../../wire/session.js'
-import type { StorageOptions } from '../../../wire/storage/arguments.js'
+import type { StorageCredentials, StorageOptions } from '../../../wire/storage/arguments.js'
 import type { StorageScheme, UriOf } from '../../../wire/storage/uri.js'
 import { faultOf } from '../../fault.js'
 import { type Mount, readMounts as readMountTable } from '../../host/mounts.js'
@@ -23,6 +23,14 @@ export interface MountedOptions {
 /** Runs a program with the driver's deadline. @throws StuckError when it cannot be ended */
 export type Call = (program: string, args: readonly string[]) => Promise<RunResult>
 
+/** Where something is to be mounted: the directory is there. */
+export interface Place {
+  readonly mountPoint: string
+  readonly call: Call
+  /** Whether the kernel shows it there by now. */
+  readonly isShown: () => Promise<boolean>
+}
+
 /** What tells one kind of mount from another. */
 export interface MountKind<S extends StorageScheme> {
   readonly needs: HostNeeds
@@ -30,13 +38,12 @@ export interface MountKind<S extends StorageScheme> {
   readonly place: (uri: UriOf<S>) => string
   /** Whether that is what the kernel shows at the mount point. */
   readonly isOurs: (mount: Mount, uri: UriOf<S>) => boolean
-  /** Mounts it at the place, which is there. */
-  readonly mount: (uri: UriOf<S>, means: Means, mountPoint: string, call: Call) => Promise<RunResult>
+  readonly mount: (uri: UriOf<S>, means: Means, place: Place) => Promise<RunResult>
   /** Arguments of umount(8), tried one after the other until nothing is mounted any more. */
   readonly umount: (uri: UriOf<S>) => Readonly<Record<Grip, readonly (readonly string[])[]>>
   /** Read-only, without having been asked to be, is a sign of trouble; not for what knows nothing else. */
   readonly alwaysReadOnly?: (uri: UriOf<S>) => boolean
-  /** Once nothing is mounted there: ends and removes whatever belonged to the mount. */
+  /** Of what is mounted by a client in user space: once nothing is mounted there, ends and removes what belonged to it. */
   readonly tidy?: (mountPoint: string) => Promise<void>
   /** What else the host knows of a mount that failed, behind the tool's words. */
   readonly moreWords?: (mountPoint: string) => Promise<string>
@@ -111,12 +118,14 @@ export function mountedDriver<S extends StorageScheme>(kind: MountKind<S>, optio
       await mkdir(dirname(mountPoint), { recursive: true, mode: 0o700 })
       await mkdir(mountPoint, { mode: 0o700 }).catch(unlessCode('EEXIST'))
       try {
-        const result = await kind.mount(uri, means, mountPoint, call)
-        // Killed in its last moment, it may have done its work.
-        if ((await found(uri)) !== undefined) return
+        const isShown = async () => (await found(uri)) !== undefined
+        const result = await kind.mount(uri, means, { mountPoint, call, isShown })
+        // Killed in its last moment, mount(8) may have done its work; a client that failed may not be gone from the table yet.
+        if ((went(result) || kind.tidy === undefined) && (await isShown())) return
+        if (await isShown()) await call('umount', [...kind.umount(uri).lazily[0]!, mountPoint])
         const words = went(result) ? 'it was mounted, and went at once' : wordsOf(result)
         const more = (await kind.moreWords?.(mountPoint)) ?? ''
-        throw mountFaultOf([words, more].filter((part) => part !== '').join('; '))
+        throw mountFaultOf(withoutSecrets([words, more].filter((part) => part !== '').join('; '), means.credentials))
       } catch (error) {
         // what cannot be ended may still mount it
         if (!(error instanceof StuckError)) await tidy(mountPoint).catch(() => undefined)
@@ -141,6 +150,10 @@ export function mountedDriver<S extends StorageScheme>(kind: MountKind<S>, optio
     },
   }
 }
+
+/** Some tools repeat what they were told when it makes no sense to them. */
+const withoutSecrets = (words: string, credentials: StorageCredentials): string =>
+  Object.values(credentials).reduce((text, secret) => text.replaceAll(secret, '***'), words)
 
 const becameReadOnly = ({ options, superOptions }: Mount, given: StorageOptions): boolean =>
   given.ro === undefined && (options.includes('ro') || superOptions.includes('ro'))

@@ -27,7 +27,7 @@ const kind: MountKind<'nfs'> = {
   needs: { programs: { 'mount.nfs': 'nfs-common' }, fileSystems: ['nfs', 'nfs4'] },
   place: ({ host, port, path }) => mountPointName(`${authorityOf(host, port)}:${path}`),
   isOurs: (mount, uri) => mount.fsType.startsWith('nfs') && isSource(mount, uri),
-  mount: (uri, { options }, mountPoint, call) =>
+  mount: (uri, { options }, { mountPoint, call }) =>
     call('mount', ['-t', 'nfs', '-o', nfsOptions(uri, options).join(','), sourceOf(uri), mountPoint]),
   umount: () => remoteUmount,
   // the kernel's client goes on asking; a handle that is stale stays so
@@ -48,6 +48,8 @@ export function nfsOptions({ port }: Pick<NfsUri, 'port'>, options: StorageOptio
 
 const sourceOf = ({ host, path }: NfsUri): string => `${host}:${path}`
 
-/** The kernel shows the source as it was given, with or without slashes at its end. */
-const isSource = ({ source }: Mount, uri: NfsUri): boolean =>
-  source.replace(/(?<=:\/.*)\/+$/, '').toLowerCase() === sourceOf(uri).toLowerCase()
+/** The kernel shows the source as it was given, by whomever: with slashes at its end, or the host in capitals. */
+function isSource({ source }: Mount, { host, path }: NfsUri): boolean {
+  const [, shownHost = '', shownPath = ''] = /^(\[[^\]]*\]|[^:]*):(.*)$/s.exec(source) ?? []
+  return shownHost.toLowerCase() === host && (shownPath.replace(/(?<=.)\/+$/, '') || '/') === path
+}

@@ -23,7 +23,6 @@ const localUmount: Readonly<Record<Grip, readonly (readonly string[])[]>> = {
 /** What the kernel calls a remote filesystem that mount(8) was told by that name. */
 const shownAs: Readonly<Record<PosixRemoteUri['fsType'], readonly string[]>> = {
   ceph: ['ceph'],
-  glusterfs: ['fuse.glusterfs'],
   lustre: ['lustre'],
   nfs: ['nfs', 'nfs4'],
   nfs4: ['nfs4'],
@@ -41,7 +40,7 @@ const kind: MountKind<'posix'> = {
   needs: { programs: { mount: 'mount', umount: 'mount' } },
   place: (uri) => (uri.host === null ? mountPointName(uri.path) : `posix/${mountPointName(`${uri.host}:${uri.path}`)}`),
   isOurs,
-  mount: async (uri, means, mountPoint, call) => call('mount', await argumentsFor(uri, means, mountPoint, call)),
+  mount: async (uri, means, { mountPoint, call }) => call('mount', await argumentsFor(uri, means, mountPoint, call)),
   umount: (uri) => (uri.host === null ? localUmount : remoteUmount),
   alwaysReadOnly: (uri) => alwaysReadOnly.has(uri.fsType),
 }

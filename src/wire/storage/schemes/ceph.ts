@@ -7,6 +7,8 @@ import { encodePath, pathOf } from '../uri-text.js'
 const MAX_MONITORS = 16
 /** Who names neither is sent to both: of the protocol's second and first version. */
 const DEFAULT_PORTS: readonly number[] = [3300, 6789]
+/** 12 bytes of its kind, age and length, and 16 or 32 of the key. */
+const KEY = /^[A-Za-z0-9+/]{38}==$|^[A-Za-z0-9+/]{59}=$/
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/
 
 /** `ceph://mon[:port][,mon…]/path?fs=<file system>`: the order of the monitors means nothing. */
@@ -27,8 +29,8 @@ export const ceph: SchemeRules<CephUri> = {
   },
   credentials: {
     secret: {
-      accepts: (value) => /^[A-Za-z0-9+/]{16,128}={0,2}$/.test(value),
-      takes: "a client's key in base64",
+      accepts: (value) => KEY.test(value),
+      takes: "a client's key in base64, as `ceph auth get-key` prints it",
     },
   },
   addressOf: (rest, parameters) => {

@@ -17,7 +17,8 @@ export const localFsTypes = [
   'vfat',
   'xfs',
 ] as const
-export const remoteFsTypes = ['ceph', 'glusterfs', 'lustre', 'nfs', 'nfs4'] as const
+/** Not glusterfs: mount(8) hands that to a shell script in which a blank of a path begins another argument. */
+export const remoteFsTypes = ['ceph', 'lustre', 'nfs', 'nfs4'] as const
 
 /**
  * What mount(8) mounts. `posix:///path?fstype=<type>`: a block device, an image file (both by their filesystem's type) or a
