@@ -63,7 +63,7 @@ describeWithHosts('iSCSI on a virtual host', () => {
     expect(await host.sh('ls /sys/class/iscsi_session')).toBe(before)
   }, 180_000)
 
-  it('is not let go of while its disk is mounted or open, and then is', async () => {
+  it('is not let go of while its disk is mounted, and then is', async () => {
     await held.hold('busy', { uri: uri('?lun=1') })
     await host.sh(`mke2fs -q -t ext4 ${await disk()}; mkdir -p /mnt/busy; mount ${await disk()} /mnt/busy`)
     expect(await held.delete('busy')).toMatchObject({ status: 202 })
