@@ -40,7 +40,9 @@ describe('what a host can do', () => {
       looks += 1
       return obstacle
     })
-    const onChanged = () => void (told += 1)
+    const onChanged = () => {
+      told += 1
+    }
     const watch = new AbilityWatch(await abilitiesOf(watched), {
       drivers: watched,
       logger: silentLogger,

@@ -51,6 +51,6 @@ export class FakeHost {
 
 function sourceIn(program: string, args: readonly string[]): string {
   if (program === 'mount') return args.at(-2) ?? ''
-  const valueOf = (name: string) => args.find((arg) => arg.startsWith(name))?.slice(name.length) ?? ''
-  return `${valueOf('--volfile-server=')}:${valueOf('--volfile-id=')}${valueOf('--subdir-mount=')}`
+  const givenAs = (name: string) => args.find((arg) => arg.startsWith(name))?.slice(name.length) ?? ''
+  return `${givenAs('--volfile-server=')}:${givenAs('--volfile-id=')}${givenAs('--subdir-mount=')}`
 }

@@ -95,6 +95,20 @@ export function mountedDriver<S extends StorageScheme>(kind: MountKind<S>, optio
     await rmdir(mountPoint).catch(unlessCode('ENOENT', 'EBUSY', 'ENOTEMPTY'))
   }
 
+  const mountAt = async (mountPoint: string, uri: UriOf<S>, means: Means): Promise<void> => {
+    const isShown = async () => (await found(uri)) !== undefined
+    const result = await kind.mount(uri, means, { mountPoint, call, isShown })
+    if (await isShown()) {
+      // Killed in its last moment, mount(8) may have done its work; a client that failed may not be gone from the table yet.
+      if (went(result) || kind.tidy === undefined) return
+      await call('umount', [...kind.umount(uri).lazily[0]!, mountPoint])
+    }
+    const words = went(result) ? 'it was mounted, and went at once' : wordsOf(result)
+    const more = (await kind.moreWords?.(mountPoint)) ?? ''
+    const all = [words, more].filter((part) => part !== '').join('; ')
+    throw mountFaultOf(withoutSecrets(all, means.credentials))
+  }
+
   const disconnect = async (uri: UriOf<S>, grip: Grip): Promise<void> => {
     const mountPoint = mountPointOf(uri)
     const attempts = kind.umount(uri)[grip]
@@ -118,14 +132,7 @@ export function mountedDriver<S extends StorageScheme>(kind: MountKind<S>, optio
       await mkdir(dirname(mountPoint), { recursive: true, mode: 0o700 })
       await mkdir(mountPoint, { mode: 0o700 }).catch(unlessCode('EEXIST'))
       try {
-        const isShown = async () => (await found(uri)) !== undefined
-        const result = await kind.mount(uri, means, { mountPoint, call, isShown })
-        // Killed in its last moment, mount(8) may have done its work; a client that failed may not be gone from the table yet.
-        if ((went(result) || kind.tidy === undefined) && (await isShown())) return
-        if (await isShown()) await call('umount', [...kind.umount(uri).lazily[0]!, mountPoint])
-        const words = went(result) ? 'it was mounted, and went at once' : wordsOf(result)
-        const more = (await kind.moreWords?.(mountPoint)) ?? ''
-        throw mountFaultOf(withoutSecrets([words, more].filter((part) => part !== '').join('; '), means.credentials))
+        await mountAt(mountPoint, uri, means)
       } catch (error) {
         // what cannot be ended may still mount it
         if (!(error instanceof StuckError)) await tidy(mountPoint).catch(() => undefined)
