@@ -14,7 +14,7 @@ export function trusting(certificate: string): typeof fetch {
         headers: Object.fromEntries(new Headers(headers)),
         signal: signal ?? undefined,
       }
-      const call = request(String(input), options, (reply) => {
+      const call = request(input instanceof Request ? input.url : input, options, (reply) => {
         const chunks: Buffer[] = []
         reply.on('data', (chunk: Buffer) => chunks.push(chunk))
         reply.on('error', reject)
