@@ -71,6 +71,18 @@ describe('connecting', () => {
     expect(await driver.probe(uri, {}, limits())).toEqual({ seen: 'up' })
   })
 
+  it('takes one that has just lost its connection (15) as it is, and leaves it to its replacement timeout', async () => {
+    const { fake, target, driver } = await place()
+    fake.intercept = (_, args) => {
+      if (!args.includes('--login')) return undefined
+      fake.kernel.setState(fake.kernel.logIn(target, '10.0.0.5', 'keelson'), 'FAILED')
+      return exited(15, 'iscsiadm: keelson: 1 session requested, but 1 already present.')
+    }
+    await driver.connect(uri, plain)
+    expect(fake.argv.join('\n')).not.toContain('logout')
+    expect(await driver.probe(uri, {}, limits())).toMatchObject({ seen: 'degraded' })
+  })
+
   it.each([
     ['refuses' as const, 'iscsi-login', 464],
     ['silent' as const, 'timeout', 464],
