@@ -8,10 +8,8 @@ const repository = fileURLToPath(new URL('..', import.meta.url))
 // jest runs ES modules only with the first; the second is silent about just that
 const nodeOptions = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning']
 
-// those on the machine itself, one after the other: mounts and loop devices are shared by all
-const hostTests = ['--testPathIgnorePatterns=/node_modules/', '--runInBand', 'test/hosts/']
 const passed = process.argv.slice(2)
-const args = passed.includes('--hosts') ? [...hostTests, ...passed.filter((arg) => arg !== '--hosts')] : passed
+const args = passed.includes('--hosts') ? hostTests(passed.filter((arg) => arg !== '--hosts')) : passed
 
 await ensureInstalled()
 await ensureBuilt()
@@ -26,3 +24,9 @@ process.on('SIGTERM', () => jest.kill('SIGTERM'))
 jest.on('exit', (code) => {
   process.exitCode = code ?? 1
 })
+
+/** On the machine itself and on virtual ones, one after the other: mounts, loop devices and processors are shared by all. */
+function hostTests(passed) {
+  const chosen = passed.some((arg) => arg.startsWith('test/')) ? [] : ['test/(hosts|e2e)/']
+  return ['--testPathIgnorePatterns=/node_modules/', '--runInBand', ...chosen, ...passed]
+}

@@ -1,19 +1,8 @@
 import { execFileSync } from 'node:child_process'
-import {
-  appendFileSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-} from 'node:fs'
+import { appendFileSync, cpSync, existsSync, mkdirSync, realpathSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { debootstrap, SUITE } from './debian.mjs'
 
-const SUITE = 'bookworm'
 const run = (program, args, options) =>
   execFileSync(program, args, { stdio: ['ignore', 'ignore', 'inherit'], ...options })
 
@@ -37,9 +26,7 @@ function makeTarball(tarball) {
   const directory = `${tarball}.partial.d`
   rmSync(directory, { recursive: true, force: true })
   mkdirSync(dirname(tarball), { recursive: true })
-  const proxy = execFileSync('apt-config', ['dump', '--format', '%v', 'Acquire::http::Proxy'], { encoding: 'utf8' })
-  const env = proxy ? { ...process.env, http_proxy: proxy } : process.env
-  run('debootstrap', ['--variant=minbase', SUITE, directory, mirror()], { env })
+  debootstrap(directory)
   run('tar', [
     '-cf',
     `${tarball}.partial`,
@@ -52,26 +39,6 @@ function makeTarball(tarball) {
   renameSync(`${tarball}.partial`, tarball)
   rmSync(directory, { recursive: true })
 }
-
-/** Where this machine's own packages come from. */
-function mirror() {
-  const lists = ['/etc/apt/sources.list', ...below('/etc/apt/sources.list.d')]
-  for (const file of lists.filter(existsSync)) {
-    const text = readFileSync(file, 'utf8')
-    const found = file.endsWith('.sources')
-      ? inStanzas(text)
-      : new RegExp(`^deb (?:\\[[^\\]]*\\] )?(\\S+) ${SUITE} `, 'm').exec(text)?.[1]
-    if (found) return found
-  }
-  throw new Error(`no apt source of this machine offers ${SUITE}`)
-}
-
-function inStanzas(text) {
-  const stanza = text.split(/\n\s*\n/).find((part) => new RegExp(`^Suites:.*\\b${SUITE}(\\s|$)`, 'm').test(part))
-  return stanza && /^URIs:\s*(\S+)/m.exec(stanza)?.[1]
-}
-
-const below = (directory) => (existsSync(directory) ? readdirSync(directory).map((name) => join(directory, name)) : [])
 
 function copyNode(root) {
   const npm = dirname(dirname(realpathSync(execFileSync('sh', ['-c', 'command -v npm'], { encoding: 'utf8' }).trim())))

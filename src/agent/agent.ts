@@ -1,7 +1,7 @@
 import 'reflect-metadata'
-import { join } from 'node:path'
 import { commandKinds } from '../wire/commands.js'
 import { type Hello, type HostFacts, PROTOCOL, type Welcome } from '../wire/session.js'
+import { type Abilities, AbilityWatch, abilitiesOf } from './abilities.js'
 import { formatAddress, parseAddress } from './address-book.js'
 import type { AgentConfig, EngineAddress } from './config.js'
 import { type ControlAnswer, type ControlServer, serveControl } from './control.js'
@@ -19,8 +19,7 @@ import { SessionClient } from './session-client.js'
 import { lockStateDirectory, type StateLock } from './state-lock.js'
 import { type AgentStatus, countEntries, identityStatus } from './status.js'
 import type { StorageDrivers } from './storage/driver.js'
-import { createLocalDriver } from './storage/drivers/local.js'
-import { createPosixDriver } from './storage/drivers/posix.js'
+import { createStorageDrivers } from './storage/drivers.js'
 import { StorageKeeper } from './storage/keeper.js'
 import { StorageState } from './storage/state.js'
 import { agentVersion } from './version.js'
@@ -47,11 +46,20 @@ export async function startAgent(config: AgentConfig, logger: Logger): Promise<R
   }
 }
 
+interface Self {
+  readonly bootId: string
+  readonly facts: HostFacts
+  readonly drivers: StorageDrivers
+  /** When it started. */
+  readonly abilities: Abilities
+}
+
 class Agent implements RunningAgent {
   private control: ControlServer | null = null
   private stopped: Promise<void> | null = null
   private readonly client: SessionClient
   private readonly renewal: CertificateRenewal
+  private readonly abilities: AbilityWatch
   private readonly runner: Runner
   private readonly observations: ObservationOutbox
   private readonly keeper: StorageKeeper
@@ -63,7 +71,7 @@ class Agent implements RunningAgent {
     private identity: HostIdentity,
     state: StorageState,
     learned: readonly string[],
-    private readonly self: { readonly bootId: string; readonly facts: HostFacts; readonly drivers: StorageDrivers },
+    private readonly self: Self,
     config: AgentConfig,
   ) {
     this.client = new SessionClient({
@@ -84,6 +92,11 @@ class Agent implements RunningAgent {
       onRenewed: (next) => this.renewed(next),
       current: this.client.current,
       logger,
+    })
+    this.abilities = new AbilityWatch(self.abilities, {
+      drivers: self.drivers,
+      logger,
+      onChanged: () => this.client.drop(),
     })
     this.observations = createObservationOutbox(this.client.current, logger)
     this.keeper = new StorageKeeper({
@@ -107,11 +120,9 @@ class Agent implements RunningAgent {
     const identity = await identityOrJoin(stateDir, config, logger)
     const journal = await openJournal(stateDir, logger)
     const state = await StorageState.load(stateDir)
-    const drivers: StorageDrivers = {
-      local: createLocalDriver(),
-      posix: createPosixDriver({ mountRoot: join(stateDir, 'mnt') }),
-    }
-    const self = { bootId: await readBootId(), facts: await readHostFacts(), drivers }
+    const drivers = createStorageDrivers(stateDir)
+    const abilities = await abilitiesOf(drivers)
+    const self = { bootId: await readBootId(), facts: await readHostFacts(), drivers, abilities }
     const agent = new Agent(lock, logger, journal, identity, state, await readLearnedAddresses(stateDir), self, config)
     agent.control = await serveControl(
       stateDir,
@@ -121,6 +132,7 @@ class Agent implements RunningAgent {
     agent.keeper.start()
     agent.client.start()
     agent.renewal.start()
+    agent.abilities.start()
     logger.info({ host: identity.name, hostId: identity.hostId, agentId: journal.agentId, stateDir }, 'agent started')
     return agent
   }
@@ -136,6 +148,7 @@ class Agent implements RunningAgent {
     if (this.client.current.session !== null) await this.observations.drained(LAST_WORDS_MS)
     this.observations.stop()
     this.renewal.stop()
+    this.abilities.stop()
     await this.client.stop(reason)
     await within(STORAGE_STEP_MS, this.keeper.stop())
     await this.control?.close()
@@ -146,14 +159,15 @@ class Agent implements RunningAgent {
 
   private hello(): Hello {
     const { journal, self } = this
+    const { capabilities, lacks } = this.abilities.now
     return {
       agentId: journal.agentId,
       bootId: self.bootId,
       agentVersion: agentVersion(),
       protocol: PROTOCOL.current,
       kinds: Object.keys(commandKinds),
-      capabilities: capabilitiesOf(self.drivers),
-      facts: self.facts,
+      capabilities,
+      facts: { ...self.facts, lacks },
       incarnation: journal.incarnation,
       epoch: journal.epoch,
       seq: journal.seq,
@@ -217,13 +231,6 @@ class Agent implements RunningAgent {
 
 export const heldError = (ids: readonly string[]): string =>
   `this host still holds ${ids.length} storage connections: ${ids.slice(0, 10).join(', ')}`
-
-/** `storage:<scheme>` where nothing on this host stands in the way of the driver. */
-function capabilitiesOf(drivers: StorageDrivers): string[] {
-  return Object.entries(drivers)
-    .filter(([, driver]) => driver.obstacle() === null)
-    .map(([scheme]) => `storage:${scheme}`)
-}
 
 /** The configured ones first; those of the join are there for who has configured nothing. */
 function addressesOf({ engines }: AgentConfig, identity: HostIdentity): EngineAddress[] {

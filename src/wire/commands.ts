@@ -22,11 +22,15 @@ export const storageOperatingStatuses = [
 ] as const
 export type StorageOperatingStatus = (typeof storageOperatingStatuses)[number]
 
-/** Be managed: hold this connection from now on, and keep it up (S1, S2). Credentials are never told again by anybody. */
+/**
+ * Be managed: hold this connection from now on, and keep it up (S1, S2). What may stand in it: `storage/arguments.ts`.
+ * Credentials are never told again by anybody.
+ */
 export class StorageManage {
   @Matches(CONNECTION_ID) connectionId!: string
   @IsString() @Length(1, 2048) uri!: string
   @IsObject() options!: Record<string, string>
+  /** Secrets by name: sealed wherever they are kept, and part of no digest, list, message or argv. */
   @IsOptional() @IsObject() credentials?: Record<string, string>
 }
 

@@ -57,6 +57,12 @@ export class Tool {
   @IsOptional() @IsString() @MaxLength(128) version!: string | null
 }
 
+/** What a host cannot do, and what of it stands in the way, by name. */
+export class Lack {
+  @IsString() @MaxLength(64) capability!: string
+  @IsString() @MaxLength(255) message!: string
+}
+
 /** What a host says about itself. Memory in bytes. */
 export class HostFacts {
   @IsString() @MaxLength(255) hostname!: string
@@ -67,6 +73,8 @@ export class HostFacts {
   @IsString() @MaxLength(255) cpuModel!: string
   @IsInt() @Min(0) memoryBytes!: number
   @IsArray() @ArrayMaxSize(64) @ValidateNested({ each: true }) @Type(() => Tool) tools!: Tool[]
+  /** Left out by older agents. */
+  @IsOptional() @IsArray() @ArrayMaxSize(64) @ValidateNested({ each: true }) @Type(() => Lack) lacks?: Lack[]
 }
 
 /** The first message on a connection. Which host it is from is not in it: the certificate of the connection says so. */

@@ -9,12 +9,23 @@ const refused: readonly (readonly [what: string, payload: object, type: string])
   ['no URI', { connectionId: 'c1', options: {} }, 'bad-payload'],
   ['a URI that is no text', { connectionId: 'c1', uri: 7, options: {} }, 'bad-payload'],
   ['options that are no object', { connectionId: 'c1', uri: 'local:///srv', options: 'ro' }, 'bad-payload'],
+  [
+    'credentials that are no object',
+    { connectionId: 'c1', uri: 'local:///srv', options: {}, credentials: 'x' },
+    'bad-payload',
+  ],
   ['an id with a slash', { connectionId: 'a/b', uri: 'local:///srv', options: {} }, 'bad-payload'],
   ['a URI without a scheme', { connectionId: 'c1', uri: '/srv', options: {} }, 'bad-arguments'],
   ['an unknown scheme', { connectionId: 'c1', uri: 'floppy:///a', options: {} }, 'bad-arguments'],
   ['a path that climbs', { connectionId: 'c1', uri: 'local:///srv/../etc', options: {} }, 'bad-arguments'],
   ['an unknown parameter', { connectionId: 'c1', uri: 'local:///srv?speed=9', options: {} }, 'bad-arguments'],
   ['no filesystem type', { connectionId: 'c1', uri: 'posix:///srv', options: {} }, 'bad-arguments'],
+  [
+    'a credential where there is none',
+    { connectionId: 'c1', uri: 'local:///srv', options: {}, credentials: { secret: 'swordfish' } },
+    'bad-arguments',
+  ],
+  ['a server without a path', { connectionId: 'c1', uri: 'nfs://server', options: {} }, 'bad-arguments'],
   ['an unknown option', { connectionId: 'c1', uri: 'local:///srv', options: { fast: 'yes' } }, 'bad-arguments'],
 ]
 

@@ -81,6 +81,41 @@ describe('putting a storage connection', () => {
     expect((await get('bad-uri')).status).toBe(404)
   })
 
+  it.each([
+    ['an option that the scheme does not have', { uri: 'local:///srv/a', options: { ro: '' } }, 'options.ro'],
+    ['a value that the option does not take', { uri: 'nfs://server/a', options: { timeo: 'soon' } }, 'options.timeo'],
+    [
+      'a user without a password',
+      { uri: 'iscsi://host/iqn.2026-01.org.example?chapUser=kim' },
+      'credentials.chapPassword',
+    ],
+  ])('refuses %s, naming the field', async (_what, body, field) => {
+    const reply = await put('bad-arguments', body)
+    expect(reply).toMatchObject({ status: 422, body: { number: 453, faults: [{ field }] } })
+    expect((await get('bad-arguments')).status).toBe(404)
+  })
+
+  it('refuses a scheme that the host has said it cannot connect, in its words, and stores nothing', async () => {
+    const { said } = helloOf('lame')
+    const lacks = [{ capability: 'storage:nfs', message: 'the program mount.nfs is not installed' }]
+    const lame = await WireAgent.open(engine.tcp, {
+      host: 'lame',
+      said: { ...said, capabilities: ['storage:local'], facts: { ...said.facts, lacks } },
+    })
+    const at = (id: string) => `/api/v1/hosts/${lame.hostId}/storage-connections/${id}`
+    const reply = await engine.http.put(at('a'), { uri: 'nfs://server/a' })
+    expect(reply).toMatchObject({
+      status: 409,
+      body: { type: 'urn:keelson:problem:unsupported-by-host', capability: 'storage:nfs' },
+    })
+    expect(reply.body.detail).toBe('lame lacks the capability storage:nfs: the program mount.nfs is not installed')
+    expect((await engine.http.put(at('a'), { uri: 'glusterfs://server/a' })).status).toBe(409)
+    expect((await engine.http.get(at('a'))).status).toBe(404)
+    expect((await engine.http.put(at('a'), { uri: 'local:///srv' })).status).toBe(202)
+    expect((await engine.http.get(`/api/v1/hosts/${lame.hostId}`)).body.facts.lacks).toEqual(lacks)
+    lame.vanish()
+  })
+
   it('refuses options that are no texts', async () => {
     const reply = await put('bad-options', { uri: 'local:///srv/a', options: { ro: true } })
     expect(reply.body.faults).toMatchObject([{ field: 'options' }])
@@ -107,10 +142,10 @@ describe('putting a storage connection', () => {
 
   it('changes the arguments under If-Match', async () => {
     await managed('changed')
-    const reply = await put('changed', { uri: 'local:///srv/b', options: { ro: 'true' } }, { 'if-match': '"g1"' })
+    const reply = await put('changed', { uri: 'nfs://server/b', options: { ro: 'true' } }, { 'if-match': '"g1"' })
     expect(reply).toMatchObject({
       status: 202,
-      body: { generation: 2, provisioningStatus: 'PENDING_UPDATE', uri: 'local:///srv/b' },
+      body: { generation: 2, provisioningStatus: 'PENDING_UPDATE', uri: 'nfs://server/b' },
     })
     expect(await agent.command()).toMatchObject({ generation: 2, payload: { options: { ro: 'true' } } })
   })

@@ -59,9 +59,9 @@ const bodies: Readonly<Record<string, Fields>> = {
   'joinTokens.create': { name: 'never', lifeMs: 60_000, uses: 1, replace: false },
   'settings.put': { value: 20_000 },
   'storageConnections.put': {
-    uri: 'local:///srv/never',
-    options: { ro: 'true' },
-    credentials: { chapPassword: 'never' },
+    uri: 'iscsi://192.0.2.1/iqn.2026-01.org.example:never?chapUser=never',
+    options: { lun: '1' },
+    credentials: { chapPassword: 'never-never-never' },
     projectId: DEFAULT_PROJECT,
   },
   'storages.create': { ...storage, projectId: DEFAULT_PROJECT },

@@ -1,4 +1,5 @@
-import { FaultError } from '../fault.js'
+import type { Fault } from '../../wire/session.js'
+import { FaultError, makeFault } from '../fault.js'
 
 /** Storage's faults with VDSM's numbers beside them. */
 export const badArguments = (message: string) => new FaultError('bad-arguments', message, 453)
@@ -6,8 +7,37 @@ export const connectFailed = (message: string) => new FaultError('connect', mess
 export const disconnectFailed = (message: string) => new FaultError('disconnect', message, 452)
 export const mountFailed = (message: string) => new FaultError('mount', message, 477)
 export const notPermitted = (message: string) => new FaultError('permission', message, 469)
+export const optionsConflict = (target: string, holder: string, options: Readonly<Record<string, string>>) =>
+  new FaultError(
+    'options-conflict',
+    `${target} is held by ${holder} with other options: ${JSON.stringify(options)}`,
+    453,
+  )
+export const unsupported = (message: string) => new FaultError('unsupported', message, 100)
+export const leftAsItIs = (target: string) =>
+  new FaultError('preexisting', `${target} was connected before this agent managed it, and is left as it is`)
 export const notRegistered = (connectionId: string) =>
   new FaultError('not-registered', `no storage connection ${connectionId} is managed on this host`, 479)
+
+/** What is of no use, and cannot be let go of to be connected anew: the reason stays what it is. */
+export const whyNotAnew = ({ type, message, number }: Fault, hindrance: Fault): Fault =>
+  makeFault(type, `${message}; it cannot be connected anew: ${hindrance.message}`, number)
+
+/** What the words of mount(8), its helpers and the kernel mean, in VDSM's numbers; what is not known is `mount`. */
+const meanings: readonly (readonly [words: RegExp, type: string, number: number])[] = [
+  [/stale (nfs )?file handle/i, 'stale', 384],
+  [/permission denied|access denied|operation not permitted/i, 'permission', 469],
+  [
+    /connection (refused|timed out|reset)|timed out while|no route to host|(network|host) is unreachable|host is down|not connected|input\/output error|name or service not known|temporary failure in name resolution|failed to resolve|dns resolution failed|failed to fetch mon config/i,
+    'connect',
+    451,
+  ],
+]
+
+export function mountFaultOf(words: string): FaultError {
+  const [, type, number] = meanings.find(([known]) => known.test(words)) ?? []
+  return type === undefined ? mountFailed(words) : new FaultError(type, words, number)
+}
 
 /** A child of a step or a probe hangs and cannot be killed; `ended` resolves when it goes after all. */
 export class StuckError extends FaultError {

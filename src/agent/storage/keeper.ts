@@ -2,13 +2,21 @@ import type { StorageManage, StorageManaged, StorageResetDone, StorageUnmanaged 
 import { type StorageOperatingStatus, storageSubject, subjectKey } from '../../wire/commands.js'
 import { digestOf } from '../../wire/digest.js'
 import type { Fault, InventoryItem, Observation } from '../../wire/session.js'
+import {
+  type ReadArguments,
+  type StorageArguments,
+  type StorageOptions,
+  sameOptions,
+} from '../../wire/storage/arguments.js'
+import type { StorageUri } from '../../wire/storage/uri.js'
 import { FaultError } from '../fault.js'
 import type { Logger } from '../logger.js'
-import type { StorageDriver, StorageDrivers, StorageOptions } from './driver.js'
-import { badArguments, notRegistered } from './faults.js'
+import { requireArguments } from './arguments.js'
+import type { StorageDriver, StorageDrivers } from './driver.js'
+import { notRegistered, optionsConflict } from './faults.js'
 import type { StorageState, StoredConnection } from './state.js'
-import { Target, type TargetOptions, type TargetSettings } from './target.js'
-import { parseStorageUri, type StorageUri } from './uri.js'
+import { Target } from './target.js'
+import type { TargetOptions, TargetSettings } from './target-options.js'
 
 export interface KeeperOptions {
   readonly state: StorageState
@@ -17,7 +25,7 @@ export interface KeeperOptions {
   readonly logger: Logger
   readonly onObservation: (observation: Observation) => void
   readonly random?: () => number
-  readonly backoff?: TargetOptions['backoff']
+  readonly backoff?: TargetOptions<Target>['backoff']
   readonly settings?: Partial<TargetSettings>
 }
 
@@ -43,21 +51,26 @@ export interface LeavingTarget {
 export class StorageKeeper {
   private readonly targets = new Map<string, Target>()
   private readonly settings: TargetSettings
+  private order = 0
+  /** Understood once for each: many ids may share a target. */
+  private readonly read = new WeakMap<StoredConnection, StorageOptions | null>()
 
   constructor(private readonly options: KeeperOptions) {
-    this.settings = { probeIntervalMs: 10_000, probeTimeoutMs: 10_000, ...options.settings }
+    this.settings = { probeIntervalMs: 10_000, probeTimeoutMs: 3_000, ...options.settings }
   }
 
   /** Takes up what the disk says: ids that are managed, and targets of this boot that were not let go of yet. */
   start(): void {
     const { state, bootId } = this.options
-    for (const [id, { target, uri, options }] of state.connections) {
-      this.takeUp(target, uri, options)?.hold(id, options)
-    }
-    for (const [key, { bootId: connectedIn, uri, options }] of state.targets) {
-      if (connectedIn === bootId) this.takeUp(key, uri, options)
+    const inOrder = [...state.connections].sort(([, a], [, b]) => (a.order ?? 0) - (b.order ?? 0))
+    this.order = inOrder.at(-1)?.[1].order ?? 0
+    for (const [id, connection] of inOrder) this.takeUp(connection, (target, read) => target.hold(id, read))
+    for (const [key, stored] of state.targets) {
+      if (stored.bootId === bootId)
+        this.takeUp(stored, (_, { options }) => state.targets.set(key, { ...stored, options }))
       else if (!this.targets.has(key)) state.targets.delete(key)
     }
+    this.tidy()
     for (const target of this.targets.values()) target.start()
   }
 
@@ -70,22 +83,23 @@ export class StorageKeeper {
   }
 
   /** Registered when this resolves; whether it connects is seen by observations (S1). */
-  async manage({ connectionId, uri, options }: StorageManage, generation: number): Promise<StorageManaged> {
+  async manage(asked: StorageManage, generation: number): Promise<StorageManaged> {
     const { state } = this.options
-    const parsed = parseStorageUri(uri)
-    const driver = this.driverOf(parsed)
-    const obstacle = driver.obstacle()
+    const { connectionId, uri, options, credentials } = asked
+    const read = requireArguments(asked)
+    const { target: key } = read.uri
+    const obstacle = await this.driverOf(read.uri).obstacle()
     if (obstacle !== null) throw new FaultError(obstacle.type, obstacle.message, obstacle.number)
-    driver.checkOptions(options)
-    this.refuseOtherOptions(connectionId, parsed.target, options)
+    this.refuseOtherOptions(connectionId, read)
     const before = state.connections.get(connectionId)
-    await this.store(connectionId, { uri, options, generation, target: parsed.target })
-    if (before !== undefined && before.target !== parsed.target) this.targets.get(before.target)?.release(connectionId)
-    const target = this.targetOf(parsed.target, uri, options)
-    target.hold(connectionId, options)
+    this.order += 1
+    await this.store(connectionId, { uri, options, credentials, generation, target: key, order: this.order })
+    if (before !== undefined && before.target !== key) this.targets.get(before.target)?.release(connectionId)
+    const target = this.targetOf(read)
+    target.hold(connectionId, read)
     target.start()
     this.observe(connectionId, target)
-    return { target: parsed.target }
+    return { target: key }
   }
 
   async unmanage(connectionId: string): Promise<StorageUnmanaged> {
@@ -108,14 +122,15 @@ export class StorageKeeper {
     return this.options.state.connections.get(subjectKey(subject))?.generation
   }
 
+  /** The digest leaves credentials out: their change is a generation, and a hash of a password is a way to it. */
   inventory(): InventoryItem[] {
-    return [...this.options.state.connections].map(([id, { uri, options, generation, target }]) => ({
-      subject: storageSubject(id),
+    return this.held().map(({ connectionId, uri, target, generation, status, fault }) => ({
+      subject: storageSubject(connectionId),
       generation,
-      status: this.targets.get(target)?.status ?? 'UNKNOWN',
+      status,
       origin: 'plane',
-      digest: digestOf({ uri, options }),
-      fault: this.targets.get(target)?.fault ?? null,
+      digest: digestOf({ uri, options: this.options.state.connections.get(connectionId)?.options }),
+      fault,
       detail: { uri, target },
     }))
   }
@@ -123,8 +138,17 @@ export class StorageKeeper {
   held(): HeldConnection[] {
     return [...this.options.state.connections].map(([connectionId, { uri, generation, target: key }]) => {
       const target = this.targets.get(key)
-      const { status = 'UNKNOWN', preexisting = false, fault = null, faultAt = null } = target ?? {}
-      return { connectionId, uri, target: key, generation, status, preexisting, fault, faultAt }
+      const { status, fault, faultAt } = target?.viewOf(connectionId) ?? unknownView
+      return {
+        connectionId,
+        uri,
+        target: key,
+        generation,
+        status,
+        preexisting: target?.preexisting ?? false,
+        fault,
+        faultAt,
+      }
     })
   }
 
@@ -138,24 +162,31 @@ export class StorageKeeper {
     await Promise.all([...this.targets.values()].map((target) => target.stop()))
   }
 
-  /** What an agent of another version wrote down may not be understood: it stays as it is, and the rest goes on. */
-  private takeUp(key: string, uri: string, options: StorageOptions): Target | null {
-    try {
-      return this.targetOf(key, uri, options)
-    } catch (error) {
-      this.options.logger.error({ err: error, uri }, 'a storage connection on disk is not understood')
-      return null
+  private tidy(): void {
+    for (const driver of Object.values(this.options.drivers)) {
+      driver.tidy?.().catch((error: unknown) => {
+        this.options.logger.warn({ err: error }, 'what a crash may have left behind of storage could not be removed')
+      })
     }
   }
 
-  private targetOf(key: string, uri: string, options: StorageOptions): Target {
-    const known = this.targets.get(key)
+  /** What an agent of another version wrote down may not be understood: it stays as it is, and the rest goes on. */
+  private takeUp(stored: StorageArguments, use: (target: Target, read: ReadArguments) => void): void {
+    try {
+      const read = requireArguments(stored)
+      use(this.targetOf(read), read)
+    } catch (error) {
+      this.options.logger.error({ err: error, uri: stored.uri }, 'a storage connection on disk is not understood')
+    }
+  }
+
+  private targetOf(read: ReadArguments): Target {
+    const known = this.targets.get(read.uri.target)
     if (known !== undefined) return known
-    const parsed = parseStorageUri(uri)
     const { state, bootId, logger, random, backoff } = this.options
-    const target = new Target(key, options, {
-      uri: parsed,
-      driver: this.driverOf(parsed),
+    const target = new Target(read.uri.target, read, {
+      uri: read.uri,
+      driver: this.driverOf(read.uri),
       state,
       bootId,
       settings: this.settings,
@@ -167,7 +198,7 @@ export class StorageKeeper {
       },
       onGone: ({ key }) => this.targets.delete(key),
     })
-    this.targets.set(key, target)
+    this.targets.set(target.key, target)
     return target
   }
 
@@ -177,12 +208,24 @@ export class StorageKeeper {
   }
 
   /** One target is connected in one way: ids that share it must agree on how. */
-  private refuseOtherOptions(connectionId: string, target: string, options: StorageOptions): void {
-    const digest = digestOf(options)
+  private refuseOtherOptions(connectionId: string, { uri, options }: ReadArguments): void {
     for (const [id, other] of this.options.state.connections) {
-      if (id === connectionId || other.target !== target || digestOf(other.options) === digest) continue
-      throw badArguments(`${target} is held by ${id} with other options: ${JSON.stringify(other.options)}`)
+      if (id === connectionId || other.target !== uri.target) continue
+      const theirs = this.optionsOf(other)
+      if (theirs !== null && !sameOptions(theirs, options)) throw optionsConflict(uri.target, id, theirs)
     }
+  }
+
+  private optionsOf(connection: StoredConnection): StorageOptions | null {
+    if (!this.read.has(connection)) {
+      try {
+        this.read.set(connection, requireArguments(connection).options)
+      } catch {
+        // of another version: `takeUp` has told of it
+        this.read.set(connection, null)
+      }
+    }
+    return this.read.get(connection) ?? null
   }
 
   /** A disk that refuses leaves everything as it was. */
@@ -198,13 +241,16 @@ export class StorageKeeper {
     }
   }
 
-  private observe(connectionId: string, { status, fault }: Target): void {
+  private observe(connectionId: string, target: Target): void {
+    const { status, fault } = target.viewOf(connectionId)
     const connection = this.options.state.connections.get(connectionId)
     if (connection === undefined) return
     const { generation } = connection
     this.options.onObservation({ subject: storageSubject(connectionId), generation, status, fault })
   }
 }
+
+const unknownView = { status: 'UNKNOWN', fault: null, faultAt: null } as const
 
 function set<V>(map: Map<string, V>, key: string, value: V | undefined): void {
   if (value === undefined) map.delete(key)

@@ -59,6 +59,13 @@ export class ToolView {
   version!: string | null
 }
 
+export class LackView {
+  /** @example storage:nfs */
+  capability!: string
+  /** @example the program mount.nfs is not installed (Debian: nfs-common) */
+  message!: string
+}
+
 /** What the host's agent says about its machine. */
 export class HostFactsView {
   /** @example h1.example.org */
@@ -76,6 +83,8 @@ export class HostFactsView {
   /** @example 34359738368 */
   memoryBytes!: number
   tools!: ToolView[]
+  /** What it cannot do, and what stands in the way; older agents do not say. */
+  lacks?: LackView[]
 }
 
 export class HostView {

@@ -28,7 +28,8 @@ const ID_PREFIX_MESSAGE = "$property must have 1 to 255 characters without '/' a
 
 export class StorageConnectionPut {
   /**
-   * `local:///directory`, `posix:///dev/sdb1?fstype=ext4`, `posix:///srv/disk.img?fstype=xfs` or `posix:///srv/share?fstype=bind`.
+   * `nfs://server/export`, `iscsi://host/iqn.2026-01.org.example:disk;portal=1`, `glusterfs://server/volume`, `ceph://monitor/path`,
+   * `posix:///dev/sdb1?fstype=ext4`, `posix://server/path?fstype=nfs` or `local:///directory`. The query may hold options too.
    * @example posix:///srv/disk.img?fstype=ext4
    */
   @IsString()

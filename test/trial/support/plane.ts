@@ -5,6 +5,7 @@ import { eventually } from '../../support/eventually.js'
 import type { Ground } from './ground.js'
 import { type Body, Rest } from './rest.js'
 import { Restartable } from './restartable.js'
+import { trusting } from './trusting.js'
 
 const SEALING_KEY = Buffer.alloc(32, 'sealed for trials').toString('base64')
 const START_MS = 60_000
@@ -15,6 +16,8 @@ export interface PlaneSettings {
   readonly databaseUrl?: string
   readonly tcpPort?: number
   readonly env?: Readonly<Record<string, string>>
+  /** For hosts that are elsewhere: under which name they reach it, and the certificate that REST then shows. */
+  readonly elsewhere?: { readonly host: string; readonly cert: string; readonly key: string }
 }
 
 /** An engine at fixed addresses, in a process that is killed and started as often as the trial likes. */
@@ -28,15 +31,21 @@ export class Plane extends Restartable {
     address: { readonly host: string; readonly port: number },
     public databaseUrl: string | null,
     private readonly env: Readonly<Record<string, string>>,
+    elsewhere: PlaneSettings['elsewhere'],
   ) {
     super('engine')
-    this.rest = new Rest(`http://${http}`, this.tokenFile)
+    this.rest = elsewhere
+      ? new Rest(`https://${http}`, this.tokenFile, trusting(elsewhere.cert))
+      : new Rest(`http://${http}`, this.tokenFile)
     this.tcp = { ...address, identityOf: enrolsOnce(async () => readFileSync(this.joinTokenFile, 'utf8')) }
   }
 
-  static async start(ground: Ground, { databaseUrl, tcpPort, env = {} }: PlaneSettings = {}): Promise<Plane> {
+  static async start(ground: Ground, settings: PlaneSettings = {}): Promise<Plane> {
+    const { databaseUrl = null, tcpPort, env = {}, elsewhere } = settings
     const tcp = { host: '127.0.0.1', port: tcpPort ?? (await freePort()) }
-    const plane = new Plane(ground, `127.0.0.1:${await freePort()}`, tcp, databaseUrl ?? null, env)
+    const http = await freePort()
+    const told = elsewhere ? { ...reachedElsewhere(ground, elsewhere, http, tcp.port), ...env } : env
+    const plane = new Plane(ground, `127.0.0.1:${http}`, tcp, databaseUrl, told, elsewhere)
     await plane.start()
     return plane
   }
@@ -107,6 +116,17 @@ export class Plane extends Restartable {
     )
   }
 
+  /** Once it is seen that the host of this name has no session. */
+  hostAway(name: string, timeoutMs = 60_000): Promise<void> {
+    return eventually(
+      async () => {
+        const { body } = await this.rest.get(`/api/v1/hosts?name=${name}`)
+        if (body?.items?.[0]?.connected !== false) throw new Error(`host ${name} still has a session`)
+      },
+      { timeoutMs, intervalMs: 50 },
+    )
+  }
+
   /** The row of a connection, once it is as expected. */
   connection(hostId: string, connectionId: string, expected: object, timeoutMs = 30_000): Promise<Body> {
     return eventually(
@@ -139,5 +159,22 @@ export class Plane extends Restartable {
       ...(this.databaseUrl ? { DATABASE_URL: this.databaseUrl } : {}),
       ...this.env,
     }
+  }
+}
+
+function reachedElsewhere(
+  ground: Ground,
+  { host, cert, key }: NonNullable<PlaneSettings['elsewhere']>,
+  http: number,
+  tcp: number,
+): Record<string, string> {
+  const [certFile, keyFile] = [ground.path('rest.crt'), ground.path('rest.key')]
+  writeFileSync(certFile, cert)
+  writeFileSync(keyFile, key, { mode: 0o600 })
+  return {
+    KEELSON_TLS_CERT_FILE: certFile,
+    KEELSON_TLS_KEY_FILE: keyFile,
+    KEELSON_PUBLIC_URLS: `https://${host}:${http}`,
+    KEELSON_ADVERTISE: `${host}:${tcp}`,
   }
 }

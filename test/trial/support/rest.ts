@@ -21,6 +21,7 @@ export class Rest {
   constructor(
     readonly baseUrl: string,
     private readonly tokenFile: string,
+    private readonly ask: typeof fetch = fetch,
   ) {}
 
   get token(): string | undefined {
@@ -34,7 +35,7 @@ export class Rest {
   async send(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Reply> {
     const startedMs = performance.now()
     try {
-      const reply = await fetch(`${this.baseUrl}${path}`, {
+      const reply = await this.ask(`${this.baseUrl}${path}`, {
         method,
         signal: AbortSignal.timeout(PATIENCE_MS),
         headers: {

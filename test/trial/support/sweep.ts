@@ -39,7 +39,7 @@ const withoutEscapes = (text: string): string =>
   text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
 
 /** By the mark, or by working below the directory, as Postgres does, whose environment is clean. */
-function processesOf(directory: string): number[] {
+export function processesOf(directory: string): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)

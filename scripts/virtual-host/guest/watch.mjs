@@ -1,0 +1,37 @@
+/**
+ * How often the kernel had something at once: looks at its lists again and again until the file appears, then prints the
+ * least, the most, and how often it looked. Never touches what is mounted. `watch.mjs mounts|sessions TEXT STOP-FILE`
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
+
+const SESSIONS = '/sys/class/iscsi_session'
+const INTERVAL_MS = 25
+
+const [kind, text, stopFile] = process.argv.slice(2)
+const counts = {
+  mounts: () =>
+    readFileSync('/proc/self/mountinfo', 'utf8')
+      .split('\n')
+      .filter((line) => line.includes(text)).length,
+  sessions: () => (existsSync(SESSIONS) ? readdirSync(SESSIONS).filter((name) => targetOf(name) === text).length : 0),
+}
+
+function targetOf(session) {
+  try {
+    return readFileSync(`${SESSIONS}/${session}/targetname`, 'utf8').trim()
+  } catch {
+    // it has gone meanwhile
+    return null
+  }
+}
+
+const seen = { least: Number.POSITIVE_INFINITY, most: 0, looks: 0 }
+while (!existsSync(stopFile)) {
+  const count = counts[kind]()
+  seen.least = Math.min(seen.least, count)
+  seen.most = Math.max(seen.most, count)
+  seen.looks += 1
+  await pause(INTERVAL_MS)
+}
+console.log(JSON.stringify(seen))

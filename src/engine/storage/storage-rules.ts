@@ -1,0 +1,34 @@
+import { type ReadArguments, readArguments, type StorageArguments } from '../../wire/storage/arguments.js'
+import { BadArgument } from '../../wire/storage/bad-argument.js'
+import type { Host } from '../hosts/host.entity.js'
+import { Conflict, Invalid } from '../platform/errors.js'
+
+/** VDSM's number for arguments that make no sense. */
+const BAD_ARGUMENTS = 453
+
+/** The rules of the agents' drivers, before anything is stored. @throws Invalid naming the field */
+export function requireArguments(given: StorageArguments): ReadArguments {
+  try {
+    return readArguments(given)
+  } catch (error) {
+    if (!(error instanceof BadArgument)) throw error
+    const { field, message } = error
+    throw new Invalid(`the storage connection cannot be right: ${message}`, [{ field, message }], undefined, {
+      number: BAD_ARGUMENTS,
+    })
+  }
+}
+
+const capabilityFor = ({ uri }: ReadArguments): string => `storage:${uri.scheme}`
+
+/** What is not known of a host does not stand in the way: its agent answers. */
+export const isCapable = (host: Pick<Host, 'agentId' | 'capabilities'>, read: ReadArguments): boolean =>
+  host.agentId === null || host.capabilities.includes(capabilityFor(read))
+
+/** In the words of the host's agent, where it has any. */
+export function incapable({ name, facts }: Pick<Host, 'name' | 'facts'>, read: ReadArguments): Conflict {
+  const capability = capabilityFor(read)
+  const lack = facts?.lacks?.find((one) => one.capability === capability)
+  const why = lack ? `: ${lack.message}` : ''
+  return new Conflict(`${name} lacks the capability ${capability}${why}`, 'unsupported-by-host', { capability })
+}

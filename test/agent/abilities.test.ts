@@ -1,0 +1,95 @@
+import { chmod, mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { AbilityWatch, abilitiesOf } from '../../src/agent/abilities.js'
+import { missingOf } from '../../src/agent/host/needs.js'
+import { run } from '../../src/agent/host/run.js'
+import { silentLogger } from '../../src/agent/logger.js'
+import type { StorageDrivers } from '../../src/agent/storage/driver.js'
+import type { Fault } from '../../src/wire/session.js'
+import { storageSchemes } from '../../src/wire/storage/uri.js'
+import { eventually } from '../support/eventually.js'
+import { exited, FakeHost } from './support/mount-table.js'
+import { ScriptedStorage } from './support/storage.js'
+import { temporaryDirectory, whenTestEnds } from './support/temporary.js'
+
+/** Drivers of which one has something in its way. */
+function drivers(obstacleOfNfs: () => Fault | null): StorageDrivers {
+  const { driver } = new ScriptedStorage()
+  const all = storageSchemes.map((scheme) => [
+    scheme,
+    scheme === 'nfs' ? { ...driver, obstacle: async () => obstacleOfNfs() } : driver,
+  ])
+  return Object.fromEntries(all) as StorageDrivers
+}
+
+const missing: Fault = { type: 'unsupported', message: 'the program mount.nfs is not installed' }
+
+describe('what a host can do', () => {
+  it('is a capability for each scheme, or the name of what is missing', async () => {
+    const { capabilities, lacks } = await abilitiesOf(drivers(() => missing))
+    expect(capabilities).toContain('storage:glusterfs')
+    expect(capabilities).not.toContain('storage:nfs')
+    expect(lacks).toEqual([{ capability: 'storage:nfs', message: missing.message }])
+  })
+
+  it('is told again when it has changed, and not else', async () => {
+    let obstacle: Fault | null = missing
+    let told = 0
+    let looks = 0
+    const watched = drivers(() => {
+      looks += 1
+      return obstacle
+    })
+    const onChanged = () => {
+      told += 1
+    }
+    const watch = new AbilityWatch(await abilitiesOf(watched), {
+      drivers: watched,
+      logger: silentLogger,
+      onChanged,
+      everyMs: 5,
+    })
+    whenTestEnds(async () => watch.stop())
+    watch.start()
+    await eventually(() => expect(looks).toBeGreaterThan(3))
+    expect(told).toBe(0)
+    obstacle = null
+    await eventually(() => expect(told).toBe(1))
+    expect(watch.now.capabilities).toContain('storage:nfs')
+    expect(watch.now.lacks).toEqual([])
+  })
+})
+
+describe('what a driver needs', () => {
+  it('is a program in the path that may be run', async () => {
+    const directory = await temporaryDirectory()
+    const [bin, other] = [join(directory, 'bin'), join(directory, 'other')]
+    await mkdir(bin)
+    const needs = { programs: { 'mount.toy': 'toy-client' } }
+    const words = 'the program mount.toy is not installed (Debian: toy-client)'
+    expect(await missingOf(needs, run, `${other}:${bin}`)).toBe(words)
+    await writeFile(join(bin, 'mount.toy'), '')
+    await chmod(join(bin, 'mount.toy'), 0o644)
+    if (process.getuid?.() !== 0) expect(await missingOf(needs, run, `${other}:${bin}`)).toBe(words)
+    await chmod(join(bin, 'mount.toy'), 0o755)
+    expect(await missingOf(needs, run, `${other}:${bin}`)).toBeNull()
+  })
+
+  it('is a filesystem that the kernel has, or could load', async () => {
+    const host = new FakeHost()
+    expect(await missingOf({ fileSystems: ['proc'] }, host.run)).toBeNull()
+    expect(host.calls).toEqual([])
+    expect(await missingOf({ fileSystems: ['toyfs'] }, host.run)).toBeNull()
+    expect(host.calls).toEqual(['modprobe -n -q toyfs'])
+    host.answers = () => exited(1)
+    expect(await missingOf({ fileSystems: ['toyfs', 'toyfs4'] }, host.run)).toContain('no filesystem toyfs')
+    expect(await missingOf({ fileSystems: ['toyfs', 'proc'] }, host.run)).toBeNull()
+  })
+
+  it('is a device', async () => {
+    expect(await missingOf({ devices: ['/dev/null'] }, run)).toBeNull()
+    expect(await missingOf({ devices: ['/dev/no-such-device'] }, run)).toBe(
+      'the device /dev/no-such-device is not there',
+    )
+  })
+})
