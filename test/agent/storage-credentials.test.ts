@@ -108,11 +108,47 @@ describe('credentials on a host', () => {
     const storage = new ScriptedStorage()
     const second = await startKeeper(directory, storage, { bootId: 'boot-2' })
     expect(second.keeper.inventory()).toMatchObject([{ subject: 'storage-connection/a', generation: 0 }])
+    await eventually(() =>
+      expect(second.keeper.held()).toMatchObject([{ status: 'DOWN', fault: { type: 'credentials-lost' } }]),
+    )
+    expect(storage.steps()).toEqual([])
     await second.keeper.manage(manage('a', 'swordfish'), 8)
     await eventually(() => expect(storage.credentials.get(target)).toEqual({ chapPassword: 'swordfish' }))
     expect((await StorageState.load(directory)).connections.get('a')?.credentials).toEqual({
       chapPassword: 'swordfish',
     })
+  })
+
+  it('whose key is lost do not keep what is connected from being watched', async () => {
+    const directory = await temporaryDirectory()
+    const storage = new ScriptedStorage()
+    const first = await startKeeper(directory, storage)
+    await first.keeper.manage(manage('a', 'swordfish'), 7)
+    await eventually(() => expect(first.status('a')).toBe('UP'))
+    await first.keeper.stop()
+    await unlink(join(directory, 'sealing-key'))
+    const second = await startKeeper(directory, storage)
+    await eventually(() => expect(second.status('a')).toBe('UP'))
+    expect(storage.steps()).toEqual(['connect'])
+  })
+
+  it('are not needed to let go of what was left when the agent ended', async () => {
+    const directory = await temporaryDirectory()
+    const storage = new ScriptedStorage()
+    const first = await startKeeper(directory, storage)
+    await first.keeper.manage(manage('a', 'swordfish'), 1)
+    await eventually(() => expect(first.status('a')).toBe('UP'))
+    storage.before.disconnect = () => {
+      throw mountFailed('busy')
+    }
+    await first.keeper.unmanage('a')
+    await eventually(() => expect(storage.calls).toContain('disconnect gently'))
+    await first.keeper.stop()
+    expect(storage.connected.size).toBe(1)
+    storage.before = {}
+    const second = await startKeeper(directory, storage)
+    await eventually(() => expect(storage.connected.size).toBe(0))
+    await eventually(() => expect(second.keeper.leaving()).toEqual([]))
   })
 
   it('under a key that is none are not overwritten', async () => {

@@ -71,8 +71,9 @@ describeWith(programs, 'a GlusterFS volume on this machine', () => {
     await eventually(async () => expect((await plane.rest.get(path('one'))).status).toBe(404))
     expect(host.mounts()).toEqual([mountPoint()])
     await release('two')
-    expect(readdirSync(join(host.stateDir, 'mnt', 'glusterSD'))).toEqual([])
-    expect(readdirSync(join(host.stateDir, 'log', 'glusterfs'))).toEqual([])
+    for (const directory of ['mnt/glusterSD', 'log/glusterfs']) {
+      await eventually(() => expect(readdirSync(join(host.stateDir, directory))).toEqual([]))
+    }
   })
 
   it('is mounted by a directory of it, whose name holds blanks', async () => {

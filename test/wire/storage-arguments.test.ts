@@ -30,6 +30,15 @@ describe('the arguments of a storage connection', () => {
     expect(readArguments({ uri: 'ceph://mon/?user=admin' }).options).toEqual({})
   })
 
+  it('need no credentials that are held already', () => {
+    const uri = `${disk}?chapUser=kim&chapUserIn=robin`
+    const held = ['chapPassword', 'chapPasswordIn']
+    expect(readArguments({ uri, heldCredentials: held }).credentials).toEqual({})
+    expect(readArguments({ uri, heldCredentials: 'any' }).options).toEqual({ chapUser: 'kim', chapUserIn: 'robin' })
+    expect(refusal({ uri, heldCredentials: ['chapPassword'] }).field).toBe('credentials.chapPasswordIn')
+    expect(readArguments({ uri: disk, heldCredentials: held }).options).toEqual({})
+  })
+
   it('tell what is of the target from what is of the id', () => {
     expect(readArguments({ uri: `${disk}?lun=3&headerDigest=CRC32C` })).toMatchObject({
       options: { headerDigest: 'CRC32C' },

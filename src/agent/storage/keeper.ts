@@ -173,7 +173,7 @@ export class StorageKeeper {
   /** What an agent of another version wrote down may not be understood: it stays as it is, and the rest goes on. */
   private takeUp(stored: StorageArguments, use: (target: Target, read: ReadArguments) => void): void {
     try {
-      const read = requireArguments(stored)
+      const read = requireStored(stored)
       use(this.targetOf(read), read)
     } catch (error) {
       this.options.logger.error({ err: error, uri: stored.uri }, 'a storage connection on disk is not understood')
@@ -219,7 +219,7 @@ export class StorageKeeper {
   private optionsOf(connection: StoredConnection): StorageOptions | null {
     if (!this.read.has(connection)) {
       try {
-        this.read.set(connection, requireArguments(connection).options)
+        this.read.set(connection, requireStored(connection).options)
       } catch {
         // of another version: `takeUp` has told of it
         this.read.set(connection, null)
@@ -249,6 +249,10 @@ export class StorageKeeper {
     this.options.onObservation({ subject: storageSubject(connectionId), generation, status, fault })
   }
 }
+
+/** A target that is left has no credentials, and those of an id may be lost: neither keeps it from being watched and let go. */
+const requireStored = (stored: StorageArguments): ReadArguments =>
+  requireArguments({ ...stored, heldCredentials: 'any' })
 
 const unknownView = { status: 'UNKNOWN', fault: null, faultAt: null } as const
 

@@ -4,13 +4,14 @@ import { type ReadArguments, type StorageOptions, sameOptions } from '../../wire
 import { Backoff } from '../backoff.js'
 import { FaultError, faultOf } from '../fault.js'
 import type { Grip, Means, ProbeResult } from './driver.js'
-import { leftAsItIs, StuckError, whyNotAnew } from './faults.js'
+import { credentialsLost, leftAsItIs, StuckError, whyNotAnew } from './faults.js'
 import { OwnNeeds, type OwnView } from './own-needs.js'
 import { ResetRequests } from './reset-requests.js'
 import { Sleeper } from './sleeper.js'
 import type { StoredTarget } from './state.js'
 import type { TargetOptions } from './target-options.js'
 
+type Wanted = Means & Pick<ReadArguments, 'missing'>
 type Step = 'look' | 'connect' | 'reconnect' | 'reset' | 'probe' | 'disconnect' | 'finish'
 
 /**
@@ -39,7 +40,7 @@ export class Target {
 
   constructor(
     readonly key: string,
-    private wanted: Means,
+    private wanted: Wanted,
     private readonly options: TargetOptions<Target>,
   ) {
     this.backoff = new Backoff(options.backoff ?? { baseMs: 1000, maxMs: 60_000 }, options.random)
@@ -54,9 +55,9 @@ export class Target {
   }
 
   /** The newest credentials are those that the next connecting takes; what is up stays up with the old ones. */
-  hold(id: string, { options, credentials, own }: Omit<ReadArguments, 'uri'>): void {
+  hold(id: string, { own, ...wanted }: Omit<ReadArguments, 'uri'>): void {
     this.ids.add(id)
-    this.wanted = { options, credentials }
+    this.wanted = wanted
     const asksMore = this.needs.ask(id, own)
     this.probeSoon = asksMore || this.status !== 'UP'
     this.sleeper.wake()
@@ -164,6 +165,7 @@ export class Target {
     if (this.status !== 'DOWN') this.show('CONNECTING', this.fault)
     this.ownership = 'ours'
     const { wanted } = this
+    if (wanted.missing.length > 0) throw credentialsLost(wanted.missing)
     this.connectedWith = wanted.options
     await this.writeDown()
     await driver.connect(uri, wanted)
@@ -270,7 +272,9 @@ export class Target {
         this.sleeper.listen()
       }
     }
-    if (over) await this.sleeper.sleep(this.backoff.nextMs())
+    // looking is cheap: what is mended is seen with the next look
+    const longestMs = step === 'probe' || step === 'look' ? this.options.settings.probeIntervalMs : LONG_MS
+    if (over) await this.sleeper.sleep(Math.min(this.backoff.nextMs(), longestMs))
   }
 
   /** @returns whether that is news */

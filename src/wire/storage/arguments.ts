@@ -10,8 +10,8 @@ export interface StorageArguments {
   readonly uri: string
   readonly options?: StorageOptions
   readonly credentials?: StorageCredentials
-  /** Names of credentials that are held already and stay: their texts are not given again. */
-  readonly heldCredentials?: readonly string[]
+  /** Names of credentials that are held already and stay: their texts are not given again. `any`: whatever is needed. */
+  readonly heldCredentials?: readonly string[] | 'any'
 }
 
 /** What they mean: equal for all that means the same. */
@@ -22,6 +22,8 @@ export interface ReadArguments {
   /** What this id asks of the target, beside the others. */
   readonly own: StorageOptions
   readonly credentials: StorageCredentials
+  /** Fields that are needed, and held elsewhere: without them it cannot be connected. */
+  readonly missing: readonly string[]
 }
 
 const MAX_CREDENTIALS = 8
@@ -32,8 +34,10 @@ export function readArguments(asked: StorageArguments): ReadArguments {
   const { address, rules, options: inUri } = readUri(uri)
   const read = readOptions(address.scheme, rules, options, inUri)
   checkCredentials(address.scheme, rules, credentials)
-  checkNeeds(rules, Object.keys({ ...read.options, ...read.own }), [...Object.keys(credentials), ...heldCredentials])
-  return { uri: address, ...read, credentials }
+  const held = heldCredentials === 'any' ? Object.keys(rules.credentials) : heldCredentials
+  const names = Object.keys({ ...read.options, ...read.own })
+  const missing = checkNeeds(rules, names, Object.keys(credentials), held)
+  return { uri: address, ...read, credentials, missing }
 }
 
 function readOptions(
@@ -76,15 +80,24 @@ function checkCredentials(scheme: string, rules: SchemeRules, credentials: Stora
   }
 }
 
-function checkNeeds(rules: SchemeRules, options: readonly string[], credentials: readonly string[]): void {
+/** @returns what is needed, not given, and held */
+function checkNeeds(
+  rules: SchemeRules,
+  options: readonly string[],
+  credentials: readonly string[],
+  held: readonly string[],
+): string[] {
   const given = new Map<string, readonly string[]>([
     ...options.map((name) => [`options.${name}`, rules.options[name]?.needs ?? []] as const),
     ...credentials.map((name) => [`credentials.${name}`, rules.credentials[name]?.needs ?? []] as const),
   ])
-  for (const [field, needs] of given) {
-    const missing = needs.find((need) => !given.has(need))
-    if (missing !== undefined) throw new BadArgument(missing, `is needed with ${field}`)
-  }
+  const there = new Set(held.map((name) => `credentials.${name}`))
+  const missing = [...given].flatMap(([field, needs]) =>
+    needs.filter((need) => !given.has(need)).map((need) => ({ field, need })),
+  )
+  const fault = missing.find(({ need }) => !there.has(need))
+  if (fault !== undefined) throw new BadArgument(fault.need, `is needed with ${fault.field}`)
+  return missing.map(({ need }) => need)
 }
 
 /** Of two that were read, or are of one scheme in its spelling. */
