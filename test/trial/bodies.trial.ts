@@ -17,9 +17,9 @@ interface Operation {
 /** On no host. */
 const storage: Fields = {
   name: 'never-made',
-  uri: 'local:///srv/never',
-  options: { ro: 'true' },
-  credentials: { chapPassword: 'never' },
+  uri: 'iscsi://192.0.2.1/iqn.2026-01.org.example:never?chapUser=never',
+  options: { lun: '1' },
+  credentials: { chapPassword: 'never-never-never' },
   selector: { labels: { rack: 'never' }, hostIds: [], exceptHostIds: [] },
 }
 

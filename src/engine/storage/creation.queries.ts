@@ -4,10 +4,11 @@ import { unlimitedProject } from '../identity/quotas.js'
 import { prepared, type Tx } from '../platform/database.js'
 import { columnsOf, type NewConnection } from './storage.queries.js'
 import type { StorageConnection } from './storage-connection.entity.js'
+import { capabilityFor } from './storage-rules.js'
 
 /** Generation of what nothing stood before. */
 export const FIRST_GENERATION = 1
-const OWN_PARAMETERS = 9
+const OWN_PARAMETERS = 10
 const SUBJECT = `'storage-connection/' || $2::text`
 
 /**
@@ -16,7 +17,7 @@ const SUBJECT = `'storage-connection/' || $2::text`
  */
 const CREATE_AT_ONCE = `WITH able AS (
      SELECT id FROM hosts
-     WHERE id = $1 AND (agent_id IS NULL OR kinds @> ARRAY['storage.manage'])
+     WHERE id = $1 AND (agent_id IS NULL OR (kinds @> ARRAY['storage.manage'] AND capabilities @> ARRAY[$9::text]))
        AND NOT EXISTS (SELECT FROM storage_connections WHERE host_id = $1 AND connection_id = $2)
        AND NOT EXISTS (SELECT FROM tombstones WHERE host_id = $1 AND subject = ${SUBJECT})
        AND NOT EXISTS (SELECT FROM quarantine WHERE host_id = $1 AND subject = ${SUBJECT})
@@ -62,6 +63,7 @@ export async function createAtOnce(
       c.projectId,
       c.sealedCredentials,
       c.credentialNames,
+      capabilityFor(c.uri),
       drafts,
       ...parametersOf(command),
     ],

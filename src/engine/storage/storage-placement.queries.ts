@@ -63,6 +63,9 @@ export const rowsToGo = (tx: Tx, storageId: string, limit: number): Promise<Stor
 export const rowsToChange = (tx: Tx, storageId: string, limit: number): Promise<StorageConnection[]> =>
   tx.query(rowsOf(MUST_CHANGE), [storageId, limit])
 
+/** Of what its agent can connect: docs of `capabilityFor`. */
+const CAPABLE = `'storage:' || lower(split_part(s.uri, ':', 1)) = ANY(h.capabilities)`
+
 export interface NewHost {
   readonly id: string
   readonly name: string
@@ -72,7 +75,7 @@ export interface NewHost {
 
 export const hostsWithout = (tx: Tx, storageId: string, limit: number): Promise<NewHost[]> =>
   tx.query(
-    `SELECT h.id, h.name, h.agent_id IS NULL OR 'storage.manage' = ANY(h.kinds) AS able
+    `SELECT h.id, h.name, h.agent_id IS NULL OR ('storage.manage' = ANY(h.kinds) AND ${CAPABLE}) AS able
      FROM storages s JOIN hosts h ON ${MATCHES} AND ${WITHOUT_ROW} AND ${NOT_REFUSED}
      WHERE s.id = $1 ORDER BY h.id LIMIT $2`,
     [storageId, limit],

@@ -19,15 +19,16 @@ export function requireArguments(given: StorageArguments): ReadArguments {
   }
 }
 
-const capabilityFor = ({ uri }: ReadArguments): string => `storage:${uri.scheme}`
+/** @param uri one that was read before */
+export const capabilityFor = (uri: string): string => `storage:${uri.slice(0, uri.indexOf(':')).toLowerCase()}`
 
 /** What is not known of a host does not stand in the way: its agent answers. */
-export const isCapable = (host: Pick<Host, 'agentId' | 'capabilities'>, read: ReadArguments): boolean =>
-  host.agentId === null || host.capabilities.includes(capabilityFor(read))
+export const isCapable = (host: Pick<Host, 'agentId' | 'capabilities'>, uri: string): boolean =>
+  host.agentId === null || host.capabilities.includes(capabilityFor(uri))
 
 /** In the words of the host's agent, where it has any. */
-export function incapable({ name, facts }: Pick<Host, 'name' | 'facts'>, read: ReadArguments): Conflict {
-  const capability = capabilityFor(read)
+export function incapable({ name, facts }: Pick<Host, 'name' | 'facts'>, uri: string): Conflict {
+  const capability = capabilityFor(uri)
   const lack = facts?.lacks?.find((one) => one.capability === capability)
   const why = lack ? `: ${lack.message}` : ''
   return new Conflict(`${name} lacks the capability ${capability}${why}`, 'unsupported-by-host', { capability })
