@@ -56,6 +56,8 @@ function driverOf({ failed, checkOptions, mounted }: SchemeRules, { mounts, outa
     obstacle: () => null,
     checkOptions,
     isConnected: async ({ target }: StorageUri) => mounts.has(target),
+    // its kernel shows nothing that nobody asked for
+    recognises: () => null,
     connect: async (uri: StorageUri) => {
       const outage = outageOn(uri)
       if (outage?.status === 'DOWN') throw failed(outage.message)

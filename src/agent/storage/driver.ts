@@ -1,4 +1,5 @@
 import type { Fault } from '../../wire/session.js'
+import type { KernelConnection } from './kernel.js'
 import type { StorageScheme, UriOf } from './uri.js'
 
 export type StorageOptions = Readonly<Record<string, string>>
@@ -26,6 +27,11 @@ export interface StorageDriver<S extends StorageScheme = StorageScheme> {
   checkOptions(options: StorageOptions): void
   /** Whether the kernel shows it connected, by whomever. */
   isConnected(uri: UriOf<S>): Promise<boolean>
+  /**
+   * Whether this, of what the kernel shows, is the connection: `itself`, or only a `view` of what belongs to something else,
+   * as a bind mount is.
+   */
+  recognises(uri: UriOf<S>, seen: KernelConnection): 'itself' | 'view' | null
   connect(uri: UriOf<S>, options: StorageOptions): Promise<void>
   disconnect(uri: UriOf<S>, grip: Grip): Promise<void>
   probe(uri: UriOf<S>, options: StorageOptions, limits: ProbeLimits): Promise<ProbeResult>

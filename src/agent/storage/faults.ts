@@ -6,6 +6,8 @@ export const connectFailed = (message: string) => new FaultError('connect', mess
 export const disconnectFailed = (message: string) => new FaultError('disconnect', message, 452)
 export const mountFailed = (message: string) => new FaultError('mount', message, 477)
 export const notPermitted = (message: string) => new FaultError('permission', message, 469)
+export const idInUse = (connectionId: string) =>
+  new FaultError('id-in-use', `${connectionId} is in use with other arguments`, 478)
 export const notRegistered = (connectionId: string) =>
   new FaultError('not-registered', `no storage connection ${connectionId} is managed on this host`, 479)
 

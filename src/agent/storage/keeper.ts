@@ -1,11 +1,14 @@
 import type { StorageManage, StorageManaged, StorageResetDone, StorageUnmanaged } from '../../wire/commands.js'
-import { type StorageOperatingStatus, storageSubject, subjectKey } from '../../wire/commands.js'
+import { type StorageOperatingStatus, subjectKey } from '../../wire/commands.js'
 import { digestOf } from '../../wire/digest.js'
 import type { Fault, InventoryItem, Observation } from '../../wire/session.js'
 import { FaultError } from '../fault.js'
 import type { Logger } from '../logger.js'
 import type { StorageDriver, StorageDrivers, StorageOptions } from './driver.js'
 import { badArguments, notRegistered } from './faults.js'
+import { idOf, type Origin, originOf, subjectOf } from './holder.js'
+import type { KernelConnection } from './kernel.js'
+import type { Recognised } from './sightings.js'
 import type { StorageState, StoredConnection } from './state.js'
 import { Target, type TargetOptions, type TargetSettings } from './target.js'
 import { parseStorageUri, type StorageUri } from './uri.js'
@@ -16,6 +19,8 @@ export interface KeeperOptions {
   readonly bootId: string
   readonly logger: Logger
   readonly onObservation: (observation: Observation) => void
+  /** What is seen of a connection that a program of this host asked for has changed. */
+  readonly onOwnChange?: () => void
   readonly random?: () => number
   readonly backoff?: TargetOptions['backoff']
   readonly settings?: Partial<TargetSettings>
@@ -23,8 +28,10 @@ export interface KeeperOptions {
 
 export interface HeldConnection {
   readonly connectionId: string
+  readonly origin: Origin
   readonly uri: string
   readonly target: string
+  readonly options: StorageOptions
   readonly generation: number
   readonly status: StorageOperatingStatus
   readonly preexisting: boolean
@@ -108,24 +115,39 @@ export class StorageKeeper {
     return this.options.state.connections.get(subjectKey(subject))?.generation
   }
 
+  /** Of the plane's ids and of this host's own. */
   inventory(): InventoryItem[] {
     return [...this.options.state.connections].map(([id, { uri, options, generation, target }]) => ({
-      subject: storageSubject(id),
+      subject: subjectOf(id),
       generation,
       status: this.targets.get(target)?.status ?? 'UNKNOWN',
-      origin: 'plane',
+      origin: originOf(id),
       digest: digestOf({ uri, options }),
       fault: this.targets.get(target)?.fault ?? null,
-      detail: { uri, target },
+      detail: originOf(id) === 'host' ? { uri, target, options, mountPoint: null } : { uri, target },
     }))
   }
 
   held(): HeldConnection[] {
-    return [...this.options.state.connections].map(([connectionId, { uri, generation, target: key }]) => {
+    return [...this.options.state.connections].map(([id, { uri, options, generation, target: key }]) => {
       const target = this.targets.get(key)
       const { status = 'UNKNOWN', preexisting = false, fault = null, faultAt = null } = target ?? {}
-      return { connectionId, uri, target: key, generation, status, preexisting, fault, faultAt }
+      const [connectionId, origin] = [idOf(id), originOf(id)]
+      return { connectionId, origin, uri, target: key, options, generation, status, preexisting, fault, faultAt }
     })
+  }
+
+  get probeIntervalMs(): number {
+    return this.settings.probeIntervalMs
+  }
+
+  /** Null: nothing here has to do with it. */
+  recognise(seen: KernelConnection): Recognised | null {
+    for (const target of this.targets.values()) {
+      const how = target.options.driver.recognises(target.options.uri, seen)
+      if (how !== null) return { how, held: target.ids.size > 0, status: target.status, fault: target.fault }
+    }
+    return null
   }
 
   /** Targets without an id that are still being let go of (S5). */
@@ -202,7 +224,8 @@ export class StorageKeeper {
     const connection = this.options.state.connections.get(connectionId)
     if (connection === undefined) return
     const { generation } = connection
-    this.options.onObservation({ subject: storageSubject(connectionId), generation, status, fault })
+    if (originOf(connectionId) === 'host') this.options.onOwnChange?.()
+    else this.options.onObservation({ subject: subjectOf(connectionId), generation, status, fault })
   }
 }
 

@@ -57,7 +57,7 @@ export class Target {
   constructor(
     readonly key: string,
     private wanted: StorageOptions,
-    private readonly options: TargetOptions,
+    readonly options: TargetOptions,
   ) {
     this.backoff = new Backoff(options.backoff ?? { baseMs: 1000, maxMs: 60_000 }, options.random)
   }

@@ -8,6 +8,7 @@ import { SignIn0004 } from '../migrations/0004-sign-in.js'
 import { Quotas0005 } from '../migrations/0005-quotas.js'
 import { Audit0006 } from '../migrations/0006-audit.js'
 import { Limits0007 } from '../migrations/0007-limits.js'
+import { StorageOrigin0009 } from '../migrations/0009-storage-origin.js'
 import { breakWhenSilent } from './silent-server.js'
 
 type MigrationClass = new () => MigrationInterface
@@ -21,6 +22,7 @@ export const migrations: MigrationClass[] = [
   Quotas0005,
   Audit0006,
   Limits0007,
+  StorageOrigin0009,
 ].map(numberedForTypeOrm)
 
 export interface MigrationStatus {

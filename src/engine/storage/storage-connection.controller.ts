@@ -3,7 +3,7 @@ import { ApiHeader, ApiParam } from '@nestjs/swagger'
 import type { Caller } from '../platform/caller.js'
 import { type IfMatch, IfMatchHeader } from '../platform/etag.js'
 import { IdParam, Operation, RestController } from '../platform/openapi.js'
-import { PageOf, viewPage } from '../platform/pages.js'
+import { PageOf } from '../platform/pages.js'
 import { accepted } from '../platform/reply.js'
 import { Who } from '../platform/who.js'
 import { ConnectionIdPipe } from './connection-id.pipe.js'
@@ -14,6 +14,8 @@ import {
   viewStorageConnection,
 } from './storage-connection.dto.js'
 import { StorageConnections } from './storage-connections.service.js'
+import { ListedStorageConnectionView } from './storage-listing.dto.js'
+import { StorageListing } from './storage-listing.service.js'
 
 const CONNECTION = {
   name: 'connectionId',
@@ -26,17 +28,22 @@ const CONNECTION = {
   'What each host keeps connected by itself, by id.',
 )
 export class StorageConnectionController {
-  constructor(private readonly connections: StorageConnections) {}
+  constructor(
+    private readonly connections: StorageConnections,
+    private readonly listing: StorageListing,
+  ) {}
 
   @Get()
   @Operation({
     id: 'storageConnections.list',
     allow: { project: 'viewer' },
     summary: "List a host's storage connections",
-    reply: [200, PageOf(StorageConnectionView)],
+    description:
+      'First what the plane asked for, then, for who may see the plane, what the host has without it: ids of its own programs, and unmanaged connections.',
+    reply: [200, PageOf(ListedStorageConnectionView)],
   })
   async list(@Who() caller: Caller, @IdParam('hostId') hostId: string, @Query() query: StorageConnectionQuery) {
-    return viewPage(await this.connections.list(caller, hostId, query), viewStorageConnection)
+    return this.listing.list(caller, hostId, query)
   }
 
   @Get(':connectionId')

@@ -22,7 +22,7 @@ import { eventOf } from './storage-connection.events.js'
 import { intentOf, requireAble, sameIntent, type Wanted } from './storage-intent.js'
 import { parseStorageUri } from './storage-uri.js'
 
-const listing: Listing<StorageConnection> = {
+export const planeListing: Listing<StorageConnection> = {
   entity: StorageConnection,
   sortable: ['connectionId', 'createdAt', 'operatingStatus', 'provisioningStatus'],
   defaultSort: 'connectionId',
@@ -54,7 +54,7 @@ export class StorageConnections {
 
   async list(caller: Caller, hostId: string, query: StorageConnectionQuery): Promise<Page<StorageConnection>> {
     await this.hosts.require(hostId)
-    return page(this.database.dataSource.manager, listing, query, (rows) => {
+    return page(this.database.dataSource.manager, planeListing, query, (rows) => {
       inProjectsOf<StorageConnection>(caller)(rows)
       rows.andWhere('row.hostId = :hostId', { hostId })
     })

@@ -6,17 +6,19 @@ import { HostsModule } from '../hosts/hosts.module.js'
 import { IdentityModule } from '../identity/identity.module.js'
 import { Database } from '../platform/database.js'
 import { Schedules } from '../platform/schedules.js'
+import { OwnStorageConnections } from './own-storage-connections.service.js'
 import { StorageSettlers } from './storage.settlers.js'
 import { StorageConnectionController } from './storage-connection.controller.js'
 import type { StorageConnection } from './storage-connection.entity.js'
 import { eventOf, toldColumns } from './storage-connection.events.js'
 import { StorageConnections } from './storage-connections.service.js'
+import { StorageListing } from './storage-listing.service.js'
 import { StorageSubjects } from './storage-subjects.js'
 
 @Module({
   imports: [EventsModule, IdentityModule, CommandsModule, HostsModule],
   controllers: [StorageConnectionController],
-  providers: [StorageConnections, StorageSettlers, StorageSubjects],
+  providers: [OwnStorageConnections, StorageConnections, StorageListing, StorageSettlers, StorageSubjects],
 })
 export class StorageModule implements OnModuleInit {
   constructor(

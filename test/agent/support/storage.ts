@@ -31,6 +31,7 @@ export class ScriptedStorage {
       if ('bad' in options) throw new FaultError('bad-arguments', 'bad is not known', 453)
     },
     isConnected: async ({ target }: StorageUri) => this.connected.has(target),
+    recognises: ({ target }: StorageUri, seen) => (seen.uri === target ? 'itself' : null),
     connect: ({ target }: StorageUri, options: StorageOptions) =>
       this.step('connect', target, () => void this.connected.set(target, options)),
     disconnect: ({ target }: StorageUri, grip: Grip) =>

@@ -14,6 +14,7 @@ export function createLocalDriver(run: Run = runProgram): StorageDriver<'local'>
       if (Object.keys(options).length > 0) throw badArguments('local: takes no options')
     },
     isConnected: async () => false,
+    recognises: () => null,
     connect: async ({ path }) => {
       const words = await listingFault(run, path, { timeoutMs: CONNECT_MS, signal: neverAborted })
       if (words !== null) throw connectFailed(words)

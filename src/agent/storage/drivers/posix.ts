@@ -70,6 +70,10 @@ export function createPosixDriver(options: PosixDriverOptions): StorageDriver<'p
     obstacle: () => (isRoot ? null : faultOf(notPermitted('mounting needs root, and this agent runs without'))),
     checkOptions: (given) => void mountOptions(given),
     isConnected: async (uri) => (await found(uri)) !== undefined,
+    recognises: (uri, seen) => {
+      if (seen.kind !== 'mount' || seen.mountPoint !== mountPointOf(uri)) return null
+      return uri.fsType === 'bind' ? 'view' : 'itself'
+    },
 
     connect: async (uri, given) => {
       const there = await found(uri)

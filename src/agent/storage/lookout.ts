@@ -1,0 +1,73 @@
+import type { Logger } from '../logger.js'
+import type { KernelConnection } from './kernel.js'
+import { type Recognised, type Sighting, unmanagedAmong } from './sightings.js'
+
+export interface LookoutOptions {
+  readonly look: () => Promise<readonly KernelConnection[]>
+  readonly recognise: (connection: KernelConnection) => Recognised | null
+  readonly everyMs: () => number
+  readonly onChange: () => void
+  readonly logger: Logger
+}
+
+/** A look reads the kernel's tables, which answer at once; nobody waits longer for them all the same. */
+const LOOK_MS = 2000
+
+/** Looks again and again at what the kernel has connected and no id holds. */
+export class Lookout {
+  private sighted: readonly Sighting[] = []
+  private looking: Promise<void> | null = null
+  private timer: NodeJS.Timeout | null = null
+  private stopped = false
+
+  constructor(private readonly options: LookoutOptions) {}
+
+  /** As the last look had it. */
+  get seen(): readonly Sighting[] {
+    return this.sighted
+  }
+
+  start(): void {
+    void this.fresh()
+  }
+
+  stop(): void {
+    this.stopped = true
+    if (this.timer !== null) clearTimeout(this.timer)
+  }
+
+  /** As it is now; who asks while a look is under way shares it. */
+  async fresh(): Promise<readonly Sighting[]> {
+    this.looking ??= this.lookNow().finally(() => {
+      this.looking = null
+      this.lookLater()
+    })
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, LOOK_MS).unref()
+    })
+    await Promise.race([this.looking, late])
+    clearTimeout(timer)
+    return this.sighted
+  }
+
+  private lookLater(): void {
+    if (this.timer !== null) clearTimeout(this.timer)
+    if (!this.stopped) this.timer = setTimeout(() => void this.fresh(), this.options.everyMs()).unref()
+  }
+
+  private async lookNow(): Promise<void> {
+    const { look, recognise, onChange, logger } = this.options
+    try {
+      const sighted = unmanagedAmong(await look(), recognise)
+      const changed = JSON.stringify(sighted) !== JSON.stringify(this.sighted)
+      this.sighted = sighted
+      if (changed) onChange()
+    } catch (error) {
+      logger.warn(
+        { err: error },
+        'the kernel’s tables could not be read: unmanaged storage connections stay as they were seen',
+      )
+    }
+  }
+}

@@ -1,0 +1,68 @@
+import { CONNECTION_ID } from '../../wire/commands.js'
+import { digestOf } from '../../wire/digest.js'
+import { MAX_OWN_THINGS } from '../../wire/own-things.js'
+import { FaultError } from '../fault.js'
+import { Turns } from '../turns.js'
+import type { StorageOptions } from './driver.js'
+import { badArguments, idInUse, notRegistered } from './faults.js'
+import { originOf, ownKey } from './holder.js'
+import type { StorageKeeper } from './keeper.js'
+import type { StorageState } from './state.js'
+import { parseStorageUri } from './uri.js'
+
+export interface OwnArguments {
+  readonly uri: string
+  readonly options: StorageOptions
+}
+
+const MAX_URI_CHARS = 2048
+
+/** The ids that programs of this host ask for (`origin: host`): kept like the plane's, beside them, and none of its business. */
+export class OwnConnections {
+  private readonly turns = new Turns()
+
+  constructor(
+    private readonly keeper: StorageKeeper,
+    private readonly state: StorageState,
+    private readonly onChange: () => void,
+  ) {}
+
+  /**
+   * On disk when this resolves (S1). The same again is a success: who got no answer asks again.
+   * @throws FaultError `bad-arguments` 453, `id-in-use` 478, and what the host has against the scheme
+   */
+  async manage(connectionId: string, { uri, options }: OwnArguments): Promise<void> {
+    if (!CONNECTION_ID.test(connectionId)) {
+      const rule = "must have 1 to 255 characters without '/' and control characters, and not be '.' or '..'"
+      throw badArguments(`the connection id ${rule}`)
+    }
+    if (uri.length > MAX_URI_CHARS) throw badArguments(`the URI has more than ${MAX_URI_CHARS} characters`)
+    const key = ownKey(connectionId)
+    await this.turns.next(key, async () => {
+      const held = this.state.connections.get(key)
+      if (held === undefined) this.requireRoom()
+      else if (!means(held, { uri, options })) throw idInUse(connectionId)
+      await this.keeper.manage({ connectionId: key, uri: held?.uri ?? uri, options }, 0)
+      this.onChange()
+    })
+  }
+
+  /** S4: an unknown id is an error; a disconnect that fails is not. @throws FaultError `not-registered` 479 */
+  unmanage(connectionId: string): Promise<void> {
+    const key = ownKey(connectionId)
+    return this.turns.next(key, async () => {
+      if ((await this.keeper.unmanage(key)).outcome === 'absent') throw notRegistered(connectionId)
+      this.onChange()
+    })
+  }
+
+  private requireRoom(): void {
+    const count = [...this.state.connections.keys()].filter((key) => originOf(key) === 'host').length
+    if (count < MAX_OWN_THINGS) return
+    throw new FaultError('too-many', `this host holds ${count} ids of its own: that is as many as it takes`, 100)
+  }
+}
+
+/** Another spelling of the same target is the same. @throws FaultError `bad-arguments` */
+const means = (held: { readonly target: string; readonly options: StorageOptions }, { uri, options }: OwnArguments) =>
+  parseStorageUri(uri).target === held.target && digestOf(options) === digestOf(held.options)
