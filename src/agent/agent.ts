@@ -19,8 +19,7 @@ import { SessionClient } from './session-client.js'
 import { lockStateDirectory, type StateLock } from './state-lock.js'
 import { type AgentStatus, countEntries, identityStatus } from './status.js'
 import type { StorageDrivers } from './storage/driver.js'
-import { createLocalDriver } from './storage/drivers/local.js'
-import { createPosixDriver } from './storage/drivers/posix.js'
+import { capabilitiesOf, createStorageDrivers } from './storage/drivers.js'
 import { StorageKeeper } from './storage/keeper.js'
 import { type KernelConnection, readKernelConnections } from './storage/kernel.js'
 import { OwnStorage } from './storage/own-storage.js'
@@ -58,6 +57,13 @@ export async function startAgent(
   }
 }
 
+interface Self {
+  readonly bootId: string
+  readonly facts: HostFacts
+  readonly drivers: StorageDrivers
+  readonly capabilities: readonly string[]
+}
+
 class Agent implements RunningAgent {
   private control: ControlServer | null = null
   private stopped: Promise<void> | null = null
@@ -75,7 +81,7 @@ class Agent implements RunningAgent {
     private identity: HostIdentity,
     state: StorageState,
     learned: readonly string[],
-    private readonly self: { readonly bootId: string; readonly facts: HostFacts; readonly drivers: StorageDrivers },
+    private readonly self: Self,
     config: AgentConfig,
     { kernel = readKernelConnections }: Surroundings,
   ) {
@@ -130,11 +136,9 @@ class Agent implements RunningAgent {
     const identity = await identityOrJoin(stateDir, config, logger)
     const journal = await openJournal(stateDir, logger)
     const state = await StorageState.load(stateDir)
-    const drivers: StorageDrivers = {
-      local: createLocalDriver(),
-      posix: createPosixDriver({ mountRoot: join(stateDir, 'mnt') }),
-    }
-    const self = { bootId: await readBootId(), facts: await readHostFacts(), drivers }
+    const drivers = createStorageDrivers({ mountRoot: join(stateDir, 'mnt') })
+    const capabilities = await capabilitiesOf(drivers)
+    const self = { bootId: await readBootId(), facts: await readHostFacts(), drivers, capabilities }
     const learned = await readLearnedAddresses(stateDir)
     const agent = new Agent(lock, logger, journal, identity, state, learned, self, config, around)
     agent.control = await serveControl(
@@ -181,7 +185,7 @@ class Agent implements RunningAgent {
       agentVersion: agentVersion(),
       protocol: PROTOCOL.current,
       kinds: Object.keys(commandKinds),
-      capabilities: capabilitiesOf(self.drivers),
+      capabilities: [...self.capabilities],
       facts: self.facts,
       incarnation: journal.incarnation,
       epoch: journal.epoch,
@@ -250,13 +254,6 @@ class Agent implements RunningAgent {
 
 export const heldError = (ids: readonly string[]): string =>
   `this host still holds ${ids.length} storage connections: ${ids.slice(0, 10).join(', ')}`
-
-/** `storage:<scheme>` where nothing on this host stands in the way of the driver. */
-function capabilitiesOf(drivers: StorageDrivers): string[] {
-  return Object.entries(drivers)
-    .filter(([, driver]) => driver.obstacle() === null)
-    .map(([scheme]) => `storage:${scheme}`)
-}
 
 /** The configured ones first; those of the join are there for who has configured nothing. */
 function addressesOf({ engines }: AgentConfig, identity: HostIdentity): EngineAddress[] {

@@ -5,7 +5,7 @@ import { readJournal } from './journal.js'
 import type { EntryState, JournalEntry } from './journal-record.js'
 import type { SessionStatus } from './session-client.js'
 import { StateDirectoryError } from './state-error.js'
-import { idOf, originOf } from './storage/holder.js'
+import { holderOf } from './storage/holder.js'
 import type { HeldConnection, LeavingTarget } from './storage/keeper.js'
 import { type KernelConnection, readKernelConnections } from './storage/kernel.js'
 import { type Sighting, unmanagedAmong } from './storage/sightings.js'
@@ -65,8 +65,7 @@ async function readOffline(stateDir: string, agent: AgentStatus['agent']): Promi
   const { state } = await readJournal(stateDir)
   const storage = await StorageState.load(stateDir)
   const connections = [...storage.connections].map(([id, { uri, target, options, generation }]) => ({
-    connectionId: idOf(id),
-    origin: originOf(id),
+    ...holderOf(id),
     uri,
     target,
     options,

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { agentVersion } from '../agent/version.js'
 import { commandKinds } from '../wire/commands.js'
 import { type Hello, type HostFacts, PROTOCOL } from '../wire/session.js'
+import { storageSchemes } from '../wire/storage/uri.js'
 import type { FaultParameters } from './fault-parameters.js'
 import { seededRandom } from './random.js'
 
@@ -15,7 +16,7 @@ const sizes = [
 
 const version = agentVersion()
 const kinds = Object.keys(commandKinds)
-const capabilities = ['storage:local', 'storage:posix']
+const capabilities = storageSchemes.map((scheme) => `storage:${scheme}`)
 const tools = [
   { name: 'mount', version: '2.38.1' },
   { name: 'umount', version: '2.38.1' },

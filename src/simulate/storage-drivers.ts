@@ -1,8 +1,7 @@
 import { type FaultError, faultOf } from '../agent/fault.js'
-import type { ProbeResult, StorageDrivers, StorageOptions } from '../agent/storage/driver.js'
-import { badArguments, connectFailed, mountFailed, StuckError } from '../agent/storage/faults.js'
-import { mountOptions } from '../agent/storage/mount-options.js'
-import type { StorageScheme, StorageUri } from '../agent/storage/uri.js'
+import type { ProbeResult, StorageDrivers } from '../agent/storage/driver.js'
+import { connectFailed, mountFailed, StuckError } from '../agent/storage/faults.js'
+import type { StorageScheme, StorageUri } from '../wire/storage/uri.js'
 
 /** What stands in the way of a target, by scenario. */
 export interface Outage {
@@ -21,31 +20,38 @@ export interface SimulatedDriverOptions {
   readonly outageOf: (target: string) => Outage | null
 }
 
-interface SchemeRules {
+interface Behaviour {
   readonly failed: (message: string) => FaultError
-  readonly checkOptions: (options: StorageOptions) => void
   /** False: it is used where it is, and the kernel knows nothing of it. */
   readonly mounted: boolean
 }
 
-const rules: { readonly [S in StorageScheme]: SchemeRules } = {
-  local: {
-    failed: connectFailed,
-    mounted: false,
-    checkOptions: (options) => {
-      if (Object.keys(options).length > 0) throw badArguments('local: takes no options')
-    },
-  },
-  posix: { failed: mountFailed, mounted: true, checkOptions: (options) => void mountOptions(options) },
+const mount: Behaviour = { failed: mountFailed, mounted: true }
+
+const behaviours: { readonly [S in StorageScheme]: Behaviour } = {
+  ceph: mount,
+  glusterfs: mount,
+  iscsi: { failed: connectFailed, mounted: true },
+  local: { failed: connectFailed, mounted: false },
+  nfs: mount,
+  posix: mount,
 }
 
-/** The steps of the real drivers without their effects: every path is there, and mounts are names in a set. */
+/** The steps of the real drivers without their effects: every target is there, and mounts are names in a set. */
 export function simulatedDrivers(options: SimulatedDriverOptions): StorageDrivers {
-  return { local: driverOf(rules.local, options), posix: driverOf(rules.posix, options) }
+  const driver = (scheme: StorageScheme) => driverOf(behaviours[scheme], options)
+  return {
+    ceph: driver('ceph'),
+    glusterfs: driver('glusterfs'),
+    iscsi: driver('iscsi'),
+    local: driver('local'),
+    nfs: driver('nfs'),
+    posix: driver('posix'),
+  }
 }
 
 /** Takes a URI of any scheme, and thus is a driver of each. */
-function driverOf({ failed, checkOptions, mounted }: SchemeRules, { mounts, outageOf }: SimulatedDriverOptions) {
+function driverOf({ failed, mounted }: Behaviour, { mounts, outageOf }: SimulatedDriverOptions) {
   const outageOn = ({ target }: StorageUri): Outage | null => {
     const outage = outageOf(target)
     if (outage?.status === 'STUCK') throw new StuckError(outage.message, outage.over)
@@ -53,8 +59,7 @@ function driverOf({ failed, checkOptions, mounted }: SchemeRules, { mounts, outa
   }
 
   return {
-    obstacle: () => null,
-    checkOptions,
+    obstacle: async () => null,
     isConnected: async ({ target }: StorageUri) => mounts.has(target),
     // its kernel shows nothing that nobody asked for
     recognises: () => null,
@@ -68,7 +73,7 @@ function driverOf({ failed, checkOptions, mounted }: SchemeRules, { mounts, outa
       const outage = outageOn(uri)
       if (outage !== null) return { seen: seenIn(outage, mounted), fault: faultOf(failed(outage.message)) }
       if (!mounted || mounts.has(uri.target)) return { seen: 'up' }
-      return { seen: 'lost', fault: faultOf(mountFailed(`${uri.path} is no longer mounted`)) }
+      return { seen: 'lost', fault: faultOf(mountFailed(`${uri.target} is no longer mounted`)) }
     },
   }
 }

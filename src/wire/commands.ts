@@ -22,11 +22,13 @@ export const storageOperatingStatuses = [
 ] as const
 export type StorageOperatingStatus = (typeof storageOperatingStatuses)[number]
 
-/** Be managed: hold this connection from now on, and keep it up (S1, S2). Credentials travel in `options` sealed later. */
+/** Be managed: hold this connection from now on, and keep it up (S1, S2). What may stand in it: `storage/arguments.ts`. */
 export class StorageManage {
   @Matches(CONNECTION_ID) connectionId!: string
   @IsString() @Length(1, 2048) uri!: string
   @IsObject() options!: Record<string, string>
+  /** Secrets by name: sealed wherever they are kept, and part of no digest, list, message or argv. */
+  @IsOptional() @IsObject() credentials?: Record<string, string>
 }
 
 /** The id is registered in the agent's state on disk; whether it is connected is an observation. */
@@ -63,6 +65,8 @@ export interface CommandSpec<P extends object, R extends object> {
   readonly deadlineMs: number | null
   /** The noun of the subjects that it speaks about. */
   readonly noun: string
+  /** Fields of the payload that hold secrets: they are kept sealed, and no longer than until the command has ended. */
+  readonly secret?: readonly (keyof P & string)[]
 }
 
 const spec = <P extends object, R extends object>(s: CommandSpec<P, R>) => s
@@ -74,6 +78,7 @@ export const commandKinds = {
     result: StorageManaged,
     deadlineMs: null,
     noun: 'storage-connection',
+    secret: ['credentials'],
   }),
   'storage.unmanage': spec({
     mode: 'level',

@@ -8,12 +8,14 @@ import { readMounts } from '../../src/agent/host/mounts.js'
 import { type Run, run } from '../../src/agent/host/run.js'
 import { createLocalDriver } from '../../src/agent/storage/drivers/local.js'
 import { createPosixDriver } from '../../src/agent/storage/drivers/posix.js'
-import type { LocalUri, PosixUri } from '../../src/agent/storage/uri.js'
-import { parseStorageUri } from '../../src/agent/storage/uri.js'
+import type { LocalUri } from '../../src/wire/storage/schemes/local.js'
+import type { PosixUri } from '../../src/wire/storage/schemes/posix.js'
+import { parseStorageUri } from '../../src/wire/storage/uri.js'
 import { describeAsRoot } from './support/root.js'
 import { temporaryDirectory, whenTestEnds } from './support/temporary.js'
 
-const limits = { timeoutMs: 5000, signal: new AbortController().signal }
+const limits = { timeoutMs: 5000, signal: new AbortController().signal, own: [] }
+const means = (options: Readonly<Record<string, string>> = {}) => ({ options, credentials: {} })
 const local = (path: string) => parseStorageUri(`local://${path}`) as LocalUri
 const posix = (path: string, fsType: string) => parseStorageUri(`posix://${path}?fstype=${fsType}`) as PosixUri
 const failure = (work: Promise<unknown>) => work.then(() => null, faultOf)
@@ -23,7 +25,7 @@ describe('a local directory', () => {
 
   it('is connected when it is there, empty or not, and is seen up', async () => {
     const directory = await temporaryDirectory()
-    await driver.connect(local(directory), {})
+    await driver.connect(local(directory), means())
     expect(await driver.probe(local(directory), {}, limits)).toEqual({ seen: 'up' })
     await writeFile(join(directory, 'two words'), '')
     expect(await driver.probe(local(directory), {}, limits)).toEqual({ seen: 'up' })
@@ -33,20 +35,16 @@ describe('a local directory', () => {
 
   it('that is missing, or is a file, is refused in the words of the tool', async () => {
     const directory = await temporaryDirectory()
-    const missing = await failure(driver.connect(local(join(directory, 'missing')), {}))
+    const missing = await failure(driver.connect(local(join(directory, 'missing')), means()))
     expect(missing).toMatchObject({
       type: 'connect',
       number: 451,
       message: expect.stringContaining('No such file or directory'),
     })
     await writeFile(join(directory, 'file'), '')
-    const file = await failure(driver.connect(local(join(directory, 'file')), {}))
+    const file = await failure(driver.connect(local(join(directory, 'file')), means()))
     expect(file?.message).toContain('Not a directory')
     expect(await driver.probe(local(join(directory, 'missing')), {}, limits)).toMatchObject({ seen: 'lost' })
-  })
-
-  it('takes no options', () => {
-    expect(() => driver.checkOptions({ ro: '' })).toThrow('takes no options')
   })
 
   it('that hangs is STUCK after its time', async () => {
@@ -57,9 +55,9 @@ describe('a local directory', () => {
 })
 
 describe('posix without root', () => {
-  it('is refused with the type permission', () => {
+  it('is refused with the type permission', async () => {
     const driver = createPosixDriver({ mountRoot: '/nowhere', isRoot: false })
-    expect(driver.obstacle()).toMatchObject({ type: 'permission', number: 469 })
+    expect(await driver.obstacle()).toMatchObject({ type: 'permission', number: 469 })
   })
 })
 
@@ -90,7 +88,7 @@ describeAsRoot('posix on this kernel', () => {
     await image(path)
     const uri = use(posix(path, 'ext4'))
     expect(await driver.isConnected(uri)).toBe(false)
-    await driver.connect(uri, { noatime: '' })
+    await driver.connect(uri, means({ noatime: '' }))
     expect(await driver.isConnected(uri)).toBe(true)
     const [mount] = await mounted(mountRoot)
     expect(mount).toMatchObject({
@@ -100,7 +98,7 @@ describeAsRoot('posix on this kernel', () => {
     expect(mount?.mountPoint).toBe(join(mountRoot, `${path.replaceAll('_', '__').replaceAll('/', '_')}`))
     expect((await stat(mountRoot)).mode & 0o777).toBe(0o700)
     expect(await driver.probe(uri, {}, limits)).toEqual({ seen: 'up' })
-    await driver.connect(uri, { noatime: '' })
+    await driver.connect(uri, means({ noatime: '' }))
     expect(await mounted(mountRoot)).toHaveLength(1)
 
     await driver.disconnect(uri, 'gently')
@@ -116,7 +114,7 @@ describeAsRoot('posix on this kernel', () => {
     const path = join(directory, 'two words.img')
     await image(path, 'xfs')
     const uri = use(posix(path, 'xfs'))
-    await driver.connect(uri, {})
+    await driver.connect(uri, means())
     expect(await driver.probe(uri, {}, limits)).toEqual({ seen: 'up' })
     await driver.disconnect(uri, 'gently')
 
@@ -125,7 +123,7 @@ describeAsRoot('posix on this kernel', () => {
     const device = execFileSync('losetup', ['--find', '--show', other], { encoding: 'utf8' }).trim()
     try {
       const block = use(posix(device, 'ext4'))
-      await driver.connect(block, {})
+      await driver.connect(block, means())
       expect(await driver.probe(block, {}, limits)).toEqual({ seen: 'up' })
       await driver.disconnect(block, 'gently')
     } finally {
@@ -139,7 +137,7 @@ describeAsRoot('posix on this kernel', () => {
     await mkdir(source)
     await writeFile(join(source, 'file'), 'content')
     const uri = use(posix(source, 'bind'))
-    await driver.connect(uri, { ro: '' })
+    await driver.connect(uri, means({ ro: '' }))
     const [mount] = await mounted(mountRoot)
     expect(mount?.options).toContain('ro')
     expect(await readFile(join(mount!.mountPoint, 'file'), 'utf8')).toBe('content')
@@ -150,16 +148,16 @@ describeAsRoot('posix on this kernel', () => {
 
   it('refuses in the words of mount(8), with number 477, and leaves nothing behind', async () => {
     const { directory, mountRoot, driver } = await place()
-    const missing = await failure(driver.connect(posix(join(directory, 'missing.img'), 'ext4'), {}))
+    const missing = await failure(driver.connect(posix(join(directory, 'missing.img'), 'ext4'), means()))
     expect(missing).toMatchObject({
       type: 'mount',
       number: 477,
       message: expect.stringContaining('No such file or directory'),
     })
     await writeFile(join(directory, 'garbage.img'), Buffer.alloc(65_536, 'x'))
-    const garbage = await failure(driver.connect(posix(join(directory, 'garbage.img'), 'ext4'), {}))
+    const garbage = await failure(driver.connect(posix(join(directory, 'garbage.img'), 'ext4'), means()))
     expect(garbage).toMatchObject({ type: 'mount', message: expect.stringMatching(/superblock|wrong fs type/) })
-    expect((await failure(driver.connect(posix(directory, 'ext4'), {})))?.message).toContain(
+    expect((await failure(driver.connect(posix(directory, 'ext4'), means())))?.message).toContain(
       'neither a block device nor an image',
     )
     expect(await mounted(mountRoot)).toEqual([])
@@ -172,7 +170,7 @@ describeAsRoot('posix on this kernel', () => {
     const path = join(directory, 'disk.img')
     await image(path)
     const uri = use(posix(path, 'ext4'))
-    await driver.connect(uri, {})
+    await driver.connect(uri, means())
     const [mount] = await mounted(mountRoot)
     const user = spawn('sleep', ['60'], { cwd: mount!.mountPoint, stdio: 'ignore' })
     await once(user, 'spawn')
@@ -193,7 +191,7 @@ describeAsRoot('posix on this kernel', () => {
     const path = join(directory, 'disk.img')
     await image(path)
     const uri = use(posix(path, 'ext4'))
-    await driver.connect(uri, {})
+    await driver.connect(uri, means())
     execFileSync('mount', ['-o', 'remount,ro', (await mounted(mountRoot))[0]!.mountPoint])
     expect(await driver.probe(uri, {}, limits)).toMatchObject({
       seen: 'degraded',
@@ -210,7 +208,7 @@ describeAsRoot('posix on this kernel', () => {
     const mountPoint = join(mountRoot, path.replaceAll('_', '__').replaceAll('/', '_'))
     await mkdir(mountPoint, { recursive: true })
     execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', mountPoint])
-    expect((await failure(driver.connect(uri, {})))?.message).toContain('taken by tmpfs')
+    expect((await failure(driver.connect(uri, means())))?.message).toContain('taken by tmpfs')
     expect(await mounted(mountRoot)).toHaveLength(1)
   })
 
@@ -223,7 +221,7 @@ describeAsRoot('posix on this kernel', () => {
     const driver = createPosixDriver({ mountRoot: join(directory, 'mnt'), run: slow, deadlineMs: 200 })
     const path = join(directory, 'disk.img')
     await image(path)
-    expect(await failure(driver.connect(posix(path, 'ext4'), {}))).toMatchObject({
+    expect(await failure(driver.connect(posix(path, 'ext4'), means()))).toMatchObject({
       type: 'mount',
       message: expect.stringContaining('killed after its time'),
     })

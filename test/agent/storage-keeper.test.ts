@@ -31,19 +31,23 @@ describe('manage', () => {
 
   it('refuses what makes no sense, and keeps nothing of it', async () => {
     const { keeper } = await startKeeper(await temporaryDirectory(), new ScriptedStorage())
-    await expect(keeper.manage(manage('a', 'nfs://x/y'), 1)).rejects.toMatchObject({
+    await expect(keeper.manage(manage('a', 'nfs://x'), 1)).rejects.toMatchObject({
       type: 'bad-arguments',
       number: 453,
     })
-    await expect(keeper.manage(manage('a', 'local:///srv', { bad: '' }), 1)).rejects.toBeInstanceOf(FaultError)
+    await expect(keeper.manage(manage('a', 'local:///srv', { ro: '' }), 1)).rejects.toBeInstanceOf(FaultError)
     expect(keeper.held()).toEqual([])
   })
 
   it('refuses other options for a target that another id holds', async () => {
     const { keeper } = await startKeeper(await temporaryDirectory(), new ScriptedStorage())
-    await keeper.manage(manage('a', 'local:///srv', { ro: '' }), 1)
-    await expect(keeper.manage(manage('b', 'local:///srv/', {}), 1)).rejects.toThrow('held by a with other options')
-    await keeper.manage(manage('b', 'local:///srv/', { ro: '' }), 1)
+    await keeper.manage(manage('a', 'nfs://server/a?version=4.1', { ro: '' }), 1)
+    await expect(keeper.manage(manage('b', 'nfs://server:a', { version: '4.1' }), 1)).rejects.toMatchObject({
+      type: 'options-conflict',
+      number: 453,
+      message: 'nfs://server/a is held by a with other options: {"version":"4.1","ro":""}',
+    })
+    await keeper.manage(manage('b', 'nfs://server:a', { ro: 'true', version: '4.1', timeo: '100' }), 1)
     expect(keeper.held()).toHaveLength(2)
   })
 
@@ -70,10 +74,10 @@ describe('manage', () => {
   it('of a held id with other options connects it anew with those', async () => {
     const storage = new ScriptedStorage()
     const { keeper, status } = await startKeeper(await temporaryDirectory(), storage)
-    await keeper.manage(manage('a'), 1)
+    await keeper.manage(manage('a', 'nfs://server/a'), 1)
     await eventually(() => expect(status('a')).toBe('UP'))
-    await keeper.manage(manage('a', 'local:///srv', { ro: '' }), 2)
-    await eventually(() => expect(storage.connected.get('local:///srv')).toEqual({ ro: '' }))
+    await keeper.manage(manage('a', 'nfs://server/a', { ro: '' }), 2)
+    await eventually(() => expect(storage.connected.get('nfs://server/a')).toEqual({ ro: '' }))
     expect(storage.steps()).toEqual(['connect', 'disconnect gently', 'connect'])
   })
 
@@ -204,11 +208,11 @@ describe('unmanage', () => {
 describe('a target that was there before', () => {
   it('is neither made anew for other options nor when it is of no use: it is only watched', async () => {
     const storage = new ScriptedStorage()
-    storage.connected.set('local:///srv', {})
+    storage.connected.set('nfs://server/a', {})
     const { keeper, status } = await startKeeper(await temporaryDirectory(), storage)
-    await keeper.manage(manage('a'), 1)
+    await keeper.manage(manage('a', 'nfs://server/a'), 1)
     await eventually(() => expect(status('a')).toBe('UP'))
-    await keeper.manage(manage('a', 'local:///srv', { ro: '' }), 2)
+    await keeper.manage(manage('a', 'nfs://server/a', { ro: '' }), 2)
     storage.seen = { seen: 'down', fault: { type: 'mount', message: 'Stale file handle' } }
     await eventually(() => expect(status('a')).toBe('DOWN'))
     storage.seen = { seen: 'up' }
@@ -527,14 +531,14 @@ describe('reset', () => {
 describe('what the plane sees', () => {
   it('fits the wire, and carries the digest of the intent', async () => {
     const { keeper, observations, status } = await startKeeper(await temporaryDirectory(), new ScriptedStorage())
-    await keeper.manage(manage('a', 'local:///srv/', { ro: '' }), 1)
+    await keeper.manage(manage('a', 'nfs://server:a', { ro: '' }), 1)
     await eventually(() => expect(status('a')).toBe('UP'))
     for (const observation of observations) parseWire(Observation, observation)
     const [item] = keeper.inventory()
     parseWire(InventoryItem, item)
     expect(item).toMatchObject({
-      digest: digestOf({ options: { ro: '' }, uri: 'local:///srv/' }),
-      detail: { uri: 'local:///srv/', target: 'local:///srv' },
+      digest: digestOf({ options: { ro: '' }, uri: 'nfs://server:a' }),
+      detail: { uri: 'nfs://server:a', target: 'nfs://server/a' },
     })
   })
 })

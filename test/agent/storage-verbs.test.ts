@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { readAgentStatus } from '../../src/agent/status.js'
 import type { KernelConnection } from '../../src/agent/storage/kernel.js'
+import type { XmlRpcValue } from '../../src/agent/xmlrpc/value.js'
 import { storageSubject } from '../../src/wire/commands.js'
 import { eventually } from '../support/eventually.js'
 import { agentForTest, configFor, engineForTest } from './support/agent.js'
@@ -18,6 +19,26 @@ const exported: KernelConnection = {
   device: '0:77',
   mountPoint: '/mnt/export',
 }
+
+const refused: readonly (readonly [what: string, params: XmlRpcValue[]])[] = [
+  ['no arguments', []],
+  ['an id that is no text', ['local:///srv', 7]],
+  ['an empty id', ['local:///srv', '']],
+  ['an id with a slash', ['local:///srv', 'a/b']],
+  ['an id of the list that is not its own', ['local:///srv', 'plane/a']],
+  ['..', ['local:///srv', '..']],
+  ['a control character in an id', ['local:///srv', 'a\tb']],
+  ['an id of 256 characters', ['local:///srv', 'a'.repeat(256)]],
+  ['no scheme', ['/srv', 'a']],
+  ['an unknown scheme', ['floppy:///srv', 'a']],
+  ['a URI that is too long', [`local:///${'a'.repeat(2048)}`, 'a']],
+  ['an unknown option', ['local:///srv', 'a', { fast: 'yes' }]],
+  ['an option that is no text', ['local:///srv', 'a', { ro: true }]],
+  ['options that are no struct', ['local:///srv', 'a', 'ro']],
+  ['an unknown credential', ['local:///srv', 'a', {}, { password: 'x' }]],
+  ['a credential that is no text', ['local:///srv', 'a', {}, { password: 7 }]],
+  ['too many arguments', ['local:///srv', 'a', {}, {}, 1]],
+]
 
 async function start(kernel: readonly KernelConnection[] = []) {
   const engine = await engineForTest()
@@ -79,23 +100,7 @@ describe('manageStorageServer', () => {
     expect((await list()).a?.connectionInfo).toMatchObject({ uri })
   })
 
-  it.each([
-    ['no arguments', []],
-    ['an id that is no text', ['local:///srv', 7]],
-    ['an empty id', ['local:///srv', '']],
-    ['an id with a slash', ['local:///srv', 'a/b']],
-    ['an id of the list that is not its own', ['local:///srv', 'plane/a']],
-    ['..', ['local:///srv', '..']],
-    ['a control character in an id', ['local:///srv', 'a\tb']],
-    ['an id of 256 characters', ['local:///srv', 'a'.repeat(256)]],
-    ['no scheme', ['/srv', 'a']],
-    ['an unknown scheme', ['floppy:///srv', 'a']],
-    ['a URI that is too long', [`local:///${'a'.repeat(2048)}`, 'a']],
-    ['an unknown option', ['local:///srv', 'a', { fast: 'yes' }]],
-    ['an option that is no text', ['local:///srv', 'a', { ro: true }]],
-    ['options that are no struct', ['local:///srv', 'a', 'ro']],
-    ['too many arguments', ['local:///srv', 'a', {}, 1]],
-  ])('refuses %s with 453, and stores nothing', async (_, params) => {
+  it.each(refused)('refuses %s with 453, and stores nothing', async (_, params) => {
     const { say, list } = await start()
     const { status } = await say('manageStorageServer', ...params)
     expect(status).toMatchObject({ code: 453, type: 'bad-arguments' })

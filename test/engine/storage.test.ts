@@ -55,6 +55,20 @@ describe('putting a storage connection', () => {
     expect((await get('bad-uri')).status).toBe(404)
   })
 
+  it.each([
+    ['an option that the scheme does not have', { uri: 'local:///srv/a', options: { ro: '' } }, 'options.ro'],
+    ['a value that the option does not take', { uri: 'nfs://server/a', options: { timeo: 'soon' } }, 'options.timeo'],
+    [
+      'a user without a password',
+      { uri: 'iscsi://host/iqn.2026-01.org.example?chapUser=kim' },
+      'credentials.chapPassword',
+    ],
+  ])('refuses %s, naming the field', async (_what, body, field) => {
+    const reply = await put('bad-arguments', body)
+    expect(reply).toMatchObject({ status: 422, body: { number: 453, faults: [{ field }] } })
+    expect((await get('bad-arguments')).status).toBe(404)
+  })
+
   it('refuses options that are no texts', async () => {
     const reply = await put('bad-options', { uri: 'local:///srv/a', options: { ro: true } })
     expect(reply.body.faults).toMatchObject([{ field: 'options' }])
@@ -81,10 +95,10 @@ describe('putting a storage connection', () => {
 
   it('changes the arguments under If-Match', async () => {
     await managed('changed')
-    const reply = await put('changed', { uri: 'local:///srv/b', options: { ro: 'true' } }, { 'if-match': '"g1"' })
+    const reply = await put('changed', { uri: 'nfs://server/b', options: { ro: 'true' } }, { 'if-match': '"g1"' })
     expect(reply).toMatchObject({
       status: 202,
-      body: { generation: 2, provisioningStatus: 'PENDING_UPDATE', uri: 'local:///srv/b' },
+      body: { generation: 2, provisioningStatus: 'PENDING_UPDATE', uri: 'nfs://server/b' },
     })
     expect(await agent.command()).toMatchObject({ generation: 2, payload: { options: { ro: 'true' } } })
   })

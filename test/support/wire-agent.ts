@@ -18,6 +18,7 @@ import {
   type StreamMessage,
   type Welcome,
 } from '../../src/wire/session.js'
+import { storageSchemes } from '../../src/wire/storage/uri.js'
 import type { AgentPort } from './enrolment.js'
 import { eventually } from './eventually.js'
 
@@ -40,7 +41,7 @@ function saidBy(name: string): Hello {
     agentVersion: '0.1.0',
     protocol: 1,
     kinds: Object.keys(commandKinds),
-    capabilities: ['storage:local'],
+    capabilities: storageSchemes.map((scheme) => `storage:${scheme}`),
     facts: {
       hostname: name,
       os: 'Debian GNU/Linux 12',

@@ -49,7 +49,7 @@ const bodies: Readonly<Record<string, Fields>> = {
   'hosts.revoke': { reason: 'never' },
   'joinTokens.create': { name: 'never', lifeMs: 60_000, uses: 1, replace: false },
   'settings.put': { value: 20_000 },
-  'storageConnections.put': { uri: 'local:///srv/never', options: { ro: 'true' }, projectId: DEFAULT_PROJECT },
+  'storageConnections.put': { uri: 'nfs://192.0.2.1/never', options: { ro: 'true' }, projectId: DEFAULT_PROJECT },
 }
 /** A reason and a description may be empty, a limit may be none. */
 const harmless: readonly string[] = [

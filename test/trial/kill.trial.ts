@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { mountPointName } from '../../src/agent/storage/mount-point.js'
-import { parseStorageUri } from '../../src/agent/storage/uri.js'
+import { parseStorageUri, type StorageUri } from '../../src/wire/storage/uri.js'
 import { eventually } from '../support/eventually.js'
 import { UnmountWitness } from './support/effects.js'
 import { auditEnds, auditedEnds } from './support/ends-audit.js'
@@ -130,7 +130,7 @@ describe('kill -9 of engine, agent and Postgres under load', () => {
     const effects = witness.effects()
     for (const [index, id] of load.steady.ids.entries()) {
       const uri = parseStorageUri(load.steady.uris[index] ?? '')
-      const mountPoint = join(host.stateDir, 'mnt', mountPointName(uri.path))
+      const mountPoint = join(host.stateDir, 'mnt', mountPointName(pathOf(uri)))
       const unmounted = effects.filter((effect) => effect.mountPoint === mountPoint).map(({ at }) => at)
       const resets = commands.filter(({ kind, subject }) => kind === 'storage.reset' && subject.endsWith(`/${id}`))
       const within = resets.map(({ createdAt, finishedAt, state }) => ({
@@ -165,11 +165,13 @@ describe('kill -9 of engine, agent and Postgres under load', () => {
   })
 })
 
+const pathOf = (uri: StorageUri): string => ('path' in uri ? uri.path : '')
+
 const byId = (a: { connectionId: string }, b: { connectionId: string }) => (a.connectionId < b.connectionId ? -1 : 1)
 
 /** Where the database's connections must be mounted, once each. */
 function mountPointsOf(connections: readonly Body[]): string[] {
   const uris = connections.map(({ uri }) => parseStorageUri(uri)).filter(({ scheme }) => scheme === 'posix')
-  const points = uris.map(({ path }) => join(host.stateDir, 'mnt', mountPointName(path)))
+  const points = uris.map((uri) => join(host.stateDir, 'mnt', mountPointName(pathOf(uri))))
   return [...new Set(points)].sort()
 }

@@ -8,6 +8,15 @@ export const mountFailed = (message: string) => new FaultError('mount', message,
 export const notPermitted = (message: string) => new FaultError('permission', message, 469)
 export const idInUse = (connectionId: string) =>
   new FaultError('id-in-use', `${connectionId} is in use with other arguments`, 478)
+export const optionsConflict = (target: string, holder: string, options: Readonly<Record<string, string>>) =>
+  new FaultError(
+    'options-conflict',
+    `${target} is held by ${holder} with other options: ${JSON.stringify(options)}`,
+    453,
+  )
+export const unsupported = (message: string) => new FaultError('unsupported', message, 100)
+export const leftAsItIs = (target: string) =>
+  new FaultError('preexisting', `${target} was connected before this agent managed it, and is left as it is`)
 export const notRegistered = (connectionId: string) =>
   new FaultError('not-registered', `no storage connection ${connectionId} is managed on this host`, 479)
 

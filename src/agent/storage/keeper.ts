@@ -1,17 +1,25 @@
 import type { StorageManage, StorageManaged, StorageResetDone, StorageUnmanaged } from '../../wire/commands.js'
-import { type StorageOperatingStatus, subjectKey } from '../../wire/commands.js'
+import { type StorageOperatingStatus, storageSubject, subjectKey } from '../../wire/commands.js'
 import { digestOf } from '../../wire/digest.js'
 import type { Fault, InventoryItem, Observation } from '../../wire/session.js'
+import {
+  type ReadArguments,
+  type StorageArguments,
+  type StorageOptions,
+  sameOptions,
+} from '../../wire/storage/arguments.js'
+import type { StorageUri } from '../../wire/storage/uri.js'
 import { FaultError } from '../fault.js'
 import type { Logger } from '../logger.js'
-import type { StorageDriver, StorageDrivers, StorageOptions } from './driver.js'
-import { badArguments, notRegistered } from './faults.js'
-import { idOf, type Origin, originOf, subjectOf } from './holder.js'
+import { requireArguments } from './arguments.js'
+import type { StorageDriver, StorageDrivers } from './driver.js'
+import { notRegistered, optionsConflict } from './faults.js'
+import { type Holder, holderOf, subjectOf } from './holder.js'
 import type { KernelConnection } from './kernel.js'
 import type { Recognised } from './sightings.js'
 import type { StorageState, StoredConnection } from './state.js'
-import { Target, type TargetOptions, type TargetSettings } from './target.js'
-import { parseStorageUri, type StorageUri } from './uri.js'
+import { Target } from './target.js'
+import type { TargetOptions, TargetSettings } from './target-options.js'
 
 export interface KeeperOptions {
   readonly state: StorageState
@@ -22,13 +30,11 @@ export interface KeeperOptions {
   /** What is seen of a connection that a program of this host asked for has changed. */
   readonly onOwnChange?: () => void
   readonly random?: () => number
-  readonly backoff?: TargetOptions['backoff']
+  readonly backoff?: TargetOptions<Target>['backoff']
   readonly settings?: Partial<TargetSettings>
 }
 
-export interface HeldConnection {
-  readonly connectionId: string
-  readonly origin: Origin
+export interface HeldConnection extends Holder {
   readonly uri: string
   readonly target: string
   readonly options: StorageOptions
@@ -50,6 +56,9 @@ export interface LeavingTarget {
 export class StorageKeeper {
   private readonly targets = new Map<string, Target>()
   private readonly settings: TargetSettings
+  private order = 0
+  /** Understood once for each: many ids may share a target. */
+  private readonly read = new WeakMap<StoredConnection, StorageOptions | null>()
 
   constructor(private readonly options: KeeperOptions) {
     this.settings = { probeIntervalMs: 10_000, probeTimeoutMs: 10_000, ...options.settings }
@@ -58,11 +67,12 @@ export class StorageKeeper {
   /** Takes up what the disk says: ids that are managed, and targets of this boot that were not let go of yet. */
   start(): void {
     const { state, bootId } = this.options
-    for (const [id, { target, uri, options }] of state.connections) {
-      this.takeUp(target, uri, options)?.hold(id, options)
-    }
-    for (const [key, { bootId: connectedIn, uri, options }] of state.targets) {
-      if (connectedIn === bootId) this.takeUp(key, uri, options)
+    const inOrder = [...state.connections].sort(([, a], [, b]) => (a.order ?? 0) - (b.order ?? 0))
+    this.order = inOrder.at(-1)?.[1].order ?? 0
+    for (const [id, connection] of inOrder) this.takeUp(connection, (target, read) => target.hold(id, read))
+    for (const [key, stored] of state.targets) {
+      if (stored.bootId === bootId)
+        this.takeUp(stored, (_, { options }) => state.targets.set(key, { ...stored, options }))
       else if (!this.targets.has(key)) state.targets.delete(key)
     }
     for (const target of this.targets.values()) target.start()
@@ -77,22 +87,23 @@ export class StorageKeeper {
   }
 
   /** Registered when this resolves; whether it connects is seen by observations (S1). */
-  async manage({ connectionId, uri, options }: StorageManage, generation: number): Promise<StorageManaged> {
+  async manage(asked: StorageManage, generation: number): Promise<StorageManaged> {
     const { state } = this.options
-    const parsed = parseStorageUri(uri)
-    const driver = this.driverOf(parsed)
-    const obstacle = driver.obstacle()
+    const { connectionId, uri, options, credentials } = asked
+    const read = requireArguments(asked)
+    const { target: key } = read.uri
+    const obstacle = await this.driverOf(read.uri).obstacle()
     if (obstacle !== null) throw new FaultError(obstacle.type, obstacle.message, obstacle.number)
-    driver.checkOptions(options)
-    this.refuseOtherOptions(connectionId, parsed.target, options)
+    this.refuseOtherOptions(connectionId, read)
     const before = state.connections.get(connectionId)
-    await this.store(connectionId, { uri, options, generation, target: parsed.target })
-    if (before !== undefined && before.target !== parsed.target) this.targets.get(before.target)?.release(connectionId)
-    const target = this.targetOf(parsed.target, uri, options)
-    target.hold(connectionId, options)
+    this.order += 1
+    await this.store(connectionId, { uri, options, credentials, generation, target: key, order: this.order })
+    if (before !== undefined && before.target !== key) this.targets.get(before.target)?.release(connectionId)
+    const target = this.targetOf(read)
+    target.hold(connectionId, read)
     target.start()
     this.observe(connectionId, target)
-    return { target: parsed.target }
+    return { target: key }
   }
 
   async unmanage(connectionId: string): Promise<StorageUnmanaged> {
@@ -115,25 +126,28 @@ export class StorageKeeper {
     return this.options.state.connections.get(subjectKey(subject))?.generation
   }
 
-  /** Of the plane's ids and of this host's own. */
+  /**
+   * Of the plane's ids and of this host's own. The digest leaves credentials out: their change is a generation, and a hash of
+   * a password is a way to it.
+   */
   inventory(): InventoryItem[] {
-    return [...this.options.state.connections].map(([id, { uri, options, generation, target }]) => ({
-      subject: subjectOf(id),
+    return this.held().map(({ connectionId, origin, uri, target, options, generation, status, fault }) => ({
+      subject: subjectOf(origin, connectionId),
       generation,
-      status: this.targets.get(target)?.status ?? 'UNKNOWN',
-      origin: originOf(id),
+      status,
+      origin,
       digest: digestOf({ uri, options }),
-      fault: this.targets.get(target)?.fault ?? null,
-      detail: originOf(id) === 'host' ? { uri, target, options, mountPoint: null } : { uri, target },
+      fault,
+      detail: origin === 'host' ? { uri, target, options, mountPoint: null } : { uri, target },
     }))
   }
 
   held(): HeldConnection[] {
     return [...this.options.state.connections].map(([id, { uri, options, generation, target: key }]) => {
       const target = this.targets.get(key)
-      const { status = 'UNKNOWN', preexisting = false, fault = null, faultAt = null } = target ?? {}
-      const [connectionId, origin] = [idOf(id), originOf(id)]
-      return { connectionId, origin, uri, target: key, options, generation, status, preexisting, fault, faultAt }
+      const { status, fault, faultAt } = target?.viewOf(id) ?? unknownView
+      const preexisting = target?.preexisting ?? false
+      return { ...holderOf(id), uri, target: key, options, generation, status, preexisting, fault, faultAt }
     })
   }
 
@@ -161,23 +175,22 @@ export class StorageKeeper {
   }
 
   /** What an agent of another version wrote down may not be understood: it stays as it is, and the rest goes on. */
-  private takeUp(key: string, uri: string, options: StorageOptions): Target | null {
+  private takeUp(stored: StorageArguments, use: (target: Target, read: ReadArguments) => void): void {
     try {
-      return this.targetOf(key, uri, options)
+      const read = requireArguments(stored)
+      use(this.targetOf(read), read)
     } catch (error) {
-      this.options.logger.error({ err: error, uri }, 'a storage connection on disk is not understood')
-      return null
+      this.options.logger.error({ err: error, uri: stored.uri }, 'a storage connection on disk is not understood')
     }
   }
 
-  private targetOf(key: string, uri: string, options: StorageOptions): Target {
-    const known = this.targets.get(key)
+  private targetOf(read: ReadArguments): Target {
+    const known = this.targets.get(read.uri.target)
     if (known !== undefined) return known
-    const parsed = parseStorageUri(uri)
     const { state, bootId, logger, random, backoff } = this.options
-    const target = new Target(key, options, {
-      uri: parsed,
-      driver: this.driverOf(parsed),
+    const target = new Target(read.uri.target, read, {
+      uri: read.uri,
+      driver: this.driverOf(read.uri),
       state,
       bootId,
       settings: this.settings,
@@ -189,7 +202,7 @@ export class StorageKeeper {
       },
       onGone: ({ key }) => this.targets.delete(key),
     })
-    this.targets.set(key, target)
+    this.targets.set(target.key, target)
     return target
   }
 
@@ -199,12 +212,24 @@ export class StorageKeeper {
   }
 
   /** One target is connected in one way: ids that share it must agree on how. */
-  private refuseOtherOptions(connectionId: string, target: string, options: StorageOptions): void {
-    const digest = digestOf(options)
+  private refuseOtherOptions(connectionId: string, { uri, options }: ReadArguments): void {
     for (const [id, other] of this.options.state.connections) {
-      if (id === connectionId || other.target !== target || digestOf(other.options) === digest) continue
-      throw badArguments(`${target} is held by ${id} with other options: ${JSON.stringify(other.options)}`)
+      if (id === connectionId || other.target !== uri.target) continue
+      const theirs = this.optionsOf(other)
+      if (theirs !== null && !sameOptions(theirs, options)) throw optionsConflict(uri.target, id, theirs)
     }
+  }
+
+  private optionsOf(connection: StoredConnection): StorageOptions | null {
+    if (!this.read.has(connection)) {
+      try {
+        this.read.set(connection, requireArguments(connection).options)
+      } catch {
+        // of another version: `takeUp` has told of it
+        this.read.set(connection, null)
+      }
+    }
+    return this.read.get(connection) ?? null
   }
 
   /** A disk that refuses leaves everything as it was. */
@@ -220,14 +245,17 @@ export class StorageKeeper {
     }
   }
 
-  private observe(connectionId: string, { status, fault }: Target): void {
+  private observe(connectionId: string, target: Target): void {
+    const { status, fault } = target.viewOf(connectionId)
     const connection = this.options.state.connections.get(connectionId)
     if (connection === undefined) return
     const { generation } = connection
-    if (originOf(connectionId) === 'host') this.options.onOwnChange?.()
-    else this.options.onObservation({ subject: subjectOf(connectionId), generation, status, fault })
+    if (holderOf(connectionId).origin === 'host') this.options.onOwnChange?.()
+    else this.options.onObservation({ subject: storageSubject(connectionId), generation, status, fault })
   }
 }
+
+const unknownView = { status: 'UNKNOWN', fault: null, faultAt: null } as const
 
 function set<V>(map: Map<string, V>, key: string, value: V | undefined): void {
   if (value === undefined) map.delete(key)

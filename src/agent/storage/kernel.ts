@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
+import { localFsTypes } from '../../wire/storage/schemes/posix.js'
+import { parseStorageUri } from '../../wire/storage/uri.js'
 import { type IscsiSession, readIscsiSessions } from '../host/iscsi-sessions.js'
 import { type Mount, readMounts } from '../host/mounts.js'
-import { posixFsTypes } from './uri.js'
 
 /** A storage connection as the kernel shows it, whoever made it. */
 export type KernelConnection = KernelMount | KernelSession
@@ -67,7 +68,7 @@ export function mountedConnections(mounts: readonly Mount[], backing: ReadonlyMa
     const scheme = schemes[mount.fsType]
     const uri = system.has(mount.device) ? null : scheme && uriOf[scheme](mount, backing)
     if (!scheme || !uri) return []
-    return { kind: 'mount', scheme, uri, device: mount.device, mountPoint: mount.mountPoint }
+    return { kind: 'mount', scheme, uri: spelled(uri), device: mount.device, mountPoint: mount.mountPoint }
   })
 }
 
@@ -85,7 +86,7 @@ const schemes: Readonly<Record<string, MountedScheme | undefined>> = {
   ceph: 'ceph',
   'fuse.ceph': 'ceph',
   'fuse.ceph-fuse': 'ceph',
-  ...Object.fromEntries(posixFsTypes.filter((type) => type !== 'bind').map((type) => [type, 'posix' as const])),
+  ...Object.fromEntries(localFsTypes.filter((type) => type !== 'bind').map((type) => [type, 'posix' as const])),
 }
 
 /** Null: no storage of ours. */
@@ -113,7 +114,16 @@ function connectionOf(session: IscsiSession): KernelSession {
   const { address, port, iqn, tag } = session
   const host = address.includes(':') ? `[${address}]` : address
   const authority = port === 3260 ? host : `${host}:${port}`
-  return { kind: 'session', scheme: 'iscsi', uri: `iscsi://${authority}/${iqn};portal=${tag}`, session }
+  return { kind: 'session', scheme: 'iscsi', uri: spelled(`iscsi://${authority}/${iqn};portal=${tag}`), session }
+}
+
+/** As a target is spelled, where the kernel's name for it is one. */
+function spelled(uri: string): string {
+  try {
+    return parseStorageUri(uri).target
+  } catch {
+    return uri
+  }
 }
 
 /** What a URI must not hold as it is. */

@@ -1,19 +1,13 @@
 import { CONNECTION_ID } from '../../wire/commands.js'
-import { digestOf } from '../../wire/digest.js'
 import { MAX_OWN_THINGS } from '../../wire/own-things.js'
+import { type StorageArguments, sameOptions } from '../../wire/storage/arguments.js'
 import { FaultError } from '../fault.js'
 import { Turns } from '../turns.js'
-import type { StorageOptions } from './driver.js'
+import { requireArguments } from './arguments.js'
 import { badArguments, idInUse, notRegistered } from './faults.js'
-import { originOf, ownKey } from './holder.js'
+import { holderOf, ownKey } from './holder.js'
 import type { StorageKeeper } from './keeper.js'
 import type { StorageState } from './state.js'
-import { parseStorageUri } from './uri.js'
-
-export interface OwnArguments {
-  readonly uri: string
-  readonly options: StorageOptions
-}
 
 const MAX_URI_CHARS = 2048
 
@@ -31,18 +25,21 @@ export class OwnConnections {
    * On disk when this resolves (S1). The same again is a success: who got no answer asks again.
    * @throws FaultError `bad-arguments` 453, `id-in-use` 478, and what the host has against the scheme
    */
-  async manage(connectionId: string, { uri, options }: OwnArguments): Promise<void> {
+  async manage(connectionId: string, asked: StorageArguments): Promise<void> {
     if (!CONNECTION_ID.test(connectionId)) {
       const rule = "must have 1 to 255 characters without '/' and control characters, and not be '.' or '..'"
       throw badArguments(`the connection id ${rule}`)
     }
-    if (uri.length > MAX_URI_CHARS) throw badArguments(`the URI has more than ${MAX_URI_CHARS} characters`)
+    if (asked.uri.length > MAX_URI_CHARS) throw badArguments(`the URI has more than ${MAX_URI_CHARS} characters`)
     const key = ownKey(connectionId)
     await this.turns.next(key, async () => {
       const held = this.state.connections.get(key)
-      if (held === undefined) this.requireRoom()
-      else if (!means(held, { uri, options })) throw idInUse(connectionId)
-      await this.keeper.manage({ connectionId: key, uri: held?.uri ?? uri, options }, 0)
+      // what is held is on disk: its own turn is over
+      if (held !== undefined && meanTheSame(held, asked)) return
+      if (held !== undefined) throw idInUse(connectionId)
+      this.requireRoom()
+      const { uri, options = {}, credentials = {} } = asked
+      await this.keeper.manage({ connectionId: key, uri, options, credentials }, 0)
       this.onChange()
     })
   }
@@ -57,12 +54,19 @@ export class OwnConnections {
   }
 
   private requireRoom(): void {
-    const count = [...this.state.connections.keys()].filter((key) => originOf(key) === 'host').length
+    const count = [...this.state.connections.keys()].filter((key) => holderOf(key).origin === 'host').length
     if (count < MAX_OWN_THINGS) return
     throw new FaultError('too-many', `this host holds ${count} ids of its own: that is as many as it takes`, 100)
   }
 }
 
-/** Another spelling of the same target is the same. @throws FaultError `bad-arguments` */
-const means = (held: { readonly target: string; readonly options: StorageOptions }, { uri, options }: OwnArguments) =>
-  parseStorageUri(uri).target === held.target && digestOf(options) === digestOf(held.options)
+/** Another spelling of the same is the same. @throws FaultError `bad-arguments` */
+function meanTheSame(held: StorageArguments, asked: StorageArguments): boolean {
+  const [one, other] = [requireArguments(held), requireArguments(asked)]
+  return (
+    one.uri.target === other.uri.target &&
+    sameOptions(one.options, other.options) &&
+    sameOptions(one.own, other.own) &&
+    sameOptions(one.credentials, other.credentials)
+  )
+}

@@ -1,33 +1,15 @@
 import type { StorageOperatingStatus } from '../../wire/commands.js'
 import type { Fault } from '../../wire/session.js'
+import { type ReadArguments, type StorageOptions, sameOptions } from '../../wire/storage/arguments.js'
 import { Backoff } from '../backoff.js'
 import { FaultError, faultOf } from '../fault.js'
-import type { Logger } from '../logger.js'
-import type { Grip, ProbeResult, StorageDriver, StorageOptions } from './driver.js'
-import { StuckError } from './faults.js'
+import type { Grip, Means, ProbeResult } from './driver.js'
+import { leftAsItIs, StuckError } from './faults.js'
+import { OwnNeeds, type OwnView } from './own-needs.js'
 import { ResetRequests } from './reset-requests.js'
 import { Sleeper } from './sleeper.js'
-import type { StorageState, StoredTarget } from './state.js'
-import type { StorageUri } from './uri.js'
-
-export interface TargetSettings {
-  probeIntervalMs: number
-  probeTimeoutMs: number
-}
-
-export interface TargetOptions {
-  readonly uri: StorageUri
-  readonly driver: StorageDriver
-  readonly state: StorageState
-  readonly bootId: string
-  readonly settings: TargetSettings
-  readonly logger: Logger
-  readonly onStatus: (target: Target) => void
-  /** No id is left and nothing is connected: the target is not kept any longer. */
-  readonly onGone: (target: Target) => void
-  readonly random?: () => number
-  readonly backoff?: { readonly baseMs: number; readonly maxMs: number }
-}
+import type { StoredTarget } from './state.js'
+import type { TargetOptions } from './target-options.js'
 
 type Step = 'look' | 'connect' | 'reconnect' | 'reset' | 'probe' | 'disconnect' | 'finish'
 
@@ -48,6 +30,7 @@ export class Target {
   private stuck = false
   private probeSoon = false
   private connectedWith: StorageOptions = {}
+  private readonly needs = new OwnNeeds()
   private readonly resets = new ResetRequests()
   private readonly backoff: Backoff
   private readonly stopping = new AbortController()
@@ -56,8 +39,8 @@ export class Target {
 
   constructor(
     readonly key: string,
-    private wanted: StorageOptions,
-    readonly options: TargetOptions,
+    private wanted: Means,
+    readonly options: TargetOptions<Target>,
   ) {
     this.backoff = new Backoff(options.backoff ?? { baseMs: 1000, maxMs: 60_000 }, options.random)
   }
@@ -70,16 +53,26 @@ export class Target {
     this.living ??= this.live()
   }
 
-  hold(id: string, options: StorageOptions): void {
+  /** The newest credentials are those that the next connecting takes; what is up stays up with the old ones. */
+  hold(id: string, { options, credentials, own }: Omit<ReadArguments, 'uri'>): void {
     this.ids.add(id)
-    this.wanted = options
-    this.probeSoon = this.status !== 'UP'
+    this.wanted = { options, credentials }
+    const asksMore = this.needs.ask(id, own)
+    this.probeSoon = asksMore || this.status !== 'UP'
     this.sleeper.wake()
   }
 
   release(id: string): void {
     this.ids.delete(id)
+    this.needs.drop(id)
     this.sleeper.wake()
+  }
+
+  /** What this id sees: it may lack something that the others do not ask for. */
+  viewOf(id: string): OwnView {
+    const { status, fault, faultAt } = this
+    const own = status === 'UP' || status === 'DEGRADED' ? this.needs.viewOf(id) : null
+    return own ?? { status, fault, faultAt }
   }
 
   /**
@@ -121,7 +114,7 @@ export class Target {
     if (this.resets.some) return 'reset'
     if (!this.connected) return 'connect'
     if (this.ownership === 'preexisting') return 'probe'
-    return this.broken || !sameOptions(this.connectedWith, this.wanted) ? 'reconnect' : 'probe'
+    return this.broken || !sameOptions(this.connectedWith, this.wanted.options) ? 'reconnect' : 'probe'
   }
 
   private readonly steps: { readonly [S in Step]: () => Promise<void> } = {
@@ -158,7 +151,7 @@ export class Target {
       this.connectedWith = stored.options
     } else {
       this.ownership = this.connected ? 'preexisting' : 'ours'
-      this.connectedWith = this.wanted
+      this.connectedWith = this.wanted.options
       await this.writeDown()
     }
     if (this.connected && this.ids.size > 0) await this.probe()
@@ -166,13 +159,14 @@ export class Target {
 
   private async connect(): Promise<void> {
     const { driver, uri } = this.options
-    const obstacle = driver.obstacle()
+    const obstacle = await driver.obstacle()
     if (obstacle !== null) throw new FaultError(obstacle.type, obstacle.message, obstacle.number)
     if (this.status !== 'DOWN') this.show('CONNECTING', this.fault)
     this.ownership = 'ours'
-    this.connectedWith = this.wanted
+    const { wanted } = this
+    this.connectedWith = wanted.options
     await this.writeDown()
-    await driver.connect(uri, this.connectedWith)
+    await driver.connect(uri, wanted)
     this.connected = true
     this.broken = false
   }
@@ -186,7 +180,7 @@ export class Target {
 
   private async probe(): Promise<void> {
     const { driver, uri, settings } = this.options
-    const limits = { timeoutMs: settings.probeTimeoutMs, signal: this.stopping.signal }
+    const limits = { timeoutMs: settings.probeTimeoutMs, signal: this.stopping.signal, own: this.needs.all }
     this.probeSoon = false
     this.judge(await driver.probe(uri, this.connectedWith, limits))
   }
@@ -203,19 +197,16 @@ export class Target {
     this.connected = result.seen !== 'lost'
     this.broken = result.seen === 'down'
     this.stuck = false
-    if (result.seen === 'up') this.show('UP', null)
-    else this.show(result.seen === 'degraded' ? 'DEGRADED' : 'DOWN', result.fault)
+    const works = result.seen === 'up' || result.seen === 'degraded'
+    const changed = works && this.needs.judge(result.lacks ?? (() => null))
+    const shown = result.seen === 'up' ? this.show('UP', null) : this.show(works ? 'DEGRADED' : 'DOWN', result.fault)
+    if (changed && !shown) this.options.onStatus(this)
   }
 
   private async resetNow(): Promise<void> {
     const resets = this.resets.take()
     try {
-      if (this.preexisting) {
-        throw new FaultError(
-          'preexisting',
-          `${this.key} was connected before this agent managed it, and is left as it is`,
-        )
-      }
+      if (this.preexisting) throw leftAsItIs(this.key)
       this.show('CONNECTING', this.fault)
       await this.disconnect(this.stuck ? 'lazily' : 'firmly')
       await this.connect()
@@ -244,8 +235,8 @@ export class Target {
   /** Shows what went wrong and waits before the next try; a stuck child is waited for, as long as it takes. */
   private async failed(step: Step, error: unknown): Promise<void> {
     const fault = faultOf(error)
-    if (!(error instanceof FaultError))
-      this.options.logger.error({ err: error, target: this.key, step }, 'storage step broke')
+    const typed = error instanceof FaultError
+    if (!typed) this.options.logger.error({ err: error, target: this.key, step }, 'storage step broke')
     this.probeSoon = true
     if (error instanceof StuckError) {
       this.stuck = true
@@ -274,20 +265,18 @@ export class Target {
     if (over) await this.sleeper.sleep(this.backoff.nextMs())
   }
 
-  private show(status: StorageOperatingStatus, fault: Fault | null): void {
-    if (this.status === status && this.fault?.message === fault?.message && this.fault?.type === fault?.type) return
+  /** @returns whether that is news */
+  private show(status: StorageOperatingStatus, fault: Fault | null): boolean {
+    if (this.status === status && this.fault?.message === fault?.message && this.fault?.type === fault?.type)
+      return false
     if (fault !== this.fault) this.faultAt = fault === null ? null : new Date().toISOString()
     this.status = status
     this.fault = fault
     const level = fault === null ? 'info' : 'warn'
     this.options.logger[level]({ target: this.key, status, fault: fault?.message }, 'storage target')
     this.options.onStatus(this)
+    return true
   }
 }
 
 const LONG_MS = 3_600_000
-
-const sameOptions = (a: StorageOptions, b: StorageOptions): boolean => {
-  const [left, right] = [Object.entries(a), Object.entries(b)]
-  return left.length === right.length && left.every(([name, value]) => b[name] === value)
-}

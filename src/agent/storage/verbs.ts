@@ -35,10 +35,14 @@ export const storageVerbs = ({ own, held, unmanaged, logger }: VerbsOptions): Xm
   }
   return {
     manageStorageServer: verb(async (params) => {
-      atMost(params, 3)
-      const [uri, connectionId, options] = params
-      const told = { uri: textOf('uri', uri), options: optionsOf(options) }
-      await own.manage(textOf('connectionId', connectionId), told)
+      atMost(params, 4)
+      const [uri, connectionId, options, credentials] = params
+      const asked = {
+        uri: textOf('uri', uri),
+        options: textsOf('options', options),
+        credentials: textsOf('credentials', credentials),
+      }
+      await own.manage(textOf('connectionId', connectionId), asked)
       return {}
     }),
     unmanageStorageServer: verb(async (params) => {
@@ -101,13 +105,13 @@ function textOf(name: string, value: XmlRpcValue | undefined): string {
   throw badArguments(`${name} is missing, or no text`)
 }
 
-function optionsOf(value: XmlRpcValue | undefined): Record<string, string> {
+/** What is no text is not repeated: it may be a secret. */
+function textsOf(what: string, value: XmlRpcValue | undefined): Record<string, string> {
   if (value === undefined || value === null) return {}
-  if (!isStruct(value)) throw badArguments('options is no struct of texts')
-  return Object.fromEntries(Object.entries(value).map(([name, text]) => [name, optionText(name, text)]))
-}
-
-function optionText(name: string, value: XmlRpcValue): string {
-  if (typeof value === 'string') return value
-  throw badArguments(`the option ${name} is no text`)
+  if (!isStruct(value)) throw badArguments(`${what} is no struct of texts`)
+  const texts = Object.entries(value).map(([name, text]): [string, string] => {
+    if (typeof text !== 'string') throw badArguments(`${what}.${name} is no text`)
+    return [name, text]
+  })
+  return Object.fromEntries(texts)
 }

@@ -7,7 +7,8 @@ import type { StorageConnection } from './storage-connection.entity.js'
 
 export class StorageConnectionPut {
   /**
-   * `local:///directory`, `posix:///dev/sdb1?fstype=ext4`, `posix:///srv/disk.img?fstype=xfs` or `posix:///srv/share?fstype=bind`.
+   * `nfs://server/export`, `iscsi://host/iqn.2026-01.org.example:disk;portal=1`, `glusterfs://server/volume`, `ceph://monitor/path`,
+   * `posix:///dev/sdb1?fstype=ext4`, `posix://server/path?fstype=nfs` or `local:///directory`. The query may hold options too.
    * @example posix:///srv/disk.img?fstype=ext4
    */
   @IsString()

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Injectable } from '@nestjs/common'
 import { storageSubject } from '../../wire/commands.js'
+import type { ReadArguments } from '../../wire/storage/arguments.js'
 import { Commands } from '../commands/commands.service.js'
 import { Events } from '../events/events.service.js'
 import { Hosts } from '../hosts/hosts.service.js'
@@ -16,11 +17,11 @@ import type { Listing } from '../platform/listing.js'
 import { inProjectsOf, type Page, page } from '../platform/pages.js'
 import { claimableFrom, isPending, type PendingStatus } from '../platform/provisioning.js'
 import { type Creation, lockRow, type NewConnection, tryCreate, writeIntent } from './storage.queries.js'
+import { requireArguments, requireCapable } from './storage-arguments.js'
 import type { StorageConnectionPut, StorageConnectionQuery } from './storage-connection.dto.js'
 import { StorageConnection } from './storage-connection.entity.js'
 import { eventOf } from './storage-connection.events.js'
 import { intentOf, requireAble, sameIntent, type Wanted } from './storage-intent.js'
-import { parseStorageUri } from './storage-uri.js'
 
 export const planeListing: Listing<StorageConnection> = {
   entity: StorageConnection,
@@ -74,11 +75,12 @@ export class StorageConnections {
     body: StorageConnectionPut,
     conditions: PutConditions,
   ): Promise<StorageConnection> {
-    parseStorageUri(body.uri)
+    const read = requireArguments(body)
     const wanted = { uri: body.uri, options: body.options ?? {} }
     const projectId = chosenProject(caller, body.projectId)
     return this.database.transaction(async (tx) => {
-      const made = projectId && (await this.create(tx, { hostId, connectionId, projectId, ...wanted }, conditions))
+      const made =
+        projectId && (await this.create(tx, { hostId, connectionId, projectId, ...wanted }, read, conditions))
       if (made) return made
       const row = await lockRow(tx, hostId, connectionId, visibleProjects(caller))
       if (!row) throw projectId ? notYours(caller, hostId, connectionId, conditions) : projectMissing()
@@ -192,6 +194,7 @@ export class StorageConnections {
   private async create(
     tx: Tx,
     wanted: Omit<NewConnection, 'commandId'>,
+    read: ReadArguments,
     { ifMatch }: PutConditions,
   ): Promise<StorageConnection | null> {
     const { hostId, connectionId, projectId } = wanted
@@ -200,6 +203,7 @@ export class StorageConnections {
     if (!host) throw new NotFound(`host ${hostId}`)
     requireAble(host, 'storage.manage')
     if (vacant && ifMatch) throw notHere(hostId, connectionId)
+    if (vacant) requireCapable(host, read)
     if (vacant && !row) {
       // the project has a limit, or is not there
       await this.quotas.claim(tx, projectId, { connections: 1 }).catch(async (error: unknown) => {

@@ -42,7 +42,12 @@ export interface NewConnection {
  * if it is new. No row for a free id: the project has a limit that was not claimed, or does not exist.
  */
 export interface Creation {
-  readonly host: { readonly name: string; readonly agentId: string | null; readonly kinds: readonly string[] } | null
+  readonly host: {
+    readonly name: string
+    readonly agentId: string | null
+    readonly kinds: readonly string[]
+    readonly capabilities: string[]
+  } | null
   readonly vacant: boolean
   readonly row: StorageConnection | null
 }
@@ -51,6 +56,7 @@ interface HostColumns {
   name: string
   agent_id: string | null
   kinds: string[]
+  capabilities: string[]
   vacant: boolean
 }
 
@@ -64,7 +70,7 @@ export async function tryCreate(tx: Tx, c: NewConnection, quota: 'unlimited' | '
     tx,
     'storage_try_create',
     `WITH host AS (
-       SELECT id, name, agent_id, kinds FROM hosts WHERE id = $1
+       SELECT id, name, agent_id, kinds, capabilities FROM hosts WHERE id = $1
      ), vacant AS (
        SELECT id FROM host WHERE NOT EXISTS (SELECT FROM storage_connections WHERE host_id = $1 AND connection_id = $2)
      ), unlimited AS (
@@ -86,13 +92,17 @@ export async function tryCreate(tx: Tx, c: NewConnection, quota: 'unlimited' | '
        ON CONFLICT (host_id, connection_id) DO NOTHING
        RETURNING *
      )
-     SELECT h.name, h.agent_id, h.kinds, EXISTS (SELECT FROM vacant) AS vacant, ${columnsOf('m')} FROM host h LEFT JOIN made m ON true`,
+     SELECT h.name, h.agent_id, h.kinds, h.capabilities, EXISTS (SELECT FROM vacant) AS vacant, ${columnsOf('m')} FROM host h LEFT JOIN made m ON true`,
     [c.hostId, c.connectionId, c.uri, JSON.stringify(c.options), c.commandId, c.projectId, quota === 'claimed'],
   )
   if (!found) return { host: null, vacant: false, row: null }
-  const { name, agent_id: agentId, kinds, vacant, ...row } = found
+  const { name, agent_id: agentId, kinds, capabilities, vacant, ...row } = found
   // the columns are the entity's, by the table above
-  return { host: { name, agentId, kinds }, vacant, row: row.id === null ? null : (row as unknown as StorageConnection) }
+  return {
+    host: { name, agentId, kinds, capabilities },
+    vacant,
+    row: row.id === null ? null : (row as unknown as StorageConnection),
+  }
 }
 
 /**

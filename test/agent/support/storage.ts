@@ -1,16 +1,10 @@
-import { FaultError } from '../../../src/agent/fault.js'
 import { silentLogger } from '../../../src/agent/logger.js'
-import type {
-  Grip,
-  ProbeResult,
-  StorageDriver,
-  StorageDrivers,
-  StorageOptions,
-} from '../../../src/agent/storage/driver.js'
+import type { Grip, Means, ProbeResult, StorageDriver, StorageDrivers } from '../../../src/agent/storage/driver.js'
 import { type KeeperOptions, StorageKeeper } from '../../../src/agent/storage/keeper.js'
 import { StorageState } from '../../../src/agent/storage/state.js'
-import type { StorageUri } from '../../../src/agent/storage/uri.js'
 import type { Observation } from '../../../src/wire/session.js'
+import type { StorageOptions } from '../../../src/wire/storage/arguments.js'
+import { type StorageUri, storageSchemes } from '../../../src/wire/storage/uri.js'
 import { whenTestEnds } from './temporary.js'
 
 type Step = 'connect' | 'disconnect' | 'probe'
@@ -18,6 +12,8 @@ type Step = 'connect' | 'disconnect' | 'probe'
 /** Storage that exists only here: what is connected outlives a keeper, as mounts outlive an agent. */
 export class ScriptedStorage {
   readonly connected = new Map<string, StorageOptions>()
+  /** Those of the last connecting. */
+  readonly credentials = new Map<string, Means['credentials']>()
   readonly calls: string[] = []
   /** Runs before each step; throwing is the step's failure. */
   before: Partial<Record<Step, (target: string) => Promise<void> | void>> = {}
@@ -26,14 +22,14 @@ export class ScriptedStorage {
   mostAtOnce = 0
 
   readonly driver: StorageDriver = {
-    obstacle: () => null,
-    checkOptions: (options) => {
-      if ('bad' in options) throw new FaultError('bad-arguments', 'bad is not known', 453)
-    },
+    obstacle: async () => null,
     isConnected: async ({ target }: StorageUri) => this.connected.has(target),
     recognises: ({ target }: StorageUri, seen) => (seen.uri === target ? 'itself' : null),
-    connect: ({ target }: StorageUri, options: StorageOptions) =>
-      this.step('connect', target, () => void this.connected.set(target, options)),
+    connect: ({ target }: StorageUri, means: Means) =>
+      this.step('connect', target, () => {
+        this.connected.set(target, means.options)
+        this.credentials.set(target, means.credentials)
+      }),
     disconnect: ({ target }: StorageUri, grip: Grip) =>
       this.step('disconnect', target, () => void this.connected.delete(target), ` ${grip}`),
     probe: async ({ target }: StorageUri) => {
@@ -77,7 +73,7 @@ export async function startKeeper(
   const keeper = new StorageKeeper({
     state: await StorageState.load(stateDir),
     // The scripted driver takes the URIs of every scheme.
-    drivers: { local: storage.driver, posix: storage.driver } as StorageDrivers,
+    drivers: Object.fromEntries(storageSchemes.map((scheme) => [scheme, storage.driver])) as StorageDrivers,
     bootId: 'boot-1',
     logger: silentLogger,
     onObservation: (observation) => void observations.push(observation),

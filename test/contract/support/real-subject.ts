@@ -7,8 +7,7 @@ import { createHandlers } from '../../../src/agent/handlers.js'
 import { readMounts } from '../../../src/agent/host/mounts.js'
 import { openJournal } from '../../../src/agent/journal.js'
 import { silentLogger } from '../../../src/agent/logger.js'
-import { createLocalDriver } from '../../../src/agent/storage/drivers/local.js'
-import { createPosixDriver } from '../../../src/agent/storage/drivers/posix.js'
+import { createStorageDrivers } from '../../../src/agent/storage/drivers.js'
 import { StorageState } from '../../../src/agent/storage/state.js'
 import type { StorageSubject } from './subject.js'
 
@@ -26,7 +25,7 @@ export async function realSubject(scheme: keyof typeof schemes): Promise<Storage
   for (const number of [1, 2, 3]) await mkdir(join(root, `${number}`))
   const mountPoints = async () => (await readMounts()).filter(({ mountPoint }) => mountPoint.startsWith(mountRoot))
   return {
-    drivers: { local: createLocalDriver(), posix: createPosixDriver({ mountRoot }) },
+    drivers: createStorageDrivers({ mountRoot }),
     openJournal: () => openJournal(stateDir, silentLogger),
     openStorage: () => StorageState.load(stateDir),
     handlersOf: createHandlers,

@@ -1,7 +1,7 @@
 import { faultOf } from '../../fault.js'
 import { type Run, run as runProgram } from '../../host/run.js'
 import type { StorageDriver } from '../driver.js'
-import { badArguments, connectFailed } from '../faults.js'
+import { connectFailed } from '../faults.js'
 import { listingFault } from '../listing.js'
 
 const CONNECT_MS = 10_000
@@ -9,14 +9,11 @@ const CONNECT_MS = 10_000
 /** A directory that is used where it is: there is nothing to connect, but it must be there and be listable. */
 export function createLocalDriver(run: Run = runProgram): StorageDriver<'local'> {
   return {
-    obstacle: () => null,
-    checkOptions: (options) => {
-      if (Object.keys(options).length > 0) throw badArguments('local: takes no options')
-    },
+    obstacle: async () => null,
     isConnected: async () => false,
     recognises: () => null,
     connect: async ({ path }) => {
-      const words = await listingFault(run, path, { timeoutMs: CONNECT_MS, signal: neverAborted })
+      const words = await listingFault(run, path, { timeoutMs: CONNECT_MS, signal: neverAborted, own: [] })
       if (words !== null) throw connectFailed(words)
     },
     disconnect: async () => undefined,

@@ -1,5 +1,6 @@
 import { mkdir, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { PosixUri } from '../../../wire/storage/schemes/posix.js'
 import { faultOf } from '../../fault.js'
 import { type Mount, readMounts } from '../../host/mounts.js'
 import { type Run, type RunResult, run as runProgram, wordsOf } from '../../host/run.js'
@@ -8,7 +9,6 @@ import { disconnectFailed, mountFailed, notPermitted, StuckError } from '../faul
 import { listingFault } from '../listing.js'
 import { mountOptions } from '../mount-options.js'
 import { mountPointName } from '../mount-point.js'
-import type { PosixUri } from '../uri.js'
 
 export interface PosixDriverOptions {
   /** Mount points are made, and removed, below this directory. */
@@ -67,15 +67,14 @@ export function createPosixDriver(options: PosixDriverOptions): StorageDriver<'p
   }
 
   return {
-    obstacle: () => (isRoot ? null : faultOf(notPermitted('mounting needs root, and this agent runs without'))),
-    checkOptions: (given) => void mountOptions(given),
+    obstacle: async () => (isRoot ? null : faultOf(notPermitted('mounting needs root, and this agent runs without'))),
     isConnected: async (uri) => (await found(uri)) !== undefined,
     recognises: (uri, seen) => {
       if (seen.kind !== 'mount' || seen.mountPoint !== mountPointOf(uri)) return null
       return uri.fsType === 'bind' ? 'view' : 'itself'
     },
 
-    connect: async (uri, given) => {
+    connect: async (uri, { options: given }) => {
       const there = await found(uri)
       if (there !== undefined && uri.fsType !== 'bind' && there.fsType !== uri.fsType) {
         throw mountFailed(`${there.mountPoint} is taken by ${there.source} (${there.fsType})`)
