@@ -14,7 +14,7 @@ const ownListing: Listing<OwnStorageConnection> = {
   entity: OwnStorageConnection,
   sortable: ['connectionId', 'createdAt', 'operatingStatus'],
   defaultSort: 'connectionId',
-  filterable: ['connectionId', 'operatingStatus'],
+  filterable: ['connectionId', 'operatingStatus', 'target'],
 }
 
 /** Whatever else a query asks for is nothing that the host's part has: then that part is left out. */
@@ -58,7 +58,7 @@ export class StorageListing {
   private async ownPage(hostId: string, query: StorageConnectionQuery, cursor: string, limit: number) {
     await this.hosts.require(hostId)
     const sort = ownSort(query.sort)
-    const asked = Object.assign(Object.create(null), query, { sort, limit, cursor: cursor || undefined })
+    const asked = { ...query, sort, limit, cursor: cursor === '' ? undefined : cursor }
     const found = await page(this.database.dataSource.manager, ownListing, asked, (rows) => {
       rows.andWhere('row.hostId = :hostId', { hostId })
       const managed = managedWanted(query)

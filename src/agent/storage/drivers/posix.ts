@@ -34,7 +34,13 @@ const umountArguments: Readonly<Record<Grip, readonly (readonly string[])[]>> = 
 /** Block devices, image files over a loop device, and bind mounts. */
 export function createPosixDriver(options: PosixDriverOptions): StorageDriver<'posix'> {
   const { mountRoot, run = runProgram, deadlineMs = 60_000, isRoot = process.getuid?.() === 0 } = options
-  const mountPointOf = (uri: PosixUri) => join(mountRoot, mountPointName(uri.path))
+  const mountPoints = new WeakMap<PosixUri, string>()
+  const mountPointOf = (uri: PosixUri): string => {
+    // asked for each target and each mount of the host, again and again
+    const known = mountPoints.get(uri) ?? join(mountRoot, mountPointName(uri.path))
+    mountPoints.set(uri, known)
+    return known
+  }
 
   const found = async (uri: PosixUri): Promise<Mount | undefined> => {
     const mountPoint = mountPointOf(uri)
