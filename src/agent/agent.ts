@@ -1,5 +1,4 @@
 import 'reflect-metadata'
-import { join } from 'node:path'
 import { commandKinds } from '../wire/commands.js'
 import { type Hello, type HostFacts, PROTOCOL, type Welcome } from '../wire/session.js'
 import { formatAddress, parseAddress } from './address-book.js'
@@ -136,7 +135,7 @@ class Agent implements RunningAgent {
     const identity = await identityOrJoin(stateDir, config, logger)
     const journal = await openJournal(stateDir, logger)
     const state = await StorageState.load(stateDir)
-    const drivers = createStorageDrivers({ mountRoot: join(stateDir, 'mnt') })
+    const drivers = createStorageDrivers(stateDir)
     const capabilities = await capabilitiesOf(drivers)
     const self = { bootId: await readBootId(), facts: await readHostFacts(), drivers, capabilities }
     const learned = await readLearnedAddresses(stateDir)

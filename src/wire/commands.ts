@@ -65,8 +65,6 @@ export interface CommandSpec<P extends object, R extends object> {
   readonly deadlineMs: number | null
   /** The noun of the subjects that it speaks about. */
   readonly noun: string
-  /** Fields of the payload that hold secrets: they are kept sealed, and no longer than until the command has ended. */
-  readonly secret?: readonly (keyof P & string)[]
 }
 
 const spec = <P extends object, R extends object>(s: CommandSpec<P, R>) => s
@@ -78,7 +76,6 @@ export const commandKinds = {
     result: StorageManaged,
     deadlineMs: null,
     noun: 'storage-connection',
-    secret: ['credentials'],
   }),
   'storage.unmanage': spec({
     mode: 'level',

@@ -208,6 +208,7 @@ describeAsRoot('posix on this kernel', () => {
     const mountPoint = join(mountRoot, path.replaceAll('_', '__').replaceAll('/', '_'))
     await mkdir(mountPoint, { recursive: true })
     execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', mountPoint])
+    whenTestEnds(async () => void execFileSync('umount', [mountPoint]))
     expect((await failure(driver.connect(uri, means())))?.message).toContain('taken by tmpfs')
     expect(await mounted(mountRoot)).toHaveLength(1)
   })

@@ -34,11 +34,13 @@ const KILL_AFTER_MS = 2000
 const REAP_AFTER_MS = 1000
 const PIPES_AFTER_EXIT_MS = 200
 const MAX_WORDS_CHARS = 2000
-const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+const ALWAYS = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+/** Where programs are looked for. */
+export const programPath = (): string => (process.env.PATH ? `${process.env.PATH}:${ALWAYS}` : ALWAYS)
 
 /** Runs a program by argv, in a process group of its own, with the C locale and no input. Never rejects. */
 export const run: Run = (program, args, options) => {
-  const env = { PATH: process.env.PATH ? `${process.env.PATH}:${PATH}` : PATH, LC_ALL: 'C', ...options.env }
+  const env = { PATH: programPath(), LC_ALL: 'C', ...options.env }
   let child: ChildProcess
   try {
     child = spawn(program, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'], env })

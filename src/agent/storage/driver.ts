@@ -6,8 +6,8 @@ import type { KernelConnection } from './kernel.js'
 export type ProbeResult =
   | (Working & { readonly seen: 'up' })
   | (Working & { readonly seen: 'degraded'; readonly fault: Fault })
-  /** Connected as far as the kernel knows, but of no use: it is to be connected anew. */
-  | { readonly seen: 'down'; readonly fault: Fault }
+  /** Connected as far as the kernel knows, but of no use: it is to be connected anew, unless it `heals` by itself. */
+  | { readonly seen: 'down'; readonly fault: Fault; readonly heals?: boolean }
   /** No longer connected at all. */
   | { readonly seen: 'lost'; readonly fault: Fault }
 

@@ -1,22 +1,24 @@
+import { join } from 'node:path'
 import type { StorageDrivers } from './driver.js'
 import { createAbsentDriver } from './drivers/absent.js'
+import { createCephDriver } from './drivers/ceph.js'
+import { createGlusterfsDriver } from './drivers/glusterfs.js'
 import { createLocalDriver } from './drivers/local.js'
+import { createNfsDriver } from './drivers/nfs.js'
 import { createPosixDriver } from './drivers/posix.js'
 
-export interface DriverPlaces {
-  /** Mount points are made, and removed, below this directory. */
-  readonly mountRoot: string
+/** What drives each scheme on this host. What they make lies in the state directory. */
+export function createStorageDrivers(stateDir: string): StorageDrivers {
+  const mountRoot = join(stateDir, 'mnt')
+  return {
+    ceph: createCephDriver({ mountRoot, keyRoot: join(stateDir, 'keys') }),
+    glusterfs: createGlusterfsDriver({ mountRoot, logRoot: join(stateDir, 'log', 'glusterfs') }),
+    iscsi: createAbsentDriver('iscsi'),
+    local: createLocalDriver(),
+    nfs: createNfsDriver({ mountRoot }),
+    posix: createPosixDriver({ mountRoot }),
+  }
 }
-
-/** What drives each scheme on this host. */
-export const createStorageDrivers = ({ mountRoot }: DriverPlaces): StorageDrivers => ({
-  ceph: createAbsentDriver('ceph'),
-  glusterfs: createAbsentDriver('glusterfs'),
-  iscsi: createAbsentDriver('iscsi'),
-  local: createLocalDriver(),
-  nfs: createAbsentDriver('nfs'),
-  posix: createPosixDriver({ mountRoot }),
-})
 
 /** `storage:<scheme>` where nothing on this host stands in the way of the driver. */
 export async function capabilitiesOf(drivers: StorageDrivers): Promise<string[]> {

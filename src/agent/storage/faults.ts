@@ -20,6 +20,22 @@ export const leftAsItIs = (target: string) =>
 export const notRegistered = (connectionId: string) =>
   new FaultError('not-registered', `no storage connection ${connectionId} is managed on this host`, 479)
 
+/** What the words of mount(8), its helpers and the kernel mean, in VDSM's numbers; what is not known is `mount`. */
+const meanings: readonly (readonly [words: RegExp, type: string, number: number])[] = [
+  [/stale (nfs )?file handle/i, 'stale', 384],
+  [/permission denied|access denied|operation not permitted/i, 'permission', 469],
+  [
+    /connection (refused|timed out|reset)|timed out while|no route to host|(network|host) is unreachable|host is down|not connected|input\/output error|name or service not known|temporary failure in name resolution|failed to resolve|dns resolution failed/i,
+    'connect',
+    451,
+  ],
+]
+
+export function mountFaultOf(words: string): FaultError {
+  const [, type, number] = meanings.find(([known]) => known.test(words)) ?? []
+  return type === undefined ? mountFailed(words) : new FaultError(type, words, number)
+}
+
 /** A child of a step or a probe hangs and cannot be killed; `ended` resolves when it goes after all. */
 export class StuckError extends FaultError {
   constructor(

@@ -61,7 +61,7 @@ export class StorageKeeper {
   private readonly read = new WeakMap<StoredConnection, StorageOptions | null>()
 
   constructor(private readonly options: KeeperOptions) {
-    this.settings = { probeIntervalMs: 10_000, probeTimeoutMs: 10_000, ...options.settings }
+    this.settings = { probeIntervalMs: 10_000, probeTimeoutMs: 3_000, ...options.settings }
   }
 
   /** Takes up what the disk says: ids that are managed, and targets of this boot that were not let go of yet. */

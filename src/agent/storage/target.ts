@@ -195,7 +195,7 @@ export class Target {
     if (this.stopping.signal.aborted) return
     if (result.seen === 'up' || result.seen === 'degraded') this.backoff.reset()
     this.connected = result.seen !== 'lost'
-    this.broken = result.seen === 'down'
+    this.broken = result.seen === 'down' && result.heals !== true
     this.stuck = false
     const works = result.seen === 'up' || result.seen === 'degraded'
     const changed = works && this.needs.judge(result.lacks ?? (() => null))

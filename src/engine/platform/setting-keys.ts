@@ -174,6 +174,13 @@ export const settingKeys = {
     meaning: 'How often an agent looks whether a storage target still answers.',
     agents: true,
   }),
+  'storage.probeTimeoutMs': spec({
+    default: 3_000,
+    min: 200,
+    max: 600_000,
+    meaning: 'A storage target that takes longer to list its first entry is STUCK.',
+    agents: true,
+  }),
 } as const
 
 export type SettingKey = keyof typeof settingKeys

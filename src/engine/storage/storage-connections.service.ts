@@ -17,11 +17,11 @@ import type { Listing } from '../platform/listing.js'
 import { inProjectsOf, type Page, page } from '../platform/pages.js'
 import { claimableFrom, isPending, type PendingStatus } from '../platform/provisioning.js'
 import { type Creation, lockRow, type NewConnection, tryCreate, writeIntent } from './storage.queries.js'
-import { requireArguments, requireCapable } from './storage-arguments.js'
 import type { StorageConnectionPut, StorageConnectionQuery } from './storage-connection.dto.js'
 import { StorageConnection } from './storage-connection.entity.js'
 import { eventOf } from './storage-connection.events.js'
 import { intentOf, requireAble, sameIntent, type Wanted } from './storage-intent.js'
+import { requireArguments, requireCapable } from './storage-rules.js'
 
 export const planeListing: Listing<StorageConnection> = {
   entity: StorageConnection,

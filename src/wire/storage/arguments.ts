@@ -10,6 +10,8 @@ export interface StorageArguments {
   readonly uri: string
   readonly options?: StorageOptions
   readonly credentials?: StorageCredentials
+  /** Names of credentials that are held already and stay: their texts are not given again. */
+  readonly heldCredentials?: readonly string[]
 }
 
 /** What they mean: equal for all that means the same. */
@@ -25,11 +27,12 @@ export interface ReadArguments {
 const MAX_CREDENTIALS = 8
 
 /** The one check of what a storage connection is asked for with, on both sides of the wire. @throws BadArgument */
-export function readArguments({ uri, options = {}, credentials = {} }: StorageArguments): ReadArguments {
+export function readArguments(asked: StorageArguments): ReadArguments {
+  const { uri, options = {}, credentials = {}, heldCredentials = [] } = asked
   const { address, rules, options: inUri } = readUri(uri)
   const read = readOptions(address.scheme, rules, options, inUri)
   checkCredentials(address.scheme, rules, credentials)
-  checkNeeds(rules, { ...read.options, ...read.own }, credentials)
+  checkNeeds(rules, Object.keys({ ...read.options, ...read.own }), [...Object.keys(credentials), ...heldCredentials])
   return { uri: address, ...read, credentials }
 }
 
@@ -73,10 +76,10 @@ function checkCredentials(scheme: string, rules: SchemeRules, credentials: Stora
   }
 }
 
-function checkNeeds(rules: SchemeRules, options: StorageOptions, credentials: StorageCredentials): void {
+function checkNeeds(rules: SchemeRules, options: readonly string[], credentials: readonly string[]): void {
   const given = new Map<string, readonly string[]>([
-    ...Object.keys(options).map((name) => [`options.${name}`, rules.options[name]?.needs ?? []] as const),
-    ...Object.keys(credentials).map((name) => [`credentials.${name}`, rules.credentials[name]?.needs ?? []] as const),
+    ...options.map((name) => [`options.${name}`, rules.options[name]?.needs ?? []] as const),
+    ...credentials.map((name) => [`credentials.${name}`, rules.credentials[name]?.needs ?? []] as const),
   ])
   for (const [field, needs] of given) {
     const missing = needs.find((need) => !given.has(need))

@@ -25,7 +25,7 @@ export async function realSubject(scheme: keyof typeof schemes): Promise<Storage
   for (const number of [1, 2, 3]) await mkdir(join(root, `${number}`))
   const mountPoints = async () => (await readMounts()).filter(({ mountPoint }) => mountPoint.startsWith(mountRoot))
   return {
-    drivers: createStorageDrivers({ mountRoot }),
+    drivers: createStorageDrivers(stateDir),
     openJournal: () => openJournal(stateDir, silentLogger),
     openStorage: () => StorageState.load(stateDir),
     handlersOf: createHandlers,

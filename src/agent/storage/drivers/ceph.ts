@@ -1,0 +1,82 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import type { CephUri } from '../../../wire/storage/schemes/ceph.js'
+import { daemonsOf, endDaemons } from '../../host/daemons.js'
+import type { RunResult } from '../../host/run.js'
+import type { Means, StorageDriver } from '../driver.js'
+import { mountPointName } from '../mount-point.js'
+import { type Call, type MountedOptions, type MountKind, mountedDriver, remoteUmount } from './mounted.js'
+
+const PROGRAM = 'ceph-fuse'
+const BELOW = 'ceph'
+const DEADLINE_MS = 30_000
+const MOUNT_TIMEOUT_SECONDS = 20
+
+export interface CephOptions extends MountedOptions {
+  /** A key lies here while its client starts: 0600, and never in an argv. */
+  readonly keyRoot: string
+}
+
+/** CephFS over FUSE, with a configuration that is all in the connection: the host's own /etc/ceph is not read. */
+export function createCephDriver(options: CephOptions): StorageDriver<'ceph'> {
+  const keyringOf = (mountPoint: string) => join(options.keyRoot, `${basename(mountPoint)}.keyring`)
+
+  const mount = async (uri: CephUri, means: Means, mountPoint: string, call: Call): Promise<RunResult> => {
+    const keyring = keyringOf(mountPoint)
+    const { user = 'admin' } = means.options
+    const { secret } = means.credentials
+    if (secret === undefined) return call(PROGRAM, cephArguments(uri, means, null, mountPoint))
+    await mkdir(dirname(keyring), { recursive: true, mode: 0o700 })
+    try {
+      await rm(keyring, { force: true })
+      await writeFile(keyring, `[client.${user}]\n\tkey = ${secret}\n`, { mode: 0o600, flag: 'wx' })
+      return await call(PROGRAM, cephArguments(uri, means, keyring, mountPoint))
+    } finally {
+      // the client has read it once it is mounted
+      await rm(keyring, { force: true })
+    }
+  }
+
+  const kind: MountKind<'ceph'> = {
+    needs: { programs: { [PROGRAM]: 'ceph-fuse' }, fileSystems: ['fuse'], devices: ['/dev/fuse'] },
+    place: (uri) => join(BELOW, mountPointName(sourceOf(uri))),
+    isOurs: ({ fsType }) => fsType === 'fuse.ceph-fuse',
+    mount,
+    umount: () => remoteUmount,
+    tidy: async (mountPoint) => {
+      await endDaemons(PROGRAM, mountPoint)
+      await rm(keyringOf(mountPoint), { force: true })
+    },
+    heals: async (mountPoint) => (await daemonsOf(PROGRAM, mountPoint)).length > 0,
+  }
+  return mountedDriver(kind, { deadlineMs: DEADLINE_MS, ...options })
+}
+
+export function cephArguments(
+  { monitors, path, fileSystem }: Pick<CephUri, 'monitors' | 'path' | 'fileSystem'>,
+  { options: { user = 'admin', ro }, credentials }: Means,
+  keyring: string | null,
+  mountPoint: string,
+): string[] {
+  return [
+    '--conf=/dev/null',
+    '-m',
+    monitors.join(','),
+    '--id',
+    user,
+    ...(keyring === null ? [] : [`--keyring=${keyring}`]),
+    ...(credentials.secret === undefined ? ['--auth-client-required=none'] : []),
+    `--client_mountpoint=${path}`,
+    ...(fileSystem === null ? [] : [`--client_fs=${fileSystem}`]),
+    `--client_mount_timeout=${MOUNT_TIMEOUT_SECONDS}`,
+    '--log-file=/dev/null',
+    '--admin-socket=',
+    '-o',
+    ['nosuid', 'nodev', ...(ro === undefined ? [] : ['ro'])].join(','),
+    mountPoint,
+  ]
+}
+
+/** Each file system of a cluster is a source of its own. */
+const sourceOf = ({ monitors, path, fileSystem }: CephUri): string =>
+  `${monitors.join(',')}:${fileSystem === null ? '' : `${fileSystem}:`}${path}`

@@ -1,0 +1,167 @@
+import { mkdir, rmdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Fault } from '../../../wire/session.js'
+import type { StorageOptions } from '../../../wire/storage/arguments.js'
+import type { StorageScheme, UriOf } from '../../../wire/storage/uri.js'
+import { faultOf } from '../../fault.js'
+import { type Mount, readMounts as readMountTable } from '../../host/mounts.js'
+import { type HostNeeds, missingOf } from '../../host/needs.js'
+import { type Run, type RunResult, run as runProgram, wordsOf } from '../../host/run.js'
+import type { Grip, Means, StorageDriver } from '../driver.js'
+import { disconnectFailed, mountFailed, mountFaultOf, notPermitted, StuckError, unsupported } from '../faults.js'
+import { listingFault } from '../listing.js'
+
+export interface MountedOptions {
+  /** Mount points are made, and removed, below this directory. */
+  readonly mountRoot: string
+  readonly run?: Run
+  readonly deadlineMs?: number
+  readonly isRoot?: boolean
+  readonly readMounts?: () => Promise<readonly Mount[]>
+}
+
+/** Runs a program with the driver's deadline. @throws StuckError when it cannot be ended */
+export type Call = (program: string, args: readonly string[]) => Promise<RunResult>
+
+/** What tells one kind of mount from another. */
+export interface MountKind<S extends StorageScheme> {
+  readonly needs: HostNeeds
+  /** Below the root: its mount point, which is its alone. */
+  readonly place: (uri: UriOf<S>) => string
+  /** Whether that is what the kernel shows at the mount point. */
+  readonly isOurs: (mount: Mount, uri: UriOf<S>) => boolean
+  /** What is mounted is a part of something else: a bind mount. Left out: never. */
+  readonly isView?: (uri: UriOf<S>) => boolean
+  /** Mounts it at the place, which is there. */
+  readonly mount: (uri: UriOf<S>, means: Means, mountPoint: string, call: Call) => Promise<RunResult>
+  /** Arguments of umount(8), tried one after the other until nothing is mounted any more. */
+  readonly umount: (uri: UriOf<S>) => Readonly<Record<Grip, readonly (readonly string[])[]>>
+  /** Read-only, without having been asked to be, is a sign of trouble; not for what knows nothing else. */
+  readonly alwaysReadOnly?: (uri: UriOf<S>) => boolean
+  /** Once nothing is mounted there: ends and removes whatever belonged to the mount. */
+  readonly tidy?: (mountPoint: string) => Promise<void>
+  /** What else the host knows of a mount that failed, behind the tool's words. */
+  readonly moreWords?: (mountPoint: string) => Promise<string>
+  /** Whether what does not answer now will by itself, when its server is back. Left out: no. */
+  readonly heals?: (mountPoint: string, fault: Fault) => Promise<boolean>
+}
+
+/** Mounts of a remote storage: its server may be away, and must not be asked before it is let go of. */
+export const remoteUmount: Readonly<Record<Grip, readonly (readonly string[])[]>> = {
+  gently: [['-c', '-i']],
+  firmly: [
+    ['-c', '-i'],
+    ['-c', '-i', '-f', '-l'],
+  ],
+  lazily: [['-c', '-i', '-f', '-l']],
+}
+
+/** A driver of what is mounted: by the kernel, or by a program in user space. The mount table is the truth. */
+export function mountedDriver<S extends StorageScheme>(kind: MountKind<S>, options: MountedOptions): StorageDriver<S> {
+  const { mountRoot, run = runProgram, deadlineMs = 60_000, readMounts = readMountTable } = options
+  const { isRoot = process.getuid?.() === 0 } = options
+  const mountPoints = new WeakMap<UriOf<S>, string>()
+  const mountPointOf = (uri: UriOf<S>): string => {
+    // asked for each target and each mount of the host, again and again
+    const mountPoint = mountPoints.get(uri) ?? join(mountRoot, kind.place(uri))
+    mountPoints.set(uri, mountPoint)
+    return mountPoint
+  }
+
+  const onTop = async (uri: UriOf<S>): Promise<Mount | undefined> => {
+    const mountPoint = mountPointOf(uri)
+    return (await readMounts()).findLast((mount) => mount.mountPoint === mountPoint)
+  }
+
+  const found = async (uri: UriOf<S>): Promise<Mount | undefined> => {
+    const mount = await onTop(uri)
+    return mount !== undefined && kind.isOurs(mount, uri) ? mount : undefined
+  }
+
+  const call: Call = async (program, args) => {
+    const result = await run(program, args, { deadlineMs })
+    if (result.outcome === 'unkillable') throw new StuckError(`${program} ${wordsOf(result)}`, result.ended)
+    return result
+  }
+
+  const obstacle = async (): Promise<Fault | null> => {
+    if (!isRoot) return faultOf(notPermitted('mounting needs root, and this agent runs without'))
+    const missing = await missingOf(kind.needs, run)
+    return missing === null ? null : faultOf(unsupported(missing))
+  }
+
+  /** Whatever became of the mount: nothing of it is left. */
+  const tidy = async (mountPoint: string): Promise<void> => {
+    await kind.tidy?.(mountPoint)
+    await rmdir(mountPoint).catch(unlessCode('ENOENT', 'EBUSY', 'ENOTEMPTY'))
+  }
+
+  const disconnect = async (uri: UriOf<S>, grip: Grip): Promise<void> => {
+    const mountPoint = mountPointOf(uri)
+    const attempts = kind.umount(uri)[grip]
+    for (const args of attempts) {
+      if ((await found(uri)) === undefined) break
+      const result = await call('umount', [...args, mountPoint])
+      if (args === attempts.at(-1) && !went(result)) throw disconnectFailed(wordsOf(result))
+    }
+    await tidy(mountPoint)
+  }
+
+  return {
+    obstacle,
+    isConnected: async (uri) => (await found(uri)) !== undefined,
+    recognises: (uri, seen) => {
+      if (seen.kind !== 'mount' || seen.mountPoint !== mountPointOf(uri)) return null
+      return kind.isView?.(uri) ? 'view' : 'itself'
+    },
+
+    connect: async (uri, means) => {
+      const mountPoint = mountPointOf(uri)
+      const there = await onTop(uri)
+      if (there !== undefined && kind.isOurs(there, uri)) return
+      if (there !== undefined) throw mountFailed(`${mountPoint} is taken by ${there.source} (${there.fsType})`)
+      await mkdir(dirname(mountPoint), { recursive: true, mode: 0o700 })
+      await mkdir(mountPoint, { mode: 0o700 }).catch(unlessCode('EEXIST'))
+      try {
+        const result = await kind.mount(uri, means, mountPoint, call)
+        // Killed in its last moment, it may have done its work.
+        if ((await found(uri)) !== undefined) return
+        const words = went(result) ? 'it was mounted, and went at once' : wordsOf(result)
+        const more = (await kind.moreWords?.(mountPoint)) ?? ''
+        throw mountFaultOf([words, more].filter((part) => part !== '').join('; '))
+      } catch (error) {
+        // what cannot be ended may still mount it
+        if (!(error instanceof StuckError)) await tidy(mountPoint).catch(() => undefined)
+        throw error
+      }
+    },
+
+    disconnect,
+
+    probe: async (uri, given, limits) => {
+      const mount = await found(uri)
+      if (mount === undefined) {
+        return { seen: 'lost', fault: faultOf(mountFailed(`${mountPointOf(uri)} is no longer mounted`)) }
+      }
+      const words = await listingFault(run, mount.mountPoint, limits)
+      if (words !== null) {
+        const fault = faultOf(mountFaultOf(words))
+        return { seen: 'down', fault, heals: (await kind.heals?.(mount.mountPoint, fault)) ?? false }
+      }
+      if (!becameReadOnly(mount, given) || kind.alwaysReadOnly?.(uri)) return { seen: 'up' }
+      return { seen: 'degraded', fault: faultOf(mountFailed(`${mount.source} has become read-only`)) }
+    },
+  }
+}
+
+const becameReadOnly = ({ options, superOptions }: Mount, given: StorageOptions): boolean =>
+  given.ro === undefined && (options.includes('ro') || superOptions.includes('ro'))
+
+export const went = (result: RunResult): result is Extract<RunResult, { outcome: 'exited' }> =>
+  result.outcome === 'exited' && result.code === 0
+
+const unlessCode =
+  (...codes: readonly string[]) =>
+  (error: NodeJS.ErrnoException): void => {
+    if (!codes.includes(error.code ?? '')) throw error
+  }
