@@ -105,7 +105,7 @@ async function unmanagedBeside(stateDir: string, { connections }: StorageState):
   const isOurs = (seen: KernelConnection): boolean =>
     seen.kind === 'mount'
       ? seen.mountPoint.startsWith(`${stateDir}/`)
-      : targets.some((target) => target.startsWith('iscsi:') && target.includes(seen.session.iqn))
+      : targets.some((target) => target.startsWith('iscsi:') && target.includes(seen.session.name))
   const held = { how: 'itself', held: true, status: 'UNKNOWN', fault: null } as const
   return unmanagedAmong(await readKernelConnections().catch(() => []), (seen) => (isOurs(seen) ? held : null))
 }

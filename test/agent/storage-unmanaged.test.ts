@@ -1,9 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readIscsiSessions } from '../../src/agent/host/iscsi-sessions.js'
 import { parseMountInfo } from '../../src/agent/host/mounts.js'
+import type { IscsiSession } from '../../src/agent/storage/iscsi/sessions.js'
 import { type KernelConnection, mountedConnections, readKernelConnections } from '../../src/agent/storage/kernel.js'
 import { Lookout } from '../../src/agent/storage/lookout.js'
 import { itemOf, type Recognised, unmanagedAmong } from '../../src/agent/storage/sightings.js'
@@ -71,44 +70,6 @@ describe('of the mount table', () => {
   })
 })
 
-describe('of the iSCSI sessions of the kernel', () => {
-  const session = async (root: string, number: number, attributes: Record<string, string>) => {
-    const [one, other] = [
-      join(root, 'iscsi_session', `session${number}`),
-      join(root, 'iscsi_connection', `connection${number}:0`),
-    ]
-    for (const directory of [one, other]) await mkdir(directory, { recursive: true })
-    for (const [name, value] of Object.entries(attributes))
-      await writeFile(join(name.startsWith('persistent_') ? other : one, name), `${value}\n`)
-  }
-
-  it('each is one, with its portal and state', async () => {
-    const root = await temporaryDirectory()
-    await session(root, 3, {
-      targetname: 'iqn.2026-01.org.example:disks',
-      tpgt: '2',
-      state: 'LOGGED_IN',
-      persistent_address: '10.0.0.9',
-      persistent_port: '3261',
-    })
-    await session(root, 4, { targetname: '', state: 'FREE' })
-    expect(await readIscsiSessions(root)).toEqual([
-      {
-        name: 'session3',
-        iqn: 'iqn.2026-01.org.example:disks',
-        address: '10.0.0.9',
-        port: 3261,
-        tag: 2,
-        state: 'LOGGED_IN',
-      },
-    ])
-  })
-
-  it('there are none where the kernel has no iSCSI', async () => {
-    expect(await readIscsiSessions(join(await temporaryDirectory(), 'missing'))).toEqual([])
-  })
-})
-
 const mount = (device: string, mountPoint: string, uri = `nfs://server/${device}`): KernelConnection => ({
   kind: 'mount',
   scheme: 'nfs',
@@ -155,8 +116,18 @@ describe('a connection that no id holds', () => {
   })
 
   it('is an iSCSI session, connected as far as it is logged in', () => {
-    const session = { name: 'session1', iqn: 'iqn.x:y', address: '10.0.0.9', port: 3260, tag: 1, state: 'FAILED' }
-    const uri = 'iscsi://10.0.0.9/iqn.x:y;portal=1'
+    const session: IscsiSession = {
+      sid: 1,
+      name: 'iqn.2026-01.org.example:y',
+      portalGroup: 1,
+      iface: 'default',
+      state: '',
+      replacementTimeoutS: 120,
+      persistentAddress: '10.0.0.9',
+      persistentPort: 3260,
+      address: '10.0.0.9',
+    }
+    const uri = 'iscsi://10.0.0.9/iqn.2026-01.org.example:y;portal=1'
     const found = (state: string) =>
       unmanagedAmong([{ kind: 'session', scheme: 'iscsi', uri, session: { ...session, state } }], nobody)
     expect(found('LOGGED_IN')).toMatchObject([{ uri, mountPoint: null, status: 'UP', fault: null }])

@@ -34,6 +34,8 @@ export interface Means {
 export interface StorageDriver<S extends StorageScheme = StorageScheme> {
   /** What of this host stands in the way of the scheme, by name; null when nothing does. Asked again and again. */
   obstacle(): Promise<Fault | null>
+  /** Once, when the agent starts: what a crash has left behind goes. */
+  tidy?(): Promise<void>
   /** Whether the kernel shows it connected, by whomever. */
   isConnected(uri: UriOf<S>): Promise<boolean>
   /**

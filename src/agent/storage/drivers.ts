@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import type { StorageDrivers } from './driver.js'
-import { createAbsentDriver } from './drivers/absent.js'
 import { createCephDriver } from './drivers/ceph.js'
 import { createGlusterfsDriver } from './drivers/glusterfs.js'
+import { createIscsiDriver } from './drivers/iscsi.js'
 import { createLocalDriver } from './drivers/local.js'
 import { createNfsDriver } from './drivers/nfs.js'
 import { createPosixDriver } from './drivers/posix.js'
@@ -13,7 +13,7 @@ export function createStorageDrivers(stateDir: string): StorageDrivers {
   return {
     ceph: createCephDriver({ mountRoot, keyRoot: join(stateDir, 'keys') }),
     glusterfs: createGlusterfsDriver({ mountRoot, logRoot: join(stateDir, 'log', 'glusterfs') }),
-    iscsi: createAbsentDriver('iscsi'),
+    iscsi: createIscsiDriver(),
     local: createLocalDriver(),
     nfs: createNfsDriver({ mountRoot }),
     posix: createPosixDriver({ mountRoot }),

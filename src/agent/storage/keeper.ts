@@ -75,6 +75,7 @@ export class StorageKeeper {
         this.takeUp(stored, (_, { options }) => state.targets.set(key, { ...stored, options }))
       else if (!this.targets.has(key)) state.targets.delete(key)
     }
+    this.tidy()
     for (const target of this.targets.values()) target.start()
   }
 
@@ -172,6 +173,14 @@ export class StorageKeeper {
 
   async stop(): Promise<void> {
     await Promise.all([...this.targets.values()].map((target) => target.stop()))
+  }
+
+  private tidy(): void {
+    for (const driver of Object.values(this.options.drivers)) {
+      driver.tidy?.().catch((error: unknown) => {
+        this.options.logger.warn({ err: error }, 'what a crash may have left behind of storage could not be removed')
+      })
+    }
   }
 
   /** What an agent of another version wrote down may not be understood: it stays as it is, and the rest goes on. */

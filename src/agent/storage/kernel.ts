@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
+import { ISCSI_PORT } from '../../wire/storage/schemes/iscsi.js'
 import { localFsTypes } from '../../wire/storage/schemes/posix.js'
 import { parseStorageUri } from '../../wire/storage/uri.js'
-import { type IscsiSession, readIscsiSessions } from '../host/iscsi-sessions.js'
 import { type Mount, readMounts } from '../host/mounts.js'
+import { type IscsiSession, readSessions } from './iscsi/sessions.js'
 
 /** A storage connection as the kernel shows it, whoever made it. */
 export type KernelConnection = KernelMount | KernelSession
@@ -35,7 +36,7 @@ export async function readKernelConnections(): Promise<KernelConnection[]> {
     const file = await readFile(`/sys/block/${basename(source)}/loop/backing_file`, 'utf8').catch(() => '')
     if (file.trim() !== '') backing.set(source, file.replace(/\n$/, '').replace(/ \(deleted\)$/, ''))
   }
-  return [...mountedConnections(mounts, backing), ...(await readIscsiSessions()).map(connectionOf)]
+  return [...mountedConnections(mounts, backing), ...(await readSessions('/sys')).map(connectionOf)]
 }
 
 /** What the system itself runs on: these places, and all below those that end with a slash. */
@@ -111,10 +112,11 @@ function remote(scheme: string, source: string, port = ''): string {
 }
 
 function connectionOf(session: IscsiSession): KernelSession {
-  const { address, port, iqn, tag } = session
-  const host = address.includes(':') ? `[${address}]` : address
-  const authority = port === 3260 ? host : `${host}:${port}`
-  return { kind: 'session', scheme: 'iscsi', uri: spelled(`iscsi://${authority}/${iqn};portal=${tag}`), session }
+  const { persistentAddress, address, persistentPort, name, portalGroup } = session
+  const dialled = persistentAddress ?? address ?? ''
+  const host = dialled.includes(':') ? `[${dialled}]` : dialled
+  const uri = `iscsi://${host}:${persistentPort ?? ISCSI_PORT}/${name};portal=${portalGroup ?? 1}`
+  return { kind: 'session', scheme: 'iscsi', uri: spelled(uri), session }
 }
 
 /** As a target is spelled, where the kernel's name for it is one. */

@@ -2,10 +2,10 @@ import { CONNECTION_ID } from '../../wire/commands.js'
 import { MAX_OWN_THINGS } from '../../wire/own-things.js'
 import { type StorageArguments, sameOptions } from '../../wire/storage/arguments.js'
 import { FaultError } from '../fault.js'
-import { Turns } from '../turns.js'
 import { requireArguments } from './arguments.js'
 import { badArguments, idInUse, notRegistered } from './faults.js'
 import { holderOf, ownKey } from './holder.js'
+import { Turns } from './iscsi/turns.js'
 import type { StorageKeeper } from './keeper.js'
 import type { StorageState } from './state.js'
 
@@ -32,7 +32,7 @@ export class OwnConnections {
     }
     if (asked.uri.length > MAX_URI_CHARS) throw badArguments(`the URI has more than ${MAX_URI_CHARS} characters`)
     const key = ownKey(connectionId)
-    await this.turns.next(key, async () => {
+    await this.turns.take(key, async () => {
       const held = this.state.connections.get(key)
       // what is held is on disk: its own turn is over
       if (held !== undefined && meanTheSame(held, asked)) return
@@ -47,7 +47,7 @@ export class OwnConnections {
   /** S4: an unknown id is an error; a disconnect that fails is not. @throws FaultError `not-registered` 479 */
   unmanage(connectionId: string): Promise<void> {
     const key = ownKey(connectionId)
-    return this.turns.next(key, async () => {
+    return this.turns.take(key, async () => {
       if ((await this.keeper.unmanage(key)).outcome === 'absent') throw notRegistered(connectionId)
       this.onChange()
     })

@@ -44,7 +44,7 @@ export function unmanagedAmong(
 }
 
 const actual = (connection: KernelConnection): string =>
-  connection.kind === 'mount' ? connection.device : connection.session.name
+  connection.kind === 'mount' ? connection.device : `session${connection.session.sid}`
 
 function sightingOf(connection: KernelConnection, known: Recognised | null): Sighting {
   const mountPoint = connection.kind === 'mount' ? connection.mountPoint : null
@@ -58,8 +58,8 @@ function sightingOf(connection: KernelConnection, known: Recognised | null): Sig
 
 function statusOf(connection: KernelConnection): Pick<Sighting, 'status' | 'fault'> {
   if (connection.kind === 'mount' || connection.session.state === 'LOGGED_IN') return { status: 'UP', fault: null }
-  const { name, state } = connection.session
-  return { status: 'DOWN', fault: faultOf(connectFailed(`the kernel says that ${name} is ${state || 'in no state'}`)) }
+  const { sid, state } = connection.session
+  return { status: 'DOWN', fault: faultOf(connectFailed(`the kernel says that session${sid} is ${state}`)) }
 }
 
 export function itemOf({ id, uri, mountPoint, status, fault }: Sighting): InventoryItem {

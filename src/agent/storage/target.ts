@@ -124,6 +124,8 @@ export class Target {
       await this.probeConnected()
     },
     reconnect: async () => {
+      // What cannot be let go of is looked at again before the next try: it may have come back by itself.
+      this.broken = false
       await this.disconnect('gently')
       await this.connect()
       await this.probeConnected()

@@ -1,0 +1,119 @@
+import type { IscsiUri } from '../../../wire/storage/schemes/iscsi.js'
+import { faultOf } from '../../fault.js'
+import { type Run, run as runProgram } from '../../host/run.js'
+import type { StorageDriver } from '../driver.js'
+import { StuckError } from '../faults.js'
+import { sessionFailed } from '../iscsi/faults.js'
+import { createIscsiadm, IFACE } from '../iscsi/iscsiadm.js'
+import { letGoOf } from '../iscsi/letting-go.js'
+import { logIn } from '../iscsi/login.js'
+import { DATABASE_ROOTS, NodeDatabase } from '../iscsi/node-database.js'
+import { iscsiObstacle } from '../iscsi/obstacle.js'
+import { portalOf, portalText, sessionsWith } from '../iscsi/portal.js'
+import { probeSession } from '../iscsi/probing.js'
+import { SessionUsers } from '../iscsi/session-users.js'
+import { type IscsiSession, readSessions } from '../iscsi/sessions.js'
+import { Turns } from '../iscsi/turns.js'
+
+export interface IscsiDriverOptions {
+  readonly run?: Run
+  readonly sysRoot?: string
+  /** Where iscsiadm may keep its records. */
+  readonly databaseRoots?: readonly string[]
+  readonly isRoot?: boolean
+  /** Of one call of iscsiadm. */
+  readonly deadlineMs?: number
+  /** How long a unit may take to show after a scan. */
+  readonly appearMs?: number
+}
+
+const RESCAN_MS = 30_000
+
+/** One session for each portal of a target. The kernel says what is there; iscsiadm is told by a record of our own. */
+export function createIscsiDriver(options: IscsiDriverOptions = {}): StorageDriver<'iscsi'> {
+  const { run = runProgram, sysRoot = '/sys', isRoot = process.getuid?.() === 0 } = options
+  const iscsiadm = createIscsiadm(run, options.deadlineMs)
+  const database = new NodeDatabase(iscsiadm, options.databaseRoots ?? DATABASE_ROOTS)
+  const tools = { run, sysRoot, iscsiadm, appearMs: options.appearMs }
+  const users = new SessionUsers()
+  const turns = new Turns()
+  let tidied: Promise<void> | null = null
+
+  /** Ours before anybody else's. */
+  const find = async (uri: IscsiUri): Promise<IscsiSession | null> => {
+    const sessions = await readSessions(sysRoot)
+    users.keep(sessions)
+    const held = sessions.find(({ sid }) => sid === users.sidOf(uri.target))
+    if (held !== undefined) return held
+    const found = await sessionsWith(uri, sessions, run)
+    return found.find(({ iface }) => iface === IFACE) ?? found[0] ?? null
+  }
+
+  const tidy = () => {
+    tidied ??= readSessions(sysRoot).then((sessions) => database.sweep(sessions))
+    return tidied
+  }
+
+  return {
+    obstacle: () => iscsiObstacle(run, sysRoot, isRoot),
+    tidy,
+
+    /** Our own session that another target holds is not this one's yet: connecting makes it so, without a login. */
+    isConnected: async (uri) => {
+      const session = await find(uri)
+      if (session === null) return false
+      if (session.iface !== IFACE) return true
+      if (users.sidOf(uri.target) === undefined && users.isHeldByOthers(session.sid, uri.target)) return false
+      users.hold(session.sid, uri.target)
+      return true
+    },
+
+    /** Before it has been looked for, each session with the target may be it. */
+    recognises: (uri, seen) => {
+      if (seen.kind !== 'session') return null
+      const sid = users.sidOf(uri.target)
+      const isIt = sid === undefined ? seen.session.name === uri.name : seen.session.sid === sid
+      return isIt ? 'itself' : null
+    },
+
+    connect: (uri, means) =>
+      turns.take(turnOf(uri), async () => {
+        await tidy().catch(() => undefined)
+        const there = await find(uri)
+        const session = there ?? (await logIn(uri, means, { iscsiadm, database, find: () => find(uri) }))
+        users.hold(session.sid, uri.target)
+        if (there?.state === 'LOGGED_IN') await iscsiadm.rescan(there.sid, RESCAN_MS).catch(unlessStuck)
+      }),
+
+    /** A session that somebody else has made is left as it is, and so is one that another target holds. */
+    disconnect: (uri, grip) =>
+      turns.take(turnOf(uri), async () => {
+        const session = await find(uri)
+        const ours = session?.iface === IFACE ? session : null
+        const isShared = ours !== null && users.isHeldByOthers(ours.sid, uri.target)
+        if (ours !== null && !isShared) await letGoOf(ours, grip, tools)
+        users.release(uri.target)
+        if (isShared) return
+        await database.remove(uri)
+        const asked = ours === null ? null : portalOf(ours)
+        if (asked !== null) await database.remove(asked)
+      }),
+
+    probe: async (uri, _options, limits) => {
+      const session = await find(uri)
+      if (session !== null) {
+        users.hold(session.sid, uri.target)
+        return probeSession(session, limits, tools)
+      }
+      await database.remove(uri)
+      const words = `the kernel has no session with ${uri.name} at ${portalText(uri)}`
+      return { seen: 'lost', fault: faultOf(sessionFailed(words)) }
+    },
+  }
+}
+
+const turnOf = (uri: IscsiUri): string => `${uri.name} ${portalText(uri)}`
+
+const unlessStuck = (error: unknown): void => {
+  if (error instanceof StuckError) throw error
+}
