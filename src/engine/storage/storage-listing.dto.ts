@@ -9,7 +9,10 @@ export type StorageOrigin = (typeof origins)[number]
 
 /** What a host has connected, whoever asked for it: of what the plane did not ask for, there is nothing that it does. */
 export class ListedStorageConnectionView extends OmitType(StorageConnectionView, ['projectId', 'provisioningStatus']) {
-  /** Some id holds it, and its host keeps it up. What no id holds is only shown, under an id that lasts as long as it does. */
+  /**
+   * Some id holds it, and its host keeps it up. What no id holds is only shown, under an id that lasts as long as it does.
+   * @example true
+   */
   managed!: boolean
   /** Who asked for it: the plane, or a program on the host; null: nobody that is known. Ids of each are a namespace of their own. */
   origin!: StorageOrigin | null
@@ -22,7 +25,7 @@ export class ListedStorageConnectionView extends OmitType(StorageConnectionView,
   provisioningStatus!: ProvisioningStatus | null
   /**
    * Where an unmanaged one is mounted on its host.
-   * @example null
+   * @example /mnt/export
    */
   mountPoint!: string | null
 }
