@@ -112,7 +112,7 @@ describe('manageStorageServer', () => {
     const replies = await Promise.all(
       Array.from({ length: 20 }, (_, n) => say('manageStorageServer', n % 2 ? uri : 'local:///elsewhere', 'a')),
     )
-    const codes = replies.map(({ status }) => status.code).sort()
+    const codes = replies.map(({ status }) => status.code).sort((a, b) => a - b)
     expect(codes).toEqual([...Array(10).fill(0), ...Array(10).fill(478)])
     expect(Object.keys(await list())).toEqual(['a'])
   })

@@ -9,6 +9,12 @@ import { Gate } from './support/gate.js'
 import { recordingLogger } from './support/log.js'
 import { temporaryDirectory, whenTestEnds } from './support/temporary.js'
 
+interface How {
+  readonly path?: string
+  readonly method?: string
+  readonly headers?: Readonly<Record<string, string>>
+}
+
 interface Reply {
   readonly status: number
   readonly text: string
@@ -33,7 +39,7 @@ async function serve(methods: XmlRpcMethods = {}, limits: Partial<XmlRpcLimits> 
 function post(
   { path: socketPath }: XmlRpcServer,
   body: string,
-  { path = '/RPC2', method = 'POST', headers = {} as Record<string, string> } = {},
+  { path = '/RPC2', method = 'POST', headers = {} }: How = {},
 ): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const sent = request({ socketPath, path, method, headers: { 'content-type': 'text/xml', ...headers } }, (reply) => {

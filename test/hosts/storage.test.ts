@@ -130,9 +130,12 @@ describeAsRoot('storage connections on this machine', () => {
     const uri = `posix://${file}?fstype=ext4`
     const listed = async () => (await plane.rest.get(`${connections()}?managed=false`)).body.items
     const unmanaged = (entries: object[]) =>
-      eventually(async () => expect((await listed()).filter((one: { uri: string }) => one.uri === uri)).toMatchObject(entries), {
-        timeoutMs: 15_000,
-      })
+      eventually(
+        async () => expect((await listed()).filter((one: { uri: string }) => one.uri === uri)).toMatchObject(entries),
+        {
+          timeoutMs: 15_000,
+        },
+      )
     execFileSync('mount', ['-o', 'loop', file, place])
     try {
       await unmanaged([{ managed: false, origin: null, connected: true, mountPoint: place }])

@@ -70,7 +70,13 @@ export async function serveXmlRpc(options: XmlRpcServerOptions): Promise<XmlRpcS
   server.maxConnections = limits.connections
   server.setTimeout(limits.idleMs)
   const socket = await listenPrivately(server, options.directory, options.name)
-  return { path: socket.path, close: () => close(server).finally(() => socket.remove()) }
+  return {
+    path: socket.path,
+    close: async () => {
+      await close(server)
+      await socket.remove()
+    },
+  }
 }
 
 /** What is refused before the body is read. */
