@@ -161,10 +161,13 @@ describeAsRoot('storage connections on this machine', () => {
     expect(host.mounts()).toHaveLength(1)
     await host.kill()
     host.start()
-    await plane.hostUp('here')
+    // the plane may not have noticed: the next agent is there when it answers
+    const list = async () => (await verb(host.stateDir, 'getStorageServerList')).connections
+    await eventually(async () => expect(await list()).toMatchObject({ own: { status: 'UP' } }), { timeoutMs: 30_000 })
     await eventually(async () => expect(await own()).toMatchObject([{ connectionId: 'own', operatingStatus: 'UP' }]), {
       timeoutMs: 15_000,
     })
+    expect(host.mounts()).toHaveLength(1)
     expect((await verb(host.stateDir, 'unmanageStorageServer', 'own')).status.code).toBe(0)
     await eventually(async () => expect(await own()).toEqual([]), { timeoutMs: 15_000 })
     await eventually(() => expect(host.mounts()).toEqual([]), { timeoutMs: 15_000 })
