@@ -102,11 +102,13 @@ describe('a connection that no id holds', () => {
   })
 
   it('is what an id shows only a part of', () => {
-    const seen = [mount('0:1', '/whole'), mount('0:1', '/bound')]
-    const found = unmanagedAmong(seen, (c) =>
-      c.kind === 'mount' && c.mountPoint === '/bound' ? known({ how: 'view' }) : null,
-    )
-    expect(found.map(({ mountPoint }) => mountPoint)).toEqual(['/whole'])
+    const seen = [mount('0:1', '/bound'), mount('0:1', '/whole')]
+    for (const inOrder of [seen, [...seen].reverse()]) {
+      const found = unmanagedAmong(inOrder, (c) =>
+        c.kind === 'mount' && c.mountPoint === '/bound' ? known({ how: 'view' }) : null,
+      )
+      expect(found.map(({ mountPoint }) => mountPoint)).toEqual(['/whole'])
+    }
   })
 
   it('is what is being let go of, with the reason why it is not gone', () => {
