@@ -107,6 +107,9 @@ describe('what a host has of itself', () => {
       { subject: `${HOST_CONNECTION}/nosuch`, generation: 0, status: 'UNKNOWN', gone: true },
     ])
     expect(named((await list(agent)).items)).toEqual(['host a'])
+    await agent.observe([observed(sighted('a'))])
+    await agent.observe([{ subject: `${HOST_CONNECTION}/a`, generation: 0, status: 'UNKNOWN', gone: true }])
+    expect(named((await list(agent)).items)).toEqual(['null a'])
   })
 
   it('is what the last inventory says, and nothing else', async () => {
