@@ -21,11 +21,18 @@ import { type AgentStatus, countEntries, identityStatus } from './status.js'
 import type { StorageDrivers } from './storage/driver.js'
 import { createStorageDrivers } from './storage/drivers.js'
 import { StorageKeeper } from './storage/keeper.js'
+import { type KernelConnection, readKernelConnections } from './storage/kernel.js'
+import { OwnStorage } from './storage/own-storage.js'
 import { StorageState } from './storage/state.js'
 import { agentVersion } from './version.js'
 
 export interface RunningAgent {
   stop(reason: 'stopping' | 'leaving'): Promise<void>
+}
+
+/** What a test puts in the place of this machine. */
+export interface Surroundings {
+  readonly kernel?: () => Promise<readonly KernelConnection[]>
 }
 
 const RUNNING_COMMANDS_MS = 10_000
@@ -36,10 +43,14 @@ const STORAGE_STEP_MS = 5000
  * Joins the plane first where the host has not.
  * @throws StateDirectoryError when another agent runs on the state directory, or it cannot be used; JoinError
  */
-export async function startAgent(config: AgentConfig, logger: Logger): Promise<RunningAgent> {
+export async function startAgent(
+  config: AgentConfig,
+  logger: Logger,
+  around: Surroundings = {},
+): Promise<RunningAgent> {
   const lock = await lockStateDirectory(config.stateDir)
   try {
-    return await Agent.start(config, lock, logger)
+    return await Agent.start(config, lock, logger, around)
   } catch (error) {
     await lock.release()
     throw error
@@ -63,6 +74,7 @@ class Agent implements RunningAgent {
   private readonly runner: Runner
   private readonly observations: ObservationOutbox
   private readonly keeper: StorageKeeper
+  private readonly ownStorage: OwnStorage
 
   private constructor(
     private readonly lock: StateLock,
@@ -73,6 +85,7 @@ class Agent implements RunningAgent {
     learned: readonly string[],
     private readonly self: Self,
     config: AgentConfig,
+    { kernel = readKernelConnections }: Surroundings,
   ) {
     this.client = new SessionClient({
       identity: () => this.identity,
@@ -85,7 +98,7 @@ class Agent implements RunningAgent {
       onCommand: (command) => this.runner.accept(command),
       onUnreadable: (command, error) => this.runner.refuse(command, error),
       onFloor: (floor) => this.runner.raiseFloor(floor),
-      inventory: () => this.keeper.inventory(),
+      inventory: () => this.ownStorage.inventory(),
     })
     this.renewal = new CertificateRenewal({
       identity: () => this.identity,
@@ -105,6 +118,16 @@ class Agent implements RunningAgent {
       bootId: self.bootId,
       logger,
       onObservation: (observation) => this.observations.put(observation.subject, observation),
+      onOwnChange: () => this.ownStorage.changed(),
+    })
+    this.ownStorage = new OwnStorage({
+      stateDir: lock.stateDir,
+      state,
+      keeper: this.keeper,
+      kernel,
+      outbox: this.observations,
+      current: this.client.current,
+      logger,
     })
     this.runner = new Runner({
       journal,
@@ -115,7 +138,7 @@ class Agent implements RunningAgent {
     })
   }
 
-  static async start(config: AgentConfig, lock: StateLock, logger: Logger): Promise<Agent> {
+  static async start(config: AgentConfig, lock: StateLock, logger: Logger, around: Surroundings): Promise<Agent> {
     const { stateDir } = lock
     const identity = await identityOrJoin(stateDir, config, logger)
     const journal = await openJournal(stateDir, logger)
@@ -123,13 +146,18 @@ class Agent implements RunningAgent {
     const drivers = createStorageDrivers(stateDir)
     const abilities = await abilitiesOf(drivers)
     const self = { bootId: await readBootId(), facts: await readHostFacts(), drivers, abilities }
-    const agent = new Agent(lock, logger, journal, identity, state, await readLearnedAddresses(stateDir), self, config)
+    const learned = await readLearnedAddresses(stateDir)
+    const agent = new Agent(lock, logger, journal, identity, state, learned, self, config, around)
     agent.control = await serveControl(
       stateDir,
-      { status: () => ({ answer: agent.status() }), leave: ({ force }) => agent.leave({ force: force === true }) },
+      {
+        status: async () => ({ answer: await agent.status() }),
+        leave: ({ force }) => agent.leave({ force: force === true }),
+      },
       logger,
     )
     agent.keeper.start()
+    await agent.ownStorage.start()
     agent.client.start()
     agent.renewal.start()
     agent.abilities.start()
@@ -144,6 +172,7 @@ class Agent implements RunningAgent {
   }
 
   private async stopInOrder(reason: 'stopping' | 'leaving'): Promise<void> {
+    await this.ownStorage.stop()
     await this.runner.stop(RUNNING_COMMANDS_MS)
     if (this.client.current.session !== null) await this.observations.drained(LAST_WORDS_MS)
     this.observations.stop()
@@ -199,7 +228,7 @@ class Agent implements RunningAgent {
     })
   }
 
-  private status(): AgentStatus {
+  private async status(): Promise<AgentStatus> {
     const { journal, runner, keeper, identity } = this
     return {
       agent: 'running',
@@ -215,7 +244,11 @@ class Agent implements RunningAgent {
         marks: journal.markCount,
         entries: countEntries(journal.entries()),
       },
-      holds: { connections: keeper.held(), leaving: keeper.leaving() },
+      holds: {
+        connections: keeper.held(),
+        leaving: keeper.leaving(),
+        unmanaged: await this.ownStorage.unmanaged(),
+      },
     }
   }
 

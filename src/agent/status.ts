@@ -5,7 +5,10 @@ import { readJournal } from './journal.js'
 import type { EntryState, JournalEntry } from './journal-record.js'
 import type { SessionStatus } from './session-client.js'
 import { StateDirectoryError } from './state-error.js'
+import { holderOf } from './storage/holder.js'
 import type { HeldConnection, LeavingTarget } from './storage/keeper.js'
+import { type KernelConnection, readKernelConnections } from './storage/kernel.js'
+import { type Sighting, unmanagedAmong } from './storage/sightings.js'
 import { StorageState } from './storage/state.js'
 
 export interface JournalStatus {
@@ -34,6 +37,8 @@ export interface AgentStatus {
     readonly connections: readonly HeldConnection[]
     /** Targets that are still being let go of. */
     readonly leaving: readonly LeavingTarget[]
+    /** What the kernel has connected and no id holds. */
+    readonly unmanaged: readonly Sighting[]
   }
 }
 
@@ -59,10 +64,11 @@ export async function readAgentStatus(stateDir: string): Promise<AgentStatus> {
 async function readOffline(stateDir: string, agent: AgentStatus['agent']): Promise<AgentStatus> {
   const { state } = await readJournal(stateDir)
   const storage = await StorageState.load(stateDir)
-  const connections = [...storage.connections].map(([connectionId, { uri, target, generation }]) => ({
-    connectionId,
+  const connections = [...storage.connections].map(([id, { uri, target, options, generation }]) => ({
+    ...holderOf(id),
     uri,
     target,
+    options,
     generation,
     status: 'UNKNOWN' as const,
     preexisting: storage.targets.get(target)?.ownership === 'preexisting',
@@ -88,8 +94,20 @@ async function readOffline(stateDir: string, agent: AgentStatus['agent']): Promi
     holds: {
       connections,
       leaving: leaving.map((target) => ({ target, status: 'UNKNOWN' as const, fault: null })),
+      unmanaged: await unmanagedBeside(stateDir, storage),
     },
   }
+}
+
+/** Without drivers there is only the rough look: what is mounted below the state directory is held, and so is the IQN of an id. */
+async function unmanagedBeside(stateDir: string, { connections }: StorageState): Promise<Sighting[]> {
+  const targets = [...connections.values()].map(({ target }) => target)
+  const isOurs = (seen: KernelConnection): boolean =>
+    seen.kind === 'mount'
+      ? seen.mountPoint.startsWith(`${stateDir}/`)
+      : targets.some((target) => target.startsWith('iscsi:') && target.includes(seen.session.name))
+  const held = { how: 'itself', held: true, status: 'UNKNOWN', fault: null } as const
+  return unmanagedAmong(await readKernelConnections().catch(() => []), (seen) => (isOurs(seen) ? held : null))
 }
 
 export function identityStatus(identity: HostIdentity | null): Pick<AgentStatus, 'name' | 'hostId' | 'certificate'> {

@@ -25,6 +25,7 @@ import { LimitCounter } from './platform/limit-counter.entity.js'
 import { Schedule } from './platform/schedule.entity.js'
 import { SealingCheck } from './platform/sealing-check.entity.js'
 import { Setting } from './platform/setting.entity.js'
+import { OwnStorageConnection } from './storage/own-storage-connection.entity.js'
 import { Storage } from './storage/storage.entity.js'
 import { StorageConnection } from './storage/storage-connection.entity.js'
 import { StorageRefusal } from './storage/storage-refusal.entity.js'
@@ -46,6 +47,7 @@ export const entities = [
   Incarnation,
   LimitCounter,
   JoinTokenRow,
+  OwnStorageConnection,
   Project,
   Quarantined,
   Replica,

@@ -3,8 +3,8 @@ import type { HostIdentity } from '../agent/identity.js'
 import type { KnownCommand } from '../agent/journal-record.js'
 import type { Logger } from '../agent/logger.js'
 import type { RunnerStep } from '../agent/runner.js'
-import { storageSubject } from '../wire/commands.js'
 import { digestOf } from '../wire/digest.js'
+import { HOST_CONNECTION } from '../wire/own-things.js'
 import type { CommandMessage, InventoryItem } from '../wire/session.js'
 import { type CommandLog, noCommandLog } from './command-log.js'
 import { DirectoryDisk } from './directory-disk.js'
@@ -227,11 +227,11 @@ export class SimulatedHost {
 }
 
 const ownThing = (connectionId: string, intent: { readonly uri: string; readonly options: object }): InventoryItem => ({
-  subject: storageSubject(connectionId),
+  subject: `${HOST_CONNECTION}/${connectionId}`,
   generation: 0,
   status: 'UP',
   origin: 'host',
   digest: digestOf(intent),
   fault: null,
-  detail: { uri: intent.uri, target: intent.uri },
+  detail: { uri: intent.uri, target: intent.uri, options: intent.options, mountPoint: null },
 })

@@ -61,6 +61,8 @@ function driverOf({ failed, mounted }: Behaviour, { mounts, outageOf }: Simulate
   return {
     obstacle: async () => null,
     isConnected: async ({ target }: StorageUri) => mounts.has(target),
+    // its kernel shows nothing that nobody asked for
+    recognises: () => null,
     connect: async (uri: StorageUri) => {
       const outage = outageOn(uri)
       if (outage?.status === 'DOWN') throw failed(outage.message)

@@ -44,6 +44,21 @@ describe('a message', () => {
   })
 })
 
+describe('an observation', () => {
+  const old = { subject: 'storage-connection/a', generation: 1, status: 'UP', fault: null }
+
+  it('of an agent that says no more than a status is what it was', () => {
+    expect({ ...parseWire(Observation, old) }).toEqual(old)
+  })
+
+  it('may tell all of a thing, or that it is gone', () => {
+    const told = { ...old, detail: { uri: 'local:///srv' }, gone: true }
+    expect({ ...parseWire(Observation, told) }).toEqual(told)
+    for (const bad of [{ detail: 'text' }, { gone: 'yes' }])
+      expect(() => parseWire(Observation, { ...old, ...bad })).toThrow(WireError)
+  })
+})
+
 describe('a subject', () => {
   const observation = (key: string) => ({
     subject: `storage-connection/${key}`,

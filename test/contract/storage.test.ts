@@ -2,6 +2,7 @@ import 'reflect-metadata'
 import { describeAsRoot } from '../agent/support/root.js'
 import { describeDeliveryContract } from './delivery.contract.js'
 import { describeStorageManageContract } from './storage-manage.contract.js'
+import { describeStorageOwnContract } from './storage-own.contract.js'
 import { describeStorageResetContract } from './storage-reset.contract.js'
 import { describeStorageUnmanageContract } from './storage-unmanage.contract.js'
 import { realSubject } from './support/real-subject.js'
@@ -12,6 +13,7 @@ const contracts = [
   describeStorageManageContract,
   describeStorageUnmanageContract,
   describeStorageResetContract,
+  describeStorageOwnContract,
   describeDeliveryContract,
 ] as const
 

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, truncateSync, writeFileSync } from 'node:fs'
 import { describeAsRoot } from '../agent/support/root.js'
+import { verb } from '../agent/support/xmlrpc.js'
 import { eventually } from '../support/eventually.js'
 import { Ground } from '../trial/support/ground.js'
 import { Plane } from '../trial/support/plane.js'
@@ -27,7 +28,8 @@ describeAsRoot('storage connections on this machine', () => {
     ground?.clear()
   }, 60_000)
 
-  const path = (id: string) => `/api/v1/hosts/${hostId}/storage-connections/${id}`
+  const connections = () => `/api/v1/hosts/${hostId}/storage-connections`
+  const path = (id: string) => `${connections()}/${id}`
   const put = (id: string, uri: string, options: object = {}) => plane.rest.send('PUT', path(id), { uri, options })
   const up = (id: string) => plane.connection(hostId, id, { provisioningStatus: 'ACTIVE', operatingStatus: 'UP' })
   const gone = (id: string) =>
@@ -121,6 +123,54 @@ describeAsRoot('storage connections on this machine', () => {
     await eventually(() => expect(host.mounts()).toEqual(before), { timeoutMs: 30_000 })
     await up('kept')
     await release('kept')
+  })
+
+  it('shows what somebody has mounted by hand, holds the same for an id, and leaves what was there', async () => {
+    const [file, place] = [image('by-hand.img', 'ext4'), ground.makeDirectory('by-hand')]
+    const uri = `posix://${file}?fstype=ext4`
+    const listed = async () => (await plane.rest.get(`${connections()}?managed=false`)).body.items
+    const unmanaged = (entries: object[]) =>
+      eventually(
+        async () => expect((await listed()).filter((one: { uri: string }) => one.uri === uri)).toMatchObject(entries),
+        {
+          timeoutMs: 15_000,
+        },
+      )
+    execFileSync('mount', ['-o', 'loop', file, place])
+    try {
+      await unmanaged([{ managed: false, origin: null, connected: true, mountPoint: place }])
+      await put('taken-up', uri)
+      await up('taken-up')
+      await unmanaged([])
+      await release('taken-up')
+      await unmanaged([{ mountPoint: place }])
+      expect(execFileSync('findmnt', ['-n', '-o', 'TARGET', place], { encoding: 'utf8' }).trim()).toBe(place)
+    } finally {
+      execFileSync('umount', [place])
+    }
+    await unmanaged([])
+  })
+
+  it('keeps up what a program of the host asks for, beside the plane', async () => {
+    const uri = `posix://${image('own.img', 'ext4')}?fstype=ext4`
+    expect((await verb(host.stateDir, 'manageStorageServer', uri, 'own')).status.code).toBe(0)
+    const own = async () => (await plane.rest.get(`${connections()}?origin=host`)).body.items
+    await eventually(async () => expect(await own()).toMatchObject([{ connectionId: 'own', operatingStatus: 'UP' }]), {
+      timeoutMs: 15_000,
+    })
+    expect(host.mounts()).toHaveLength(1)
+    await host.kill()
+    host.start()
+    // the plane may not have noticed: the next agent is there when it answers
+    const list = async () => (await verb(host.stateDir, 'getStorageServerList')).connections
+    await eventually(async () => expect(await list()).toMatchObject({ own: { status: 'UP' } }), { timeoutMs: 30_000 })
+    await eventually(async () => expect(await own()).toMatchObject([{ connectionId: 'own', operatingStatus: 'UP' }]), {
+      timeoutMs: 15_000,
+    })
+    expect(host.mounts()).toHaveLength(1)
+    expect((await verb(host.stateDir, 'unmanageStorageServer', 'own')).status.code).toBe(0)
+    await eventually(async () => expect(await own()).toEqual([]), { timeoutMs: 15_000 })
+    await eventually(() => expect(host.mounts()).toEqual([]), { timeoutMs: 15_000 })
   })
 
   it('says what it holds without an engine', async () => {

@@ -185,7 +185,7 @@ describe('extra', () => {
     const { inventory } = await session(engine, 2)
     expect(inventory.map(({ subject, origin }) => `${subject} ${origin}`)).toEqual([
       'storage-connection/c1 plane',
-      'storage-connection/own-1 host',
+      'host-storage-connection/own-1 host',
     ])
   })
 })

@@ -1,6 +1,7 @@
 import type { Fault } from '../../wire/session.js'
 import type { StorageCredentials, StorageOptions } from '../../wire/storage/arguments.js'
 import type { StorageScheme, UriOf } from '../../wire/storage/uri.js'
+import type { KernelConnection } from './kernel.js'
 
 export type ProbeResult =
   | (Working & { readonly seen: 'up' })
@@ -37,6 +38,11 @@ export interface StorageDriver<S extends StorageScheme = StorageScheme> {
   tidy?(): Promise<void>
   /** Whether the kernel shows it connected, by whomever. */
   isConnected(uri: UriOf<S>): Promise<boolean>
+  /**
+   * Whether this, of what the kernel shows, is the connection: `itself`, or only a `view` of what belongs to something else,
+   * as a bind mount is.
+   */
+  recognises(uri: UriOf<S>, seen: KernelConnection): 'itself' | 'view' | null
   connect(uri: UriOf<S>, means: Means): Promise<void>
   disconnect(uri: UriOf<S>, grip: Grip): Promise<void>
   probe(uri: UriOf<S>, options: StorageOptions, limits: ProbeLimits): Promise<ProbeResult>

@@ -7,6 +7,8 @@ export const connectFailed = (message: string) => new FaultError('connect', mess
 export const disconnectFailed = (message: string) => new FaultError('disconnect', message, 452)
 export const mountFailed = (message: string) => new FaultError('mount', message, 477)
 export const notPermitted = (message: string) => new FaultError('permission', message, 469)
+export const idInUse = (connectionId: string) =>
+  new FaultError('id-in-use', `${connectionId} is in use with other arguments`, 478)
 export const optionsConflict = (target: string, holder: string, options: Readonly<Record<string, string>>) =>
   new FaultError(
     'options-conflict',

@@ -14,6 +14,9 @@ import type { Logger } from '../logger.js'
 import { requireArguments } from './arguments.js'
 import type { StorageDriver, StorageDrivers } from './driver.js'
 import { notRegistered, optionsConflict } from './faults.js'
+import { type Holder, holderOf, subjectOf } from './holder.js'
+import type { KernelConnection } from './kernel.js'
+import type { Recognised } from './sightings.js'
 import type { StorageState, StoredConnection } from './state.js'
 import { Target } from './target.js'
 import type { TargetOptions, TargetSettings } from './target-options.js'
@@ -24,15 +27,17 @@ export interface KeeperOptions {
   readonly bootId: string
   readonly logger: Logger
   readonly onObservation: (observation: Observation) => void
+  /** What is seen of a connection that a program of this host asked for has changed. */
+  readonly onOwnChange?: () => void
   readonly random?: () => number
   readonly backoff?: TargetOptions<Target>['backoff']
   readonly settings?: Partial<TargetSettings>
 }
 
-export interface HeldConnection {
-  readonly connectionId: string
+export interface HeldConnection extends Holder {
   readonly uri: string
   readonly target: string
+  readonly options: StorageOptions
   readonly generation: number
   readonly status: StorageOperatingStatus
   readonly preexisting: boolean
@@ -122,34 +127,42 @@ export class StorageKeeper {
     return this.options.state.connections.get(subjectKey(subject))?.generation
   }
 
-  /** The digest leaves credentials out: their change is a generation, and a hash of a password is a way to it. */
+  /**
+   * Of the plane's ids and of this host's own. The digest leaves credentials out: their change is a generation, and a hash of
+   * a password is a way to it.
+   */
   inventory(): InventoryItem[] {
-    return this.held().map(({ connectionId, uri, target, generation, status, fault }) => ({
-      subject: storageSubject(connectionId),
+    return this.held().map(({ connectionId, origin, uri, target, options, generation, status, fault }) => ({
+      subject: subjectOf(origin, connectionId),
       generation,
       status,
-      origin: 'plane',
-      digest: digestOf({ uri, options: this.options.state.connections.get(connectionId)?.options }),
+      origin,
+      digest: digestOf({ uri, options }),
       fault,
-      detail: { uri, target },
+      detail: origin === 'host' ? { uri, target, options, mountPoint: null } : { uri, target },
     }))
   }
 
   held(): HeldConnection[] {
-    return [...this.options.state.connections].map(([connectionId, { uri, generation, target: key }]) => {
+    return [...this.options.state.connections].map(([id, { uri, options, generation, target: key }]) => {
       const target = this.targets.get(key)
-      const { status, fault, faultAt } = target?.viewOf(connectionId) ?? unknownView
-      return {
-        connectionId,
-        uri,
-        target: key,
-        generation,
-        status,
-        preexisting: target?.preexisting ?? false,
-        fault,
-        faultAt,
-      }
+      const { status, fault, faultAt } = target?.viewOf(id) ?? unknownView
+      const preexisting = target?.preexisting ?? false
+      return { ...holderOf(id), uri, target: key, options, generation, status, preexisting, fault, faultAt }
     })
+  }
+
+  get probeIntervalMs(): number {
+    return this.settings.probeIntervalMs
+  }
+
+  /** Null: nothing here has to do with it. */
+  recognise(seen: KernelConnection): Recognised | null {
+    for (const target of this.targets.values()) {
+      const how = target.options.driver.recognises(target.options.uri, seen)
+      if (how !== null) return { how, held: target.ids.size > 0, status: target.status, fault: target.fault }
+    }
+    return null
   }
 
   /** Targets without an id that are still being let go of (S5). */
@@ -246,7 +259,8 @@ export class StorageKeeper {
     const connection = this.options.state.connections.get(connectionId)
     if (connection === undefined) return
     const { generation } = connection
-    this.options.onObservation({ subject: storageSubject(connectionId), generation, status, fault })
+    if (holderOf(connectionId).origin === 'host') this.options.onOwnChange?.()
+    else this.options.onObservation({ subject: storageSubject(connectionId), generation, status, fault })
   }
 }
 

@@ -1,9 +1,9 @@
 import { type Run, run as runProgram, wordsOf } from '../host/run.js'
 import type { ProbeLimits } from './driver.js'
 import { StuckError } from './faults.js'
-import { Lookout } from './lookout.js'
+import { Listers } from './listers.js'
 
-const lookout = new Lookout()
+const listers = new Listers()
 
 /**
  * Lists the first entry of a directory in a child that can be killed. `/.` makes find refuse what is no directory.
@@ -11,7 +11,7 @@ const lookout = new Lookout()
  */
 export async function listingFault(run: Run, directory: string, limits: ProbeLimits): Promise<string | null> {
   // a child that is kept does what is done again and again; the tool is for its words, and for hosts that are played
-  if (run === runProgram && (await lookout.look(directory, limits))) return null
+  if (run === runProgram && (await listers.look(directory, limits))) return null
   const args = [`${directory}/.`, '-mindepth', '1', '-maxdepth', '1', '-print', '-quit']
   const options = { deadlineMs: limits.timeoutMs, killAfterMs: 0, signal: limits.signal, maxOutputBytes: 4096 }
   const result = await run('find', args, options)

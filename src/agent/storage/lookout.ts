@@ -1,122 +1,73 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { createInterface } from 'node:readline'
-import type { ProbeLimits } from './driver.js'
-import { StuckError } from './faults.js'
+import type { Logger } from '../logger.js'
+import type { KernelConnection } from './kernel.js'
+import { type Recognised, type Sighting, unmanagedAmong } from './sightings.js'
 
-/**
- * Opens each directory that it is told of and reads one entry: what a probe of a target is. It ends with its input, and so
- * with the agent, however that ends. `/.` refuses what is no directory.
- */
-const LOOK = `
-const { opendirSync } = require('node:fs')
-require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
-  let answer = 'listed'
-  try {
-    const directory = opendirSync(JSON.parse(line) + '/.')
-    directory.readSync()
-    directory.closeSync()
-  } catch {
-    answer = 'failed'
-  }
-  process.stdout.write(answer + '\\n')
-})`
-/** A child of Node costs some 40 MB and as many milliseconds: one is kept for the next probe. */
-const KEPT = 1
-const IDLE_MS = 60_000
-const REAP_MS = 1_000
-const ENDED = 'ended'
-
-interface Looker {
-  readonly child: ChildProcess
-  readonly ended: Promise<void>
-  answer: ((line: string) => void) | null
-  idle: NodeJS.Timeout | null
+export interface LookoutOptions {
+  readonly look: () => Promise<readonly KernelConnection[]>
+  readonly recognise: (connection: KernelConnection) => Recognised | null
+  readonly everyMs: () => number
+  readonly onChange: () => void
+  readonly logger: Logger
 }
 
-/**
- * Looks into directories in children that can be killed, one directory at a time each. A child that hangs is given up, and
- * delays nobody: the next look has another one.
- */
+/** A look reads the kernel's tables, which answer at once; nobody waits longer for them all the same. */
+const LOOK_MS = 2000
+
+/** Looks again and again at what the kernel has connected and no id holds. */
 export class Lookout {
-  private readonly idle: Looker[] = []
+  private sighted: readonly Sighting[] = []
+  private looking: Promise<void> | null = null
+  private timer: NodeJS.Timeout | null = null
+  private stopped = false
 
-  /**
-   * @returns whether it could be listed: why not, a tool's words tell better
-   * @throws StuckError past the time
-   */
-  async look(directory: string, { timeoutMs, signal }: Pick<ProbeLimits, 'timeoutMs' | 'signal'>): Promise<boolean> {
-    const looker = this.idle.pop() ?? this.start()
-    if (looker.idle) clearTimeout(looker.idle)
-    const answer = await this.ask(looker, directory, timeoutMs, signal)
-    if (answer === ENDED) return false
-    if (answer !== null) this.keep(looker)
-    else await giveUp(looker, `${directory} did not answer within ${timeoutMs} ms`)
-    return answer === 'listed'
+  constructor(private readonly options: LookoutOptions) {}
+
+  /** As the last look had it. */
+  get seen(): readonly Sighting[] {
+    return this.sighted
   }
 
-  private start(): Looker {
-    const child = spawn(process.execPath, ['-e', LOOK], {
-      cwd: '/',
-      detached: true,
-      env: {},
-      stdio: ['pipe', 'pipe', 'ignore'],
+  start(): void {
+    void this.fresh()
+  }
+
+  stop(): void {
+    this.stopped = true
+    if (this.timer !== null) clearTimeout(this.timer)
+  }
+
+  /** As it is now; who asks while a look is under way shares it. */
+  async fresh(): Promise<readonly Sighting[]> {
+    this.looking ??= this.lookNow().finally(() => {
+      this.looking = null
+      this.lookLater()
     })
-    const ended = new Promise<void>((resolve) => {
-      child.once('exit', () => resolve())
-      child.once('error', () => resolve())
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, LOOK_MS).unref()
     })
-    const looker: Looker = { child, ended, answer: null, idle: null }
-    child.stdin?.on('error', () => undefined)
-    if (child.stdout) createInterface({ input: child.stdout }).on('line', (line) => looker.answer?.(line))
-    // it must not keep the agent from ending
-    child.unref()
-    for (const stream of [child.stdin, child.stdout]) (stream as unknown as { unref?: () => void } | null)?.unref?.()
-    void ended.then(() => this.forget(looker))
-    return looker
+    await Promise.race([this.looking, late])
+    clearTimeout(timer)
+    return this.sighted
   }
 
-  /** @returns null when it did not answer in time, or is to be left */
-  private async ask(looker: Looker, directory: string, timeoutMs: number, signal: AbortSignal): Promise<string | null> {
-    return new Promise((resolve) => {
-      const done = (answer: string | null) => {
-        clearTimeout(timer)
-        signal.removeEventListener('abort', abort)
-        looker.answer = null
-        resolve(answer)
-      }
-      const abort = () => done(null)
-      const timer = setTimeout(abort, timeoutMs)
-      signal.addEventListener('abort', abort, { once: true })
-      looker.answer = done
-      // one that ended by itself cannot tell: asked again, a tool does
-      void looker.ended.then(() => done(ENDED))
-      looker.child.stdin?.write(`${JSON.stringify(directory)}\n`)
-      if (signal.aborted) abort()
-    })
+  private lookLater(): void {
+    if (this.timer !== null) clearTimeout(this.timer)
+    if (!this.stopped) this.timer = setTimeout(() => void this.fresh(), this.options.everyMs()).unref()
   }
 
-  private keep(looker: Looker): void {
-    if (this.idle.length >= KEPT) return void looker.child.stdin?.end()
-    looker.idle = setTimeout(() => looker.child.stdin?.end(), IDLE_MS).unref()
-    this.idle.push(looker)
+  private async lookNow(): Promise<void> {
+    const { look, recognise, onChange, logger } = this.options
+    try {
+      const sighted = unmanagedAmong(await look(), recognise)
+      const changed = JSON.stringify(sighted) !== JSON.stringify(this.sighted)
+      this.sighted = sighted
+      if (changed) onChange()
+    } catch (error) {
+      logger.warn(
+        { err: error },
+        'the kernel’s tables could not be read: unmanaged storage connections stay as they were seen',
+      )
+    }
   }
-
-  private forget(looker: Looker): void {
-    const at = this.idle.indexOf(looker)
-    if (at >= 0) this.idle.splice(at, 1)
-    if (looker.idle) clearTimeout(looker.idle)
-  }
-}
-
-/** @throws StuckError always: `ended` resolves when the child has gone, which one that waits for a dead device does not. */
-async function giveUp({ child, ended }: Looker, words: string): Promise<never> {
-  child.kill('SIGKILL')
-  const gone = new Promise<'gone'>((resolve) => void ended.then(() => resolve('gone')))
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<'late'>((resolve) => {
-    timer = setTimeout(() => resolve('late'), REAP_MS)
-  })
-  const outcome = await Promise.race([gone, late])
-  clearTimeout(timer)
-  throw new StuckError(words, outcome === 'gone' ? Promise.resolve() : ended)
 }

@@ -41,7 +41,7 @@ export class Target {
   constructor(
     readonly key: string,
     private wanted: Wanted,
-    private readonly options: TargetOptions<Target>,
+    readonly options: TargetOptions<Target>,
   ) {
     this.backoff = new Backoff(options.backoff ?? { baseMs: 1000, maxMs: 60_000 }, options.random)
   }

@@ -7,6 +7,7 @@ import type { Peer } from '../sessions/peer.js'
 import { HostAdmission } from './admission.js'
 import { HostStatusChange, type StatusRow } from './host-status.js'
 import { Inventory } from './inventory.js'
+import { OwnThings } from './own-things.js'
 import { SubjectOwners } from './subject-owners.js'
 
 interface Lost {
@@ -36,6 +37,7 @@ export class HostLife implements HostGate, OnApplicationShutdown {
     private readonly status: HostStatusChange,
     private readonly replica: ReplicaIdentity,
     private readonly owners: SubjectOwners,
+    private readonly ownThings: OwnThings,
   ) {
     gate.register(this)
   }
@@ -144,6 +146,6 @@ export class HostLife implements HostGate, OnApplicationShutdown {
     const host: StatusRow | undefined = rows[0]
     if (!host) return
     await this.status.apply(tx, host, occurrence, reason)
-    for (const owner of this.owners.all()) await owner.unseen(tx, hostId)
+    for (const owner of [...this.owners.all(), ...this.ownThings.all()]) await owner.unseen(tx, hostId)
   }
 }

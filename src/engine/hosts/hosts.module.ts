@@ -15,6 +15,7 @@ import { HostRevocation } from './host-revocation.service.js'
 import { HostStatusChange } from './host-status.js'
 import { Hosts } from './hosts.service.js'
 import { Inventory } from './inventory.js'
+import { OwnThings } from './own-things.js'
 import { QuarantineController } from './quarantine.controller.js'
 import { Quarantine } from './quarantine.service.js'
 import { SubjectOwners } from './subject-owners.js'
@@ -33,11 +34,12 @@ import { Tombstones } from './tombstones.service.js'
     HostStatusChange,
     Hosts,
     Inventory,
+    OwnThings,
     Quarantine,
     SubjectOwners,
     Tombstones,
   ],
-  exports: [HostChanges, Hosts, Quarantine, SubjectOwners, Tombstones],
+  exports: [HostChanges, Hosts, OwnThings, Quarantine, SubjectOwners, Tombstones],
 })
 export class HostsModule implements OnModuleInit {
   constructor(

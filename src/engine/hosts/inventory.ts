@@ -6,6 +6,7 @@ import { Database, prepared, type Tx } from '../platform/database.js'
 import { Gatherer } from '../platform/gatherer.js'
 import { Fenced } from '../sessions/fenced.js'
 import { compare, type Differences, type Evidence } from './comparison.js'
+import { OwnThings, type OwnThingsKeeper } from './own-things.js'
 import { Quarantine } from './quarantine.service.js'
 import { type HostObservation, type SubjectOwner, SubjectOwners } from './subject-owners.js'
 
@@ -29,6 +30,7 @@ export class Inventory {
   constructor(
     private readonly database: Database,
     private readonly owners: SubjectOwners,
+    private readonly ownThings: OwnThings,
     private readonly quarantine: Quarantine,
     private readonly events: Events,
   ) {
@@ -40,9 +42,10 @@ export class Inventory {
     })
   }
 
-  async accept(hostId: string, epoch: number, items: readonly InventoryItem[]): Promise<void> {
+  async accept(hostId: string, epoch: number, everything: readonly InventoryItem[]): Promise<void> {
     await this.database.transaction(async (tx) => {
       const { tombstones, quarantined, disputed } = await this.look(tx, hostId, epoch)
+      const items = await this.takeOwn(tx, hostId, everything)
       const intents = (await Promise.all(this.owners.all().map((owner) => owner.intents(tx, hostId)))).flat()
       if (items.length + intents.length + tombstones.length === 0 && !quarantined) return
       await this.apply(tx, hostId, compare(intents, items, tombstones, new Set(disputed)), items)
@@ -57,6 +60,15 @@ export class Inventory {
   async observe(hostId: string, epoch: number, observations: readonly Observation[]): Promise<void> {
     const [current] = await this.pushes.submit([{ hostId, epoch, observations }])
     if (!current) throw new Fenced()
+  }
+
+  /** @returns what is left to be compared with the intent */
+  private async takeOwn(tx: Tx, hostId: string, everything: readonly InventoryItem[]): Promise<InventoryItem[]> {
+    for (const keeper of this.ownThings.all()) {
+      const own = everything.filter(({ subject }) => this.keeper(subject) === keeper)
+      await keeper.replace(tx, hostId, own)
+    }
+    return everything.filter(({ subject }) => !this.keeper(subject))
   }
 
   private async write(pushes: readonly Push[]): Promise<boolean[]> {
@@ -105,22 +117,37 @@ export class Inventory {
   }
 
   private async observeIn(tx: Tx, seen: readonly HostObservation[]): Promise<void> {
-    const groups = new Map<SubjectOwner, HostObservation[]>()
-    for (const observation of seen) {
-      const owner = this.owner(observation.subject)
-      if (!owner) continue
-      const group = groups.get(owner)
-      if (group) group.push(observation)
-      else groups.set(owner, [observation])
-    }
     const drafts: EventDraft[] = []
-    for (const [owner, observations] of groups) drafts.push(...(await owner.observe(tx, observations)))
+    for (const [owner, observations] of grouped(seen, (subject) => this.owner(subject)))
+      drafts.push(...(await owner.observe(tx, observations)))
+    for (const [keeper, observations] of grouped(seen, (subject) => this.keeper(subject)))
+      await keeper.observe(tx, observations)
     await this.events.append(tx, drafts)
+  }
+
+  private keeper(subject: string): OwnThingsKeeper | undefined {
+    return this.ownThings.find(subjectNoun(subject))
   }
 
   private owner(subject: string): SubjectOwner | undefined {
     return this.owners.find(subjectNoun(subject))
   }
+}
+
+/** What is of nobody's noun, as of a newer agent, is left out. */
+function grouped<O>(
+  seen: readonly HostObservation[],
+  ownerOf: (subject: string) => O | undefined,
+): ReadonlyMap<O, HostObservation[]> {
+  const groups = new Map<O, HostObservation[]>()
+  for (const observation of seen) {
+    const owner = ownerOf(observation.subject)
+    if (owner === undefined) continue
+    const group = groups.get(owner)
+    if (group) group.push(observation)
+    else groups.set(owner, [observation])
+  }
+  return groups
 }
 
 /** Which of the pushes come over their host's current session. */

@@ -9,6 +9,7 @@ import { Quotas0005 } from '../migrations/0005-quotas.js'
 import { Audit0006 } from '../migrations/0006-audit.js'
 import { Limits0007 } from '../migrations/0007-limits.js'
 import { Storage0008 } from '../migrations/0008-storage.js'
+import { StorageOrigin0009 } from '../migrations/0009-storage-origin.js'
 import { breakWhenSilent } from './silent-server.js'
 
 type MigrationClass = new () => MigrationInterface
@@ -23,6 +24,7 @@ export const migrations: MigrationClass[] = [
   Audit0006,
   Limits0007,
   Storage0008,
+  StorageOrigin0009,
 ].map(numberedForTypeOrm)
 
 export interface MigrationStatus {

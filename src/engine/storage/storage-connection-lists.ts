@@ -8,7 +8,7 @@ import { narrowedBy } from './connection-narrowing.js'
 import type { PlaneStorageConnectionQuery, StorageConnectionQuery } from './storage-connection.dto.js'
 import { StorageConnection } from './storage-connection.entity.js'
 
-const listing: Listing<StorageConnection> = {
+export const planeListing: Listing<StorageConnection> = {
   entity: StorageConnection,
   sortable: ['connectionId', 'createdAt', 'connectedSince', 'operatingStatus', 'provisioningStatus'],
   defaultSort: 'connectionId',
@@ -26,7 +26,7 @@ export class StorageConnectionLists {
   async list(caller: Caller, hostId: string, query: StorageConnectionQuery): Promise<Page<StorageConnection>> {
     await this.hosts.require(hostId)
     const narrow = narrowedBy(query)
-    return page(this.database.dataSource.manager, listing, query, (rows) => {
+    return page(this.database.dataSource.manager, planeListing, query, (rows) => {
       inProjectsOf<StorageConnection>(caller)(rows)
       narrow(rows)
       rows.andWhere('row.hostId = :hostId', { hostId })
@@ -36,7 +36,7 @@ export class StorageConnectionLists {
   /** Of all hosts. */
   listAll(caller: Caller, query: PlaneStorageConnectionQuery): Promise<Page<StorageConnection>> {
     const narrow = narrowedBy(query)
-    return page(this.database.dataSource.manager, listing, query, (rows) => {
+    return page(this.database.dataSource.manager, planeListing, query, (rows) => {
       inProjectsOf<StorageConnection>(caller)(rows)
       narrow(rows)
     })

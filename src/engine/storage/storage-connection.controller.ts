@@ -4,7 +4,7 @@ import type { FastifyRequest } from 'fastify'
 import type { Caller } from '../platform/caller.js'
 import { type IfMatch, IfMatchHeader } from '../platform/etag.js'
 import { IdParam, Operation, RestController } from '../platform/openapi.js'
-import { PageOf, viewPage } from '../platform/pages.js'
+import { PageOf } from '../platform/pages.js'
 import { accepted } from '../platform/reply.js'
 import { Who } from '../platform/who.js'
 import { ConnectionIdPipe } from './connection-id.pipe.js'
@@ -18,9 +18,10 @@ import {
   StorageFlowView,
   viewStorageConnection,
 } from './storage-connection.dto.js'
-import { StorageConnectionLists } from './storage-connection-lists.js'
 import { StorageConnections } from './storage-connections.service.js'
 import { StorageFlows } from './storage-flows.js'
+import { ListedStorageConnectionView } from './storage-listing.dto.js'
+import { StorageListing } from './storage-listing.service.js'
 
 const CONNECTION = {
   name: 'connectionId',
@@ -35,7 +36,7 @@ const CONNECTION = {
 export class StorageConnectionController {
   constructor(
     private readonly connections: StorageConnections,
-    private readonly lists: StorageConnectionLists,
+    private readonly listing: StorageListing,
     private readonly waits: ConnectionWaits,
     private readonly flows: StorageFlows,
   ) {}
@@ -45,10 +46,12 @@ export class StorageConnectionController {
     id: 'storageConnections.list',
     allow: { project: 'viewer' },
     summary: "List a host's storage connections",
-    reply: [200, PageOf(StorageConnectionView)],
+    description:
+      'First what the plane asked for, then, for who may see the plane, what the host has without it: ids of its own programs, and unmanaged connections.',
+    reply: [200, PageOf(ListedStorageConnectionView)],
   })
   async list(@Who() caller: Caller, @IdParam('hostId') hostId: string, @Query() query: StorageConnectionQuery) {
-    return viewPage(await this.lists.list(caller, hostId, query), viewStorageConnection)
+    return this.listing.list(caller, hostId, query)
   }
 
   @Delete()

@@ -69,6 +69,10 @@ export class StorageConnectionQuery extends PageQuery {
   @Filter({ description: 'Connections of these ids.' }) connectionId?: string[]
   @Filter({ enum: storageOperatingStatuses, description: 'What is seen.' }) operatingStatus?: StorageOperatingStatus[]
   @Filter({ enum: provisioningStatuses, description: 'What is being done.' }) provisioningStatus?: ProvisioningStatus[]
+  @Filter({ enum: ['true', 'false'], description: '`false`: what the host has connected and no id holds.' })
+  managed?: ('true' | 'false')[]
+  @Filter({ enum: ['plane', 'host'], description: 'Who asked for it: the plane, or a program on the host.' })
+  origin?: ('plane' | 'host')[]
   @Filter({ format: 'uuid', description: 'Connections that are there for these storages.' }) storageId?: string[]
   @Filter({ description: 'Connections to these targets, by their ids.' }) targetId?: string[]
   @Filter({ description: 'Connections of URIs of these schemes.' }) scheme?: string[]
@@ -260,5 +264,5 @@ export function viewStorageConnection(row: StorageConnection): StorageConnection
   }
 }
 
-const viewFault = (fault: StorageConnection['fault'], at: Date | null): FaultView | null =>
+export const viewFault = (fault: StorageConnection['fault'], at: Date | null): FaultView | null =>
   fault ? { type: fault.type, message: fault.message, number: fault.number, at: at?.toISOString() ?? null } : null

@@ -10,6 +10,7 @@ import { Schedules } from '../platform/schedules.js'
 import { ConnectionChanges } from './connection-changes.js'
 import { ConnectionWaits } from './connection-waits.js'
 import { Credentials } from './credentials.js'
+import { OwnStorageConnections } from './own-storage-connections.service.js'
 import { PlaneStorageConnectionController } from './plane-storage-connection.controller.js'
 import { StorageController } from './storage.controller.js'
 import { StorageSettlers } from './storage.settlers.js'
@@ -21,6 +22,7 @@ import { StorageConnectionLists } from './storage-connection-lists.js'
 import { StorageConnections } from './storage-connections.service.js'
 import { StorageCreation } from './storage-creation.js'
 import { StorageFlows } from './storage-flows.js'
+import { StorageListing } from './storage-listing.service.js'
 import { StoragePlacement } from './storage-placement.js'
 import { StorageReadinessController } from './storage-readiness.controller.js'
 import { StorageReadinessReader } from './storage-readiness.service.js'
@@ -43,11 +45,13 @@ import { Storages } from './storages.service.js'
     ConnectionChanges,
     ConnectionWaits,
     Credentials,
+    OwnStorageConnections,
     StorageBatch,
     StorageConnectionLists,
     StorageConnections,
     StorageCreation,
     StorageFlows,
+    StorageListing,
     StoragePlacement,
     StorageReadinessReader,
     StorageSettlers,

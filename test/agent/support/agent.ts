@@ -4,6 +4,7 @@ import { type RunningAgent, startAgent } from '../../../src/agent/agent.js'
 import type { AgentConfig } from '../../../src/agent/config.js'
 import { writeIdentity } from '../../../src/agent/identity.js'
 import { silentLogger } from '../../../src/agent/logger.js'
+import type { KernelConnection } from '../../../src/agent/storage/kernel.js'
 import { testAuthority } from '../../support/authority.js'
 import { FakeEngine } from './fake-engine.js'
 import { temporaryDirectory, whenTestEnds } from './temporary.js'
@@ -37,8 +38,12 @@ export async function configOfStranger(engine: FakeEngine, overrides: Partial<Ag
   }
 }
 
-export async function agentForTest(config: AgentConfig): Promise<RunningAgent> {
-  const agent = await startAgent(config, silentLogger)
+/** @param kernel what the kernel shows: not what happens to be mounted on the machine of the test */
+export async function agentForTest(
+  config: AgentConfig,
+  kernel: readonly KernelConnection[] = [],
+): Promise<RunningAgent> {
+  const agent = await startAgent(config, silentLogger, { kernel: async () => kernel })
   whenTestEnds(() => agent.stop('stopping'))
   return agent
 }

@@ -24,6 +24,7 @@ export class ScriptedStorage {
   readonly driver: StorageDriver = {
     obstacle: async () => null,
     isConnected: async ({ target }: StorageUri) => this.connected.has(target),
+    recognises: ({ target }: StorageUri, seen) => (seen.uri === target ? 'itself' : null),
     connect: ({ target }: StorageUri, means: Means) =>
       this.step('connect', target, () => {
         this.connected.set(target, means.options)

@@ -3,6 +3,7 @@ import type { Journal } from '../../../src/agent/journal.js'
 import { silentLogger } from '../../../src/agent/logger.js'
 import { Runner, type RunnerStep } from '../../../src/agent/runner.js'
 import { StorageKeeper } from '../../../src/agent/storage/keeper.js'
+import { OwnConnections } from '../../../src/agent/storage/own-connections.js'
 import type { CommandKind } from '../../../src/wire/commands.js'
 import { type CommandMessage, InventoryItem, Observation, Report } from '../../../src/wire/session.js'
 import { parseWire } from '../../../src/wire/validate.js'
@@ -22,6 +23,8 @@ export class ContractHost {
   readonly observations: Observation[] = []
   /** Each time that a handler began. */
   readonly acted: CommandKind[] = []
+  /** What programs of the host ask for. */
+  readonly own: OwnConnections
   private readonly keeper: StorageKeeper
   private readonly runner: Runner
   private readonly crash: CrashAt
@@ -42,6 +45,7 @@ export class ContractHost {
       settings: { probeIntervalMs: 30, probeTimeoutMs: 5000 },
       onObservation: (observation) => void this.observations.push(parseWire(Observation, observation)),
     })
+    this.own = new OwnConnections(this.keeper, state, () => undefined)
     this.runner = new Runner({
       journal,
       handlers: noting(subject.handlersOf(this.keeper), this.acted),

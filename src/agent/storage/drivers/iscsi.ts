@@ -70,6 +70,14 @@ export function createIscsiDriver(options: IscsiDriverOptions = {}): StorageDriv
       return true
     },
 
+    /** Before it has been looked for, each session with the target may be it. */
+    recognises: (uri, seen) => {
+      if (seen.kind !== 'session') return null
+      const sid = users.sidOf(uri.target)
+      const isIt = sid === undefined ? seen.session.name === uri.name : seen.session.sid === sid
+      return isIt ? 'itself' : null
+    },
+
     connect: (uri, means) =>
       turns.take(turnOf(uri), async () => {
         await tidy().catch(() => undefined)

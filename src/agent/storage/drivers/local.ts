@@ -11,6 +11,7 @@ export function createLocalDriver(run: Run = runProgram): StorageDriver<'local'>
   return {
     obstacle: async () => null,
     isConnected: async () => false,
+    recognises: () => null,
     connect: async ({ path }) => {
       const words = await listingFault(run, path, { timeoutMs: CONNECT_MS, signal: neverAborted, own: [] })
       if (words !== null) throw connectFailed(words)

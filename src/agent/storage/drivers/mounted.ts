@@ -38,6 +38,8 @@ export interface MountKind<S extends StorageScheme> {
   readonly place: (uri: UriOf<S>) => string
   /** Whether that is what the kernel shows at the mount point. */
   readonly isOurs: (mount: Mount, uri: UriOf<S>) => boolean
+  /** What is mounted is a part of something else: a bind mount. Left out: never. */
+  readonly isView?: (uri: UriOf<S>) => boolean
   readonly mount: (uri: UriOf<S>, means: Means, place: Place) => Promise<RunResult>
   /** Arguments of umount(8), tried one after the other until nothing is mounted any more. */
   readonly umount: (uri: UriOf<S>) => Readonly<Record<Grip, readonly (readonly string[])[]>>
@@ -65,7 +67,13 @@ export const remoteUmount: Readonly<Record<Grip, readonly (readonly string[])[]>
 export function mountedDriver<S extends StorageScheme>(kind: MountKind<S>, options: MountedOptions): StorageDriver<S> {
   const { mountRoot, run = runProgram, deadlineMs = 60_000, readMounts = readMountTable } = options
   const { isRoot = process.getuid?.() === 0 } = options
-  const mountPointOf = (uri: UriOf<S>) => join(mountRoot, kind.place(uri))
+  const mountPoints = new WeakMap<UriOf<S>, string>()
+  const mountPointOf = (uri: UriOf<S>): string => {
+    // asked for each target and each mount of the host, again and again
+    const mountPoint = mountPoints.get(uri) ?? join(mountRoot, kind.place(uri))
+    mountPoints.set(uri, mountPoint)
+    return mountPoint
+  }
 
   const onTop = async (uri: UriOf<S>): Promise<Mount | undefined> => {
     const mountPoint = mountPointOf(uri)
@@ -123,6 +131,10 @@ export function mountedDriver<S extends StorageScheme>(kind: MountKind<S>, optio
   return {
     obstacle,
     isConnected: async (uri) => (await found(uri)) !== undefined,
+    recognises: (uri, seen) => {
+      if (seen.kind !== 'mount' || seen.mountPoint !== mountPointOf(uri)) return null
+      return kind.isView?.(uri) ? 'view' : 'itself'
+    },
 
     connect: async (uri, means) => {
       const mountPoint = mountPointOf(uri)

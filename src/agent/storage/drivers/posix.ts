@@ -40,6 +40,7 @@ const kind: MountKind<'posix'> = {
   needs: { programs: { mount: 'mount', umount: 'mount' } },
   place: (uri) => (uri.host === null ? mountPointName(uri.path) : `posix/${mountPointName(`${uri.host}:${uri.path}`)}`),
   isOurs,
+  isView: (uri) => uri.fsType === 'bind',
   mount: async (uri, means, { mountPoint, call }) => call('mount', await argumentsFor(uri, means, mountPoint, call)),
   umount: (uri) => (uri.host === null ? localUmount : remoteUmount),
   alwaysReadOnly: (uri) => alwaysReadOnly.has(uri.fsType),

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Lookout } from '../../src/agent/storage/lookout.js'
+import { Listers } from '../../src/agent/storage/listers.js'
 import { eventually } from '../support/eventually.js'
 import { temporaryDirectory } from './support/temporary.js'
 
@@ -14,60 +14,60 @@ const lookers = (): number[] =>
     .filter((pid) => pid !== '' && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('opendirSync'))
     .map(Number)
 
-describe('a lookout', () => {
+describe('listers', () => {
   let directory: string
-  let lookout: Lookout
+  let listers: Listers
   beforeEach(async () => {
     for (const pid of lookers()) process.kill(pid, 'SIGKILL')
     await eventually(() => expect(lookers()).toEqual([]))
     directory = await temporaryDirectory()
-    lookout = new Lookout()
+    listers = new Listers()
   })
 
   it('tells what can be listed from what cannot, whatever it is called', async () => {
     const odd = join(directory, 'a "line"\nand another')
     await mkdir(odd)
     await writeFile(join(directory, 'file'), '')
-    expect(await lookout.look(directory, limits)).toBe(true)
-    expect(await lookout.look(odd, limits)).toBe(true)
-    expect(await lookout.look(join(directory, 'file'), limits)).toBe(false)
-    expect(await lookout.look(join(directory, 'missing'), limits)).toBe(false)
+    expect(await listers.look(directory, limits)).toBe(true)
+    expect(await listers.look(odd, limits)).toBe(true)
+    expect(await listers.look(join(directory, 'file'), limits)).toBe(false)
+    expect(await listers.look(join(directory, 'missing'), limits)).toBe(false)
   })
 
   it('looks with one child after another look, and keeps one after many at once', async () => {
-    await lookout.look(directory, limits)
+    await listers.look(directory, limits)
     const [first] = lookers()
-    await lookout.look(directory, limits)
+    await listers.look(directory, limits)
     expect(lookers()).toEqual([first])
-    const many = await Promise.all(Array.from({ length: 8 }, () => lookout.look(directory, limits)))
+    const many = await Promise.all(Array.from({ length: 8 }, () => listers.look(directory, limits)))
     expect(many).toEqual(Array.from({ length: 8 }, () => true))
     await eventually(() => expect(lookers()).toHaveLength(1))
   })
 
   it('gives up a child that hangs, and looks on with another', async () => {
-    await lookout.look(directory, limits)
+    await listers.look(directory, limits)
     const [hanging] = lookers()
     process.kill(hanging ?? 0, 'SIGSTOP')
-    await expect(lookout.look(directory, { ...limits, timeoutMs: 100 })).rejects.toMatchObject({
+    await expect(listers.look(directory, { ...limits, timeoutMs: 100 })).rejects.toMatchObject({
       type: 'stuck',
       message: expect.stringContaining('100 ms'),
     })
-    expect(await lookout.look(directory, limits)).toBe(true)
+    expect(await listers.look(directory, limits)).toBe(true)
     expect(lookers()).not.toContain(hanging)
   })
 
   it('leaves a look whose target is given up', async () => {
     const given = new AbortController()
-    await lookout.look(directory, limits)
+    await listers.look(directory, limits)
     process.kill(lookers()[0] ?? 0, 'SIGSTOP')
-    const look = lookout.look(directory, { timeoutMs: 60_000, signal: given.signal })
+    const look = listers.look(directory, { timeoutMs: 60_000, signal: given.signal })
     given.abort()
     await expect(look).rejects.toMatchObject({ type: 'stuck' })
   })
 
   it('outlives a child that was killed', async () => {
-    await lookout.look(directory, limits)
+    await listers.look(directory, limits)
     process.kill(lookers()[0] ?? 0, 'SIGKILL')
-    await eventually(async () => expect(await lookout.look(directory, limits)).toBe(true))
+    await eventually(async () => expect(await listers.look(directory, limits)).toBe(true))
   })
 })

@@ -1,0 +1,122 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import type { ProbeLimits } from './driver.js'
+import { StuckError } from './faults.js'
+
+/**
+ * Opens each directory that it is told of and reads one entry: what a probe of a target is. It ends with its input, and so
+ * with the agent, however that ends. `/.` refuses what is no directory.
+ */
+const LOOK = `
+const { opendirSync } = require('node:fs')
+require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
+  let answer = 'listed'
+  try {
+    const directory = opendirSync(JSON.parse(line) + '/.')
+    directory.readSync()
+    directory.closeSync()
+  } catch {
+    answer = 'failed'
+  }
+  process.stdout.write(answer + '\\n')
+})`
+/** A child of Node costs some 40 MB and as many milliseconds: one is kept for the next probe. */
+const KEPT = 1
+const IDLE_MS = 60_000
+const REAP_MS = 1_000
+const ENDED = 'ended'
+
+interface Looker {
+  readonly child: ChildProcess
+  readonly ended: Promise<void>
+  answer: ((line: string) => void) | null
+  idle: NodeJS.Timeout | null
+}
+
+/**
+ * Looks into directories in children that can be killed, one directory at a time each. A child that hangs is given up, and
+ * delays nobody: the next look has another one.
+ */
+export class Listers {
+  private readonly idle: Looker[] = []
+
+  /**
+   * @returns whether it could be listed: why not, a tool's words tell better
+   * @throws StuckError past the time
+   */
+  async look(directory: string, { timeoutMs, signal }: Pick<ProbeLimits, 'timeoutMs' | 'signal'>): Promise<boolean> {
+    const looker = this.idle.pop() ?? this.start()
+    if (looker.idle) clearTimeout(looker.idle)
+    const answer = await this.ask(looker, directory, timeoutMs, signal)
+    if (answer === ENDED) return false
+    if (answer !== null) this.keep(looker)
+    else await giveUp(looker, `${directory} did not answer within ${timeoutMs} ms`)
+    return answer === 'listed'
+  }
+
+  private start(): Looker {
+    const child = spawn(process.execPath, ['-e', LOOK], {
+      cwd: '/',
+      detached: true,
+      env: {},
+      stdio: ['pipe', 'pipe', 'ignore'],
+    })
+    const ended = new Promise<void>((resolve) => {
+      child.once('exit', () => resolve())
+      child.once('error', () => resolve())
+    })
+    const looker: Looker = { child, ended, answer: null, idle: null }
+    child.stdin?.on('error', () => undefined)
+    if (child.stdout) createInterface({ input: child.stdout }).on('line', (line) => looker.answer?.(line))
+    // it must not keep the agent from ending
+    child.unref()
+    for (const stream of [child.stdin, child.stdout]) (stream as unknown as { unref?: () => void } | null)?.unref?.()
+    void ended.then(() => this.forget(looker))
+    return looker
+  }
+
+  /** @returns null when it did not answer in time, or is to be left */
+  private async ask(looker: Looker, directory: string, timeoutMs: number, signal: AbortSignal): Promise<string | null> {
+    return new Promise((resolve) => {
+      const done = (answer: string | null) => {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', abort)
+        looker.answer = null
+        resolve(answer)
+      }
+      const abort = () => done(null)
+      const timer = setTimeout(abort, timeoutMs)
+      signal.addEventListener('abort', abort, { once: true })
+      looker.answer = done
+      // one that ended by itself cannot tell: asked again, a tool does
+      void looker.ended.then(() => done(ENDED))
+      looker.child.stdin?.write(`${JSON.stringify(directory)}\n`)
+      if (signal.aborted) abort()
+    })
+  }
+
+  private keep(looker: Looker): void {
+    if (this.idle.length >= KEPT) return void looker.child.stdin?.end()
+    looker.idle = setTimeout(() => looker.child.stdin?.end(), IDLE_MS).unref()
+    this.idle.push(looker)
+  }
+
+  private forget(looker: Looker): void {
+    const at = this.idle.indexOf(looker)
+    if (at >= 0) this.idle.splice(at, 1)
+    if (looker.idle) clearTimeout(looker.idle)
+  }
+}
+
+/** @throws StuckError always: `ended` resolves when the child has gone, which one that waits for a dead device does not. */
+async function giveUp({ child, ended }: Looker, words: string): Promise<never> {
+  child.kill('SIGKILL')
+  const gone = new Promise<'gone'>((resolve) => void ended.then(() => resolve('gone')))
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<'late'>((resolve) => {
+    timer = setTimeout(() => resolve('late'), REAP_MS)
+  })
+  const outcome = await Promise.race([gone, late])
+  clearTimeout(timer)
+  throw new StuckError(words, outcome === 'gone' ? Promise.resolve() : ended)
+}

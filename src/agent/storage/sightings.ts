@@ -1,0 +1,69 @@
+import { createHash } from 'node:crypto'
+import type { StorageOperatingStatus } from '../../wire/commands.js'
+import { MAX_OWN_THINGS, type OwnConnectionDetail, SIGHTED_CONNECTION } from '../../wire/own-things.js'
+import type { Fault, InventoryItem } from '../../wire/session.js'
+import { faultOf } from '../fault.js'
+import { connectFailed } from './faults.js'
+import type { KernelConnection } from './kernel.js'
+
+/** What the keeper knows of something that the kernel shows. */
+export interface Recognised {
+  /** `view`: only this place is ours, as with a bind mount; what it shows belongs to something else. */
+  readonly how: 'itself' | 'view'
+  /** Some id holds it; otherwise it is being let go of. */
+  readonly held: boolean
+  readonly status: StorageOperatingStatus
+  readonly fault: Fault | null
+}
+
+/** A connection that no id holds, under an id that lasts as long as it does (S6). It is shown, and never touched. */
+export interface Sighting {
+  readonly id: string
+  readonly uri: string
+  readonly mountPoint: string | null
+  /** UP says that the kernel shows it connected: nobody probes what nobody holds. */
+  readonly status: StorageOperatingStatus
+  readonly fault: Fault | null
+}
+
+/** One for each actual connection, at the first place at which it is mounted. */
+export function unmanagedAmong(
+  seen: readonly KernelConnection[],
+  recognise: (connection: KernelConnection) => Recognised | null,
+): Sighting[] {
+  const looks = seen.map((connection) => ({ connection, known: recognise(connection) }))
+  const told = new Set(
+    looks.filter(({ known }) => known?.held && known.how === 'itself').map(({ connection }) => actual(connection)),
+  )
+  const sightings = looks.flatMap(({ connection, known }) => {
+    if (known?.held || told.has(actual(connection))) return []
+    told.add(actual(connection))
+    return sightingOf(connection, known)
+  })
+  return sightings.slice(0, MAX_OWN_THINGS)
+}
+
+const actual = (connection: KernelConnection): string =>
+  connection.kind === 'mount' ? connection.device : `session${connection.session.sid}`
+
+function sightingOf(connection: KernelConnection, known: Recognised | null): Sighting {
+  const mountPoint = connection.kind === 'mount' ? connection.mountPoint : null
+  const id = createHash('sha256')
+    .update(JSON.stringify([connection.uri, mountPoint]))
+    .digest('hex')
+    .slice(0, 16)
+  const { status, fault } = known ?? statusOf(connection)
+  return { id, uri: connection.uri, mountPoint, status, fault }
+}
+
+function statusOf(connection: KernelConnection): Pick<Sighting, 'status' | 'fault'> {
+  if (connection.kind === 'mount' || connection.session.state === 'LOGGED_IN') return { status: 'UP', fault: null }
+  const { sid, state } = connection.session
+  return { status: 'DOWN', fault: faultOf(connectFailed(`the kernel says that session${sid} is ${state}`)) }
+}
+
+export function itemOf({ id, uri, mountPoint, status, fault }: Sighting): InventoryItem {
+  const detail: OwnConnectionDetail = { uri, target: uri, options: {}, mountPoint }
+  const subject = `${SIGHTED_CONNECTION}/${id}`
+  return { subject, generation: 0, status, origin: 'host', digest: id, fault, detail: { ...detail } }
+}
