@@ -72,12 +72,12 @@ describeWithHosts('a virtual host', () => {
     await host.reboot()
     expect(await host.bootId()).not.toBe(before)
     await eventually(async () => expect(await host.agentMounts()).toMatchObject([{ fsType: 'ext4' }]), {
-      timeoutMs: PATIENCE_MS,
+      timeoutMs: START_MS,
       intervalMs: 500,
     })
     await up()
     await Promise.all(['directory', 'image'].map(connected))
-  }, 300_000)
+  }, 480_000)
 
   it('mounts NFS 3, 4.1 and 4.2 of a server outside', async () => {
     const server = world.with(await NfsServer.start(world.ground, ['images']))
