@@ -17,8 +17,8 @@ export class Connections {
     readonly hostId: string,
   ) {}
 
-  put(id: string, wanted: Wanted): Promise<Reply> {
-    return this.plane.rest.send('PUT', this.path(id), wanted)
+  put(id: string, wanted: Wanted, headers: Record<string, string> = {}): Promise<Reply> {
+    return this.plane.rest.send('PUT', this.path(id), wanted, headers)
   }
 
   get(id: string): Promise<Reply> {

@@ -2,13 +2,13 @@ import type { Wanted } from './connections.js'
 import type { IscsiServer } from './iscsi-server.js'
 import type { NfsServer } from './nfs-server.js'
 import { AGENT_STATE, OUTSIDE, type VirtualHost } from './virtual-host.js'
-import type { Watched } from './watch.js'
+import type { Connected } from './watch.js'
 
 /** One kind of storage, as what holds for all kinds needs it. Target 0 to `TARGETS - 1`: each is another. */
 export interface StorageKind {
   wanted(target: number): Wanted
   /** Where the kernel tells of it. */
-  watched(target: number): Watched
+  watched(target: number): Connected
   /** Behind the agent's back. */
   takeAway(host: VirtualHost, target: number): Promise<unknown>
   /** As somebody else does who was there before the agent, at the same place. */
