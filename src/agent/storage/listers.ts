@@ -22,6 +22,8 @@ require('node:readline').createInterface({ input: process.stdin }).on('line', (l
 })`
 /** A child of Node costs some 40 MB and as many milliseconds: one is kept for the next probe. */
 const KEPT = 1
+/** For one that is busy: a look that is well takes far less than a child's start. */
+const PATIENCE_MS = 100
 const IDLE_MS = 60_000
 const REAP_MS = 1_000
 const ENDED = 'ended'
@@ -39,19 +41,57 @@ interface Looker {
  */
 export class Listers {
   private readonly idle: Looker[] = []
+  private busy = 0
+  private readonly waiting: ((looker: Looker) => void)[] = []
+  private hurry: NodeJS.Timeout | null = null
 
   /**
    * @returns whether it could be listed: why not, a tool's words tell better
    * @throws StuckError past the time
    */
   async look(directory: string, { timeoutMs, signal }: Pick<ProbeLimits, 'timeoutMs' | 'signal'>): Promise<boolean> {
-    const looker = this.idle.pop() ?? this.start()
-    if (looker.idle) clearTimeout(looker.idle)
+    const looker = await this.take()
     const answer = await this.ask(looker, directory, timeoutMs, signal)
-    if (answer === ENDED) return false
-    if (answer !== null) this.keep(looker)
-    else await giveUp(looker, `${directory} did not answer within ${timeoutMs} ms`)
+    if (answer !== null && answer !== ENDED) this.give(looker)
+    else this.busy--
+    if (answer === null) await giveUp(looker, `${directory} did not answer within ${timeoutMs} ms`)
     return answer === 'listed'
+  }
+
+  private async take(): Promise<Looker> {
+    const looker = this.idle.pop()
+    if (looker?.idle) clearTimeout(looker.idle)
+    if (!looker && this.busy > 0) return this.freed()
+    this.busy++
+    return looker ?? this.start()
+  }
+
+  /** Many targets are due at once, and one child serves them all; while it hangs, one more at a time is started. */
+  private freed(): Promise<Looker> {
+    return new Promise((resolve) => {
+      this.waiting.push(resolve)
+      this.beImpatient()
+    })
+  }
+
+  private beImpatient(): void {
+    this.hurry ??= setTimeout(() => {
+      this.hurry = null
+      const next = this.waiting.shift()
+      if (!next) return
+      this.busy++
+      next(this.start())
+      if (this.waiting.length > 0) this.beImpatient()
+    }, PATIENCE_MS)
+  }
+
+  private give(looker: Looker): void {
+    const next = this.waiting.shift()
+    if (next) next(looker)
+    else {
+      this.busy--
+      this.keep(looker)
+    }
   }
 
   private start(): Looker {

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { offersToResume } from './client-hello.js'
 
 export interface HandshakeLimits {
   /** Between a connection and its first bytes, and again for the handshake. */
@@ -7,7 +8,10 @@ export interface HandshakeLimits {
   readonly maxSilent: number
   /** Handshakes under way, at most; the others wait in line. */
   readonly atOnce: number
-  /** Handshakes that begin within a second, one after the other: each takes a millisecond or two of the one thread. */
+  /**
+   * Handshakes that begin within a second, one after the other, of those who offer to resume a session: each takes a
+   * millisecond or two of the one thread. Of the others a quarter as many, as each costs several.
+   */
   readonly perSecond: number
   /** Places in the line; who finds none is sent away, and dials again. */
   readonly maxWaiting: number
@@ -25,6 +29,7 @@ const defaults: HandshakeLimits = {
 }
 /** Begun in one turn of the event loop, a millisecond or two each: those who are inside already get their turns too. */
 const BURST = 4
+const COST_OF_FULL = 4
 /** A handshake that takes longer gives its place up when others wait. */
 const IMPATIENT_MS = 1_000
 const MAKE_ROOM_MS = 250
@@ -40,7 +45,8 @@ const MAX_FIRST_BYTES = 16_384
  */
 export class Handshakes {
   private readonly silent = new Map<Socket, NodeJS.Timeout>()
-  /** Since when they stand in it, in order. */
+  /** Since when they stand in it, in order: hosts that come back, by their offer, go before those who are new. */
+  private readonly returning = new Map<Socket, number>()
   private readonly line = new Map<Socket, number>()
   private readonly underWay = new Map<Socket, { readonly timer: NodeJS.Timeout; readonly sinceMs: number }>()
   private readonly limits: HandshakeLimits
@@ -62,7 +68,7 @@ export class Handshakes {
   }
 
   get waiting(): number {
-    return this.line.size
+    return this.returning.size + this.line.size
   }
 
   arrived(raw: Socket): void {
@@ -95,59 +101,63 @@ export class Handshakes {
       bytes[0] !== HANDSHAKE ||
       (bytes[1] ?? TLS) !== TLS ||
       bytes.length > MAX_FIRST_BYTES ||
-      this.line.size >= this.limits.maxWaiting
+      this.waiting >= this.limits.maxWaiting
     ) {
       raw.destroy()
       return
     }
     raw.pause()
     raw.unshift(bytes)
-    this.line.set(raw, performance.now())
+    const line = offersToResume(bytes) ? this.returning : this.line
+    line.set(raw, performance.now())
     this.proceed()
   }
 
   /** There may be room. */
   proceed(): void {
-    if (this.line.size > 0) this.turn ??= setImmediate(() => this.next())
+    if (this.waiting > 0) this.turn ??= setImmediate(() => this.next())
   }
 
   private next(): void {
     this.turn = null
     this.sendAwayLate()
-    for (let begun = 0; begun < BURST && this.hasRoom && this.mayBegin(); begun += 1) {
-      const [raw] = this.line.keys()
-      if (!raw) return
-      this.line.delete(raw)
+    for (let begun = 0; begun < BURST && this.hasRoom; begun += 1) {
+      const line = this.returning.size > 0 ? this.returning : this.line
+      const [raw] = line.keys()
+      if (!raw || !this.mayBegin(line === this.line ? COST_OF_FULL : 1)) break
+      line.delete(raw)
       const timer = setTimeout(() => raw.destroy(), this.limits.withinMs)
       timer.unref()
       this.underWay.set(raw, { timer, sinceMs: performance.now() })
       this.begin(raw)
     }
-    if (this.line.size === 0) return
+    if (this.waiting === 0) return
     this.roomMaking ??= setTimeout(() => this.makeRoom(), MAKE_ROOM_MS).unref()
     if (this.hasRoom && !this.pacing) this.proceed()
   }
 
   private get hasRoom(): boolean {
-    return this.line.size > 0 && this.underWay.size < this.limits.atOnce && !this.crowded()
+    return this.waiting > 0 && this.underWay.size < this.limits.atOnce && !this.crowded()
   }
 
   /** Nobody is served who has given up: under too much load that would be everybody, and nobody would get in. */
   private sendAwayLate(): void {
-    for (const [raw, sinceMs] of this.line) {
-      if (performance.now() - sinceMs < this.limits.waitMs) return
-      this.line.delete(raw)
-      raw.destroy()
+    for (const line of [this.returning, this.line]) {
+      for (const [raw, sinceMs] of line) {
+        if (performance.now() - sinceMs < this.limits.waitMs) break
+        line.delete(raw)
+        raw.destroy()
+      }
     }
   }
 
   /** Counts one, or comes back when its time has come. */
-  private mayBegin(): boolean {
+  private mayBegin(cost: number): boolean {
     const everyMs = 1_000 / this.limits.perSecond
     const now = performance.now()
     const dueMs = Math.max(this.dueMs, now - BURST * everyMs)
     if (dueMs <= now) {
-      this.dueMs = dueMs + everyMs
+      this.dueMs = dueMs + everyMs * cost
       return true
     }
     this.pacing ??= setTimeout(() => {
@@ -161,7 +171,7 @@ export class Handshakes {
   private makeRoom(): void {
     this.roomMaking = null
     const isFull = this.underWay.size >= this.limits.atOnce && !this.crowded()
-    let wanted = isFull ? this.line.size : 0
+    let wanted = isFull ? this.waiting : 0
     for (const [raw, { sinceMs }] of this.underWay) {
       if (wanted === 0 || performance.now() - sinceMs < IMPATIENT_MS) break
       raw.destroy()
@@ -173,6 +183,7 @@ export class Handshakes {
   private left(raw: Socket): void {
     clearTimeout(this.silent.get(raw))
     this.silent.delete(raw)
+    this.returning.delete(raw)
     this.line.delete(raw)
     clearTimeout(this.underWay.get(raw)?.timer)
     if (this.underWay.delete(raw)) this.proceed()
