@@ -203,7 +203,11 @@ describe('a rotation of what an engine has sealed', () => {
       const { body: token } = await issue()
       // in its row, in that of its one host, and in the command that waits for the host
       const { body: host } = await engine.http.post('/api/v1/hosts', { name: 'rotated' })
-      const storage = { name: 'rotated', uri: 'local:///srv/a', credentials: { chapPassword: 'rotated' } }
+      const storage = {
+        name: 'rotated',
+        uri: 'iscsi://192.0.2.1/iqn.2026-01.org.example:a?chapUser=u',
+        credentials: { chapPassword: 'rotated' },
+      }
       const { body: kept } = await engine.http.post('/api/v1/storages', {
         ...storage,
         selector: { hostIds: [host.id] },

@@ -25,7 +25,8 @@ afterAll(async () => {
   await engine.stop()
 })
 
-const uri = 'local:///srv/a'
+const uri = 'iscsi://192.0.2.1/iqn.2026-01.org.example:a?chapUser=u'
+const withoutLogin = 'iscsi://192.0.2.1/iqn.2026-01.org.example:a'
 const path = (id: string) => `/api/v1/hosts/${agent.hostId}/storage-connections/${id}`
 const put = (id: string, body: object, headers: Record<string, string> = {}) =>
   engine.http.put(path(id), body, { headers })
@@ -61,13 +62,13 @@ describe('credentials of a storage connection', () => {
   })
 
   it.each([
-    ['other ones', { chapPassword: OTHER }],
-    ['more of them', { chapPassword: SECRET, chapPasswordIn: OTHER }],
-    ['none', {}],
-  ])('are refused with %s, with the number of VDSM', async (what, credentials) => {
+    ['other ones', { uri, credentials: { chapPassword: OTHER } }],
+    ['more of them', { uri: `${uri}&chapUserIn=v`, credentials: { chapPassword: SECRET, chapPasswordIn: OTHER } }],
+    ['none', { uri: withoutLogin, credentials: {} }],
+  ])('are refused with %s, with the number of VDSM', async (what, body) => {
     const id = what.replaceAll(' ', '-')
     await managed(id)
-    expect(await put(id, { uri, credentials })).toMatchObject({
+    expect(await put(id, body)).toMatchObject({
       status: 409,
       body: { type: 'urn:keelson:problem:id-in-use', number: 478 },
     })
@@ -80,7 +81,7 @@ describe('credentials of a storage connection', () => {
     const command = await agent.command()
     expect(command).toMatchObject({ generation: 2, payload: { credentials: { chapPassword: OTHER } } })
     await agent.report(command)
-    await put('rotated', { uri, credentials: {} }, ifMatch)
+    await put('rotated', { uri: withoutLogin, credentials: {} }, ifMatch)
     const last = await agent.command()
     expect(last.payload).not.toHaveProperty('credentials')
     await agent.report(last)
@@ -89,15 +90,19 @@ describe('credentials of a storage connection', () => {
 
   it('stay when only options are changed, and must be given again for another URI', async () => {
     await managed('moved')
-    await put('moved', { uri, options: { ro: 'true' } }, ifMatch)
+    await put('moved', { uri, options: { lun: '1' } }, ifMatch)
     const command = await agent.command()
-    expect(command).toMatchObject({ payload: { options: { ro: 'true' }, credentials: { chapPassword: SECRET } } })
+    expect(command).toMatchObject({ payload: { options: { lun: '1' }, credentials: { chapPassword: SECRET } } })
     await agent.report(command)
-    expect(await put('moved', { uri: 'local:///srv/b' }, ifMatch)).toMatchObject({
+    expect(
+      await put('moved', { uri: 'iscsi://192.0.2.2/iqn.2026-01.org.example:b?chapUser=u' }, ifMatch),
+    ).toMatchObject({
       status: 422,
       body: { faults: [{ field: 'credentials' }] },
     })
-    expect((await put('moved', { uri: 'local:///srv/b', credentials: {} }, ifMatch)).status).toBe(202)
+    expect(
+      (await put('moved', { uri: 'iscsi://192.0.2.2/iqn.2026-01.org.example:b', credentials: {} }, ifMatch)).status,
+    ).toBe(202)
     await agent.report(await agent.command())
   })
 

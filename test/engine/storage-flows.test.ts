@@ -123,7 +123,11 @@ describe('letting go of a flow', () => {
   it('supersedes what is queued for its ids: nothing is managed that is to go', async () => {
     const { body: away } = await engine.http.post('/api/v1/hosts', { name: 'away' })
     const at = `/api/v1/hosts/${away.id}/storage-connections`
-    await engine.http.put(`${at}/q_1`, { ...body, credentials: { chapPassword: 'never to be sent' } })
+    await engine.http.put(`${at}/q_1`, {
+      ...body,
+      uri: 'iscsi://192.0.2.1/iqn.2026-01.org.example:a?chapUser=u',
+      credentials: { chapPassword: 'never-to-be-sent' },
+    })
     await engine.http.delete(`${at}?prefix=q_`)
     const rows = await engine.query(
       'SELECT kind, state, sealed_secrets AS sealed FROM commands WHERE host_id = $1 ORDER BY seq',

@@ -23,6 +23,7 @@ afterAll(async () => {
 
 const storages = '/api/v1/storages'
 const uri = 'local:///srv/a'
+const secured = 'iscsi://192.0.2.1/iqn.2026-01.org.example:a?chapUser=u'
 
 /** A host that answers for itself, with labels of its own. */
 async function host(labels: Record<string, string> = {}): Promise<WireAgent> {
@@ -64,8 +65,9 @@ describe('a storage', () => {
     const labels = rack()
     const [first, second, third] = [await host(labels), await host({ ...labels, more: 'x' }), await host()]
     const made = await create({
-      options: { ro: 'true' },
-      credentials: { chapPassword: 'for all of them' },
+      uri: secured,
+      options: { lun: '1' },
+      credentials: { chapPassword: 'for-all-of-them' },
       selector: { labels, hostIds: [third.hostId.toUpperCase()] },
     })
     expect(made).toMatchObject({
@@ -78,9 +80,9 @@ describe('a storage', () => {
       const command = await answer(agent, 'storage.manage')
       expect(command.payload).toEqual({
         connectionId: made.connectionId,
-        uri,
-        options: { ro: 'true' },
-        credentials: { chapPassword: 'for all of them' },
+        uri: secured,
+        options: { lun: '1' },
+        credentials: { chapPassword: 'for-all-of-them' },
       })
     }
     await shows(made.id, {
@@ -143,14 +145,14 @@ describe('a storage', () => {
     await shows(made.id, { provisioningStatus: 'ACTIVE' })
     // the same again is nothing new
     expect((await engine.http.put(path, whole)).body.generation).toBe(3)
-    await engine.http.patch(path, { credentials: { chapPassword: 'new' } })
+    await engine.http.patch(path, { uri: secured, credentials: { chapPassword: 'new' } })
     expect((await answer(agent, 'storage.manage')).payload).toMatchObject({ credentials: { chapPassword: 'new' } })
-    await engine.http.patch(path, { options: { ro: 'true' } })
+    await engine.http.patch(path, { options: { lun: '1' } })
     expect((await answer(agent, 'storage.manage')).payload).toMatchObject({
-      options: { ro: 'true' },
+      options: { lun: '1' },
       credentials: { chapPassword: 'new' },
     })
-    expect((await engine.http.patch(path, { uri: 'local:///srv/c' })).body.faults).toMatchObject([
+    expect((await engine.http.patch(path, { uri: secured.replace(':a', ':c') })).body.faults).toMatchObject([
       { field: 'credentials' },
     ])
     expect(agent.commands).toHaveLength(4)

@@ -13,7 +13,7 @@ import { areHeld, Credentials, sameTexts } from './credentials.js'
 import type { StorageCreate, StoragePut, StorageQuery, StorageSelectorInput, StorageUpdate } from './storage.dto.js'
 import { Storage, type StorageSelector } from './storage.entity.js'
 import { storageEvent } from './storage.events.js'
-import { requireCredentialsFor, type StorageArguments, storageArguments } from './storage-arguments.js'
+import { requireCredentialsFor, requireWhole, type StorageArguments, storageArguments } from './storage-arguments.js'
 import { lockStorage } from './storage-placement.queries.js'
 import { showStorages } from './storage-totals.js'
 import type { ShownStorage } from './storage-view.dto.js'
@@ -57,6 +57,7 @@ export class Storages {
 
   async create(caller: Caller, body: StorageCreate): Promise<ShownStorage> {
     const said = { name: body.name, selector: selectorOf(body.selector), ...storageArguments(body) }
+    requireWhole(said)
     const projectId = chosenProject(caller, body.projectId)
     if (!projectId) throw projectMissing()
     return this.named(said.name, projectId, async (tx) => {

@@ -46,7 +46,10 @@ const fields: readonly LiveField[] = [
     plant: async (at) => {
       const [secret, host] = [canary('connection'), await hostAway(at)]
       const path = `/api/v1/hosts/${host}/storage-connections/canary`
-      const body = { uri: 'local:///srv/a', credentials: { chapPassword: secret } }
+      const body = {
+        uri: 'iscsi://192.0.2.1/iqn.2026-01.org.example:a?chapUser=u',
+        credentials: { chapPassword: secret },
+      }
       await expectStatus(202, at.admin.put(path, body))
       await expectStatus(202, at.admin.put(path, body))
       await expectStatus(409, at.admin.put(path, { ...body, credentials: { chapPassword: `${secret}?` } }))
@@ -172,7 +175,11 @@ async function hostAway({ admin }: Live): Promise<string> {
 
 /** Told well, and badly. */
 async function storageWith(at: Live, chapPassword: string): Promise<string> {
-  const storage = { uri: 'local:///srv/a', credentials: { chapPassword }, selector: { hostIds: [await hostAway(at)] } }
+  const storage = {
+    uri: 'iscsi://192.0.2.1/iqn.2026-01.org.example:a?chapUser=u',
+    credentials: { chapPassword },
+    selector: { hostIds: [await hostAway(at)] },
+  }
   const name = `canary-${randomUUID()}`
   const { body } = await expectStatus(202, at.admin.post('/api/v1/storages', { ...storage, name }))
   await expectStatus(409, at.admin.post('/api/v1/storages', { ...storage, name }))
