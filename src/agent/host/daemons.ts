@@ -25,7 +25,8 @@ export async function endDaemons(program: string, argument: string): Promise<num
   let pids = await daemonsOf(program, argument)
   for (const signal of [0, 'SIGTERM', 'SIGKILL'] as const) {
     for (const pid of pids) send(pid, signal)
-    for (let waitedMs = 0; pids.length > 0 && waitedMs < EACH_MS; waitedMs += LOOK_EVERY_MS) {
+    const deadlineMs = performance.now() + EACH_MS
+    while (pids.length > 0 && performance.now() < deadlineMs) {
       await delay(LOOK_EVERY_MS)
       pids = await daemonsOf(program, argument)
     }
