@@ -61,7 +61,8 @@ export class Connections {
   settled(): Promise<string[]> {
     return eventually(
       async () => {
-        const items = await this.plane.rest.all(`/api/v1/hosts/${this.hostId}/storage-connections`)
+        // what the guest has mounted of itself is not the plane's
+        const items = await this.plane.rest.all(`/api/v1/hosts/${this.hostId}/storage-connections?origin=plane`)
         expect(items.filter(({ provisioningStatus }) => provisioningStatus !== 'ACTIVE')).toEqual([])
         return items.map(({ connectionId }) => connectionId as string)
       },
