@@ -8,7 +8,7 @@ export function benchHello(number: number, kinds: readonly string[] = []): Hello
     agentVersion: '0',
     protocol: PROTOCOL.current,
     kinds: [...kinds],
-    capabilities: [],
+    capabilities: ['storage:local'],
     facts: {
       hostname: 'bench',
       os: 'none',
