@@ -32,6 +32,7 @@ interface Looker {
   readonly child: ChildProcess
   readonly ended: Promise<void>
   answer: ((line: string) => void) | null
+  over: boolean
   idle: NodeJS.Timeout | null
 }
 
@@ -105,13 +106,18 @@ export class Listers {
       child.once('exit', () => resolve())
       child.once('error', () => resolve())
     })
-    const looker: Looker = { child, ended, answer: null, idle: null }
+    const looker: Looker = { child, ended, answer: null, over: false, idle: null }
     child.stdin?.on('error', () => undefined)
     if (child.stdout) createInterface({ input: child.stdout }).on('line', (line) => looker.answer?.(line))
     // it must not keep the agent from ending
     child.unref()
     for (const stream of [child.stdin, child.stdout]) (stream as unknown as { unref?: () => void } | null)?.unref?.()
-    void ended.then(() => this.forget(looker))
+    void ended.then(() => {
+      looker.over = true
+      this.forget(looker)
+      // one that ended by itself cannot tell: asked again, a tool does
+      looker.answer?.(ENDED)
+    })
     return looker
   }
 
@@ -128,8 +134,7 @@ export class Listers {
       const timer = setTimeout(abort, timeoutMs)
       signal.addEventListener('abort', abort, { once: true })
       looker.answer = done
-      // one that ended by itself cannot tell: asked again, a tool does
-      void looker.ended.then(() => done(ENDED))
+      if (looker.over) return done(ENDED)
       looker.child.stdin?.write(`${JSON.stringify(directory)}\n`)
       if (signal.aborted) abort()
     })
@@ -151,7 +156,7 @@ export class Listers {
 /** @throws StuckError always: `ended` resolves when the child has gone, which one that waits for a dead device does not. */
 async function giveUp({ child, ended }: Looker, words: string): Promise<never> {
   child.kill('SIGKILL')
-  const gone = new Promise<'gone'>((resolve) => void ended.then(() => resolve('gone')))
+  const gone = ended.then(() => 'gone' as const)
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<'late'>((resolve) => {
     timer = setTimeout(() => resolve('late'), REAP_MS)
