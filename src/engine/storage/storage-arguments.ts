@@ -8,6 +8,8 @@ export interface StorageArguments {
   readonly options: Record<string, string>
   /** Left out: those that are held stay. */
   readonly credentials: CredentialTexts | undefined
+  /** What it lacks where nothing is held that could be meant: a secret that its options call for. */
+  readonly lack: Invalid | null
 }
 
 interface Given {
@@ -18,23 +20,23 @@ interface Given {
 
 /** @throws Invalid naming the field, before anything is stored */
 export function storageArguments({ uri, options = {}, credentials }: Given): StorageArguments {
-  requireArguments({ uri, options, credentials, heldCredentials: credentials ? [] : 'any' })
-  return { uri, options, credentials }
+  return { uri, options, credentials, lack: lackOf({ uri, options, credentials }) }
 }
 
-/** For what is new: nothing is held that could be meant. @throws Invalid */
-export const requireWhole = ({ uri, options, credentials }: StorageArguments): void =>
-  void requireArguments({ uri, options, credentials })
-
-export function isWhole(wanted: StorageArguments): boolean {
-  // with them it was read as a whole before
-  if (wanted.credentials !== undefined) return true
+function lackOf(given: Given): Invalid | null {
   try {
-    requireWhole(wanted)
-    return true
-  } catch {
-    return false
+    requireArguments(given)
+    return null
+  } catch (error) {
+    if (!(error instanceof Invalid) || given.credentials) throw error
+    requireArguments({ ...given, heldCredentials: 'any' })
+    return error
   }
+}
+
+/** For what is new. @throws Invalid */
+export function requireWhole({ lack }: StorageArguments): void {
+  if (lack) throw lack
 }
 
 /**

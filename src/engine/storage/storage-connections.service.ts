@@ -16,13 +16,7 @@ import { inUse, notHere, notYours, ofStorage, requireOwnNamespace } from './conn
 import { lockForChange, storageOf } from './connection-locks.js'
 import { areHeld, Credentials } from './credentials.js'
 import { lockRow, writeIntent } from './storage.queries.js'
-import {
-  isWhole,
-  requireCredentialsFor,
-  requireWhole,
-  type StorageArguments,
-  storageArguments,
-} from './storage-arguments.js'
+import { requireCredentialsFor, requireWhole, type StorageArguments, storageArguments } from './storage-arguments.js'
 import type { StorageConnectionPut } from './storage-connection.dto.js'
 import { StorageConnection } from './storage-connection.entity.js'
 import { eventOf } from './storage-connection.events.js'
@@ -71,7 +65,7 @@ export class StorageConnections {
       if (conditions.ifMatch) throw notHere(hostId, connectionId)
       requireWhole(wanted)
     }
-    const atOnce = first && !conditions.ifMatch && isWhole(wanted) && (await this.creation.atOnce(first))
+    const atOnce = first && !conditions.ifMatch && !wanted.lack && (await this.creation.atOnce(first))
     if (atOnce) return atOnce
     return this.database.transaction(async (tx) => {
       const made = first && (await this.creation.within(tx, first, mayBeNew))

@@ -63,9 +63,9 @@ export class Storages {
     return this.named(said.name, projectId, async (tx) => {
       await requireHosts(tx, said.selector)
       const id = randomUUID()
-      const { credentials = {}, ...rest } = said
+      const { name, selector, uri, options, credentials = {} } = said
       const sealed = this.credentials.sealForStorage(id, credentials)
-      await tx.insert(Storage, { id, projectId, ...rest, ...sealed })
+      await tx.insert(Storage, { id, projectId, name, selector, uri, options, ...sealed })
       return this.tell(tx, 'storage.storage.created', id)
     })
   }
@@ -125,11 +125,16 @@ export class Storages {
     })
   }
 
-  private async write(tx: Tx, storage: Storage, { credentials, ...said }: Said, sameArguments: boolean): Promise<void> {
+  private async write(tx: Tx, storage: Storage, said: Said, sameArguments: boolean): Promise<void> {
+    const { name, selector, uri, options, credentials } = said
     const { id, generation, intentGeneration } = storage
     const sealed = credentials ? this.credentials.sealForStorage(id, credentials) : {}
     const intent = sameArguments ? {} : { ...sealed, intentGeneration: intentGeneration + 1 }
-    await tx.update(Storage, { id }, { ...said, ...intent, generation: generation + 1, updatedAt: new Date() })
+    await tx.update(
+      Storage,
+      { id },
+      { name, selector, uri, options, ...intent, generation: generation + 1, updatedAt: new Date() },
+    )
     // what stood against it may not any more
     await tx.query('DELETE FROM storage_refusals WHERE storage_id = $1', [id])
   }
