@@ -23,6 +23,8 @@ interface StandingOutage extends Outage {
 export class HostFaults {
   private readonly rules: readonly Rule[]
   private readonly outages: StandingOutage[] = []
+  /** How often each rule has struck. */
+  private readonly struck = new Map<Rule, number>()
 
   constructor(
     private readonly options: HostFaultsOptions,
@@ -85,8 +87,17 @@ export class HostFaults {
     return now >= fromMs && (untilMs === null || now < untilMs)
   }
 
-  private happens({ probability }: Rule): boolean {
-    return probability >= 1 || this.random() < probability
+  /** Counts a strike of the rule. @returns whether it still may, by its `times`. */
+  spend(rule: Rule): boolean {
+    if (rule.times === null) return true
+    const struck = (this.struck.get(rule) ?? 0) + 1
+    if (struck > rule.times) return false
+    this.struck.set(rule, struck)
+    return true
+  }
+
+  private happens(rule: Rule): boolean {
+    return (rule.probability >= 1 || this.random() < rule.probability) && this.spend(rule)
   }
 }
 

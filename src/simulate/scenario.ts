@@ -17,6 +17,8 @@ export interface RuleOf<F extends FaultName> {
   /** Milliseconds since the start of the simulation. */
   readonly fromMs: number
   readonly untilMs: number | null
+  /** How often it strikes at each host at most; null: no end. */
+  readonly times: number | null
 }
 
 /** What a step can do besides the faults: end them, or prepare one. `leave` is an orderly farewell. */
@@ -74,7 +76,7 @@ const SELECTOR = 'a pattern of names, or a share from 0 to 1'
 const MILLIS = 'milliseconds'
 
 function ruleOf(reader: Reader, value: unknown, at: string): Rule {
-  const known = ['hosts', 'fault', 'params', 'kinds', 'probability', 'fromMs', 'untilMs']
+  const known = ['hosts', 'fault', 'params', 'kinds', 'probability', 'fromMs', 'untilMs', 'times']
   const fields = reader.object(value, at, known)
   const fault = reader.field(fields, at, 'fault', `one of ${faultNames.join(', ')}`, isFaultName)
   // the parameters were read by the table of this very fault
@@ -86,6 +88,7 @@ function ruleOf(reader: Reader, value: unknown, at: string): Rule {
     probability: reader.field(fields, at, 'probability', 'a number from 0 to 1', isShare, 1),
     fromMs: reader.field(fields, at, 'fromMs', MILLIS, isMillis, 0),
     untilMs: reader.field(fields, at, 'untilMs', MILLIS, isMillis, null),
+    times: reader.field(fields, at, 'times', 'a whole number from 1 on', isCount, null),
   } as Rule
 }
 
@@ -120,6 +123,7 @@ function paramsOf(reader: Reader, fault: FaultName, value: unknown, at: string):
 
 const isShare = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value <= 1
 const isMillis = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
+const isCount = (value: unknown): value is number => isMillis(value) && value >= 1
 const isSeed = (value: unknown): value is number => isMillis(value) && value <= 4_294_967_295
 const areKinds = (value: unknown): value is CommandKind[] =>
   Array.isArray(value) && value.length > 0 && value.every((kind) => typeof kind === 'string' && isCommandKind(kind))

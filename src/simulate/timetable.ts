@@ -64,7 +64,7 @@ export class Timetable {
       const now = elapsedMs()
       if (rule.untilMs !== null && now >= rule.untilMs) return
       const struck = hosts[Math.floor(random() * hosts.length)]!
-      if (random() < rule.probability) this.play(struck, stepOfRule(rule, now))
+      if (random() < rule.probability && struck.faults.spend(rule)) this.play(struck, stepOfRule(rule, now))
       wait(0)
     }
     const wait = (fromMs: number) => {

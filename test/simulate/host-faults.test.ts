@@ -17,9 +17,12 @@ async function holdingOne(scenario: object = {}) {
 describe('vanish', () => {
   it('drops the connection without a goodbye, and comes back with what it held', async () => {
     const engine = await engineForTest()
-    await simulate(engine.address, { steps: [{ at: 300, do: 'vanish', params: { forMs: 200 } }] })
+    const { hosts } = await simulate(engine.address)
     const first = await session(engine)
-    engine.command(manage('c1'))
+    const sent = manage('c1')
+    engine.command(sent)
+    await reportOf(engine, sent)
+    hosts[0]?.vanish(200)
     const second = await session(engine, 2)
     expect(first.socket.destroyed).toBe(true)
     expect(first.closed).toBeNull()
@@ -64,6 +67,19 @@ describe('vanish', () => {
     await simulate(other.address, { rules: [{ fault: 'vanish', params: { forMs: 10, everyMs: 100 } }] }, { hosts: 3 })
     await eventually(() => expect(other.sessions.length).toBeGreaterThan(6), PATIENCE)
   })
+
+  it('by a rule strikes each host no more often than it may', async () => {
+    const engine = await engineForTest()
+    const byTheClock = { forMs: 1, everyMs: 50 }
+    const rules = [
+      { fault: 'vanish', times: 2, params: byTheClock },
+      { fault: 'freeze', params: byTheClock },
+    ]
+    const simulation = await simulate(engine.address, { rules }, { hosts: 3 })
+    const faults = () => simulation.summary().statistics.faults
+    await eventually(() => expect(faults().freeze).toBeGreaterThan(60), PATIENCE)
+    expect(faults().vanish).toBe(6)
+  })
 })
 
 describe('freeze', () => {
@@ -101,7 +117,7 @@ describe('crash', () => {
     ['done', 'succeeded'],
   ])('after a command was %s comes back, and ends the redelivered one: %s', async (step, state) => {
     const engine = await engineForTest()
-    const rules = [{ fault: 'crash', untilMs: 1000, params: { step, forMs: 50 } }]
+    const rules = [{ fault: 'crash', times: 1, params: { step, forMs: 50 } }]
     await simulate(engine.address, { rules })
     const first = await session(engine)
     const sent = manage('c1')
@@ -190,15 +206,17 @@ describe('extra', () => {
   })
 })
 
+/** An outage every second for half of it: however late the host connects, it meets one and the end of it. */
+const comingAndGoing = (params: object) =>
+  Array.from({ length: 30 }, (_, second) => [
+    { at: second * 1000, do: 'down', params },
+    { at: second * 1000 + 500, do: 'up' },
+  ]).flat()
+
 describe('down', () => {
   it('shows storage DOWN with the reason from the next probe on, and UP when it is over', async () => {
     const engine = await engineForTest()
-    await simulate(engine.address, {
-      steps: [
-        { at: 300, do: 'down', params: { targets: '*/c1', message: 'the array is on fire' } },
-        { at: 800, do: 'up' },
-      ],
-    })
+    await simulate(engine.address, { steps: comingAndGoing({ targets: '*/c1', message: 'the array is on fire' }) })
     await session(engine)
     engine.command(manage('c1'))
     engine.command(manage('c2'))
@@ -212,7 +230,7 @@ describe('down', () => {
 
   it.each(['DEGRADED', 'STUCK'])('can be %s instead', async (status) => {
     const engine = await engineForTest()
-    await simulate(engine.address, { rules: [{ fault: 'down', params: { status, forMs: 600 } }] })
+    await simulate(engine.address, { steps: comingAndGoing({ status }) })
     await session(engine)
     engine.command(manage('c1'))
     await shows(engine, 'c1', status)

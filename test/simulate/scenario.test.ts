@@ -29,6 +29,7 @@ describe('a scenario', () => {
         probability: 1,
         fromMs: 0,
         untilMs: null,
+        times: null,
       },
     ])
   })
@@ -49,7 +50,7 @@ describe('a scenario', () => {
       rules: [
         { fault: 'slow', params: { delay: 5 } },
         { fault: 'sleepy' },
-        { fault: 'refuse', kinds: ['storage.mange'], probability: 2 },
+        { fault: 'refuse', kinds: ['storage.mange'], probability: 2, times: 0 },
       ],
       steps: [{ at: -1, do: 'return', params: {} }, 7],
     })
@@ -59,6 +60,7 @@ describe('a scenario', () => {
     expect(text).toContain('rules[1].fault must be one of slow, refuse')
     expect(text).toContain('rules[2].kinds must be a list of storage.manage')
     expect(text).toContain('rules[2].probability must be a number from 0 to 1, not 2')
+    expect(text).toContain('rules[2].times must be a whole number from 1 on, not 0')
     expect(text).toContain('steps[0].at must be milliseconds, not -1')
     expect(text).toContain('steps[0].params: return takes none')
     expect(text).toContain('steps[1] must be an object')
