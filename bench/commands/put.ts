@@ -140,11 +140,11 @@ function idsOfService({ transaction }: Recording): string[] {
   const ids = new Set<string>()
   const answered = new Set<unknown>()
   for (const { values, firstRow } of transaction) {
-    for (const value of values) if (isUuid(value) && !answered.has(value)) ids.add(value)
+    for (const id of values.flatMap(uuidsIn)) if (!answered.has(id)) ids.add(id)
     answered.add(firstRow?.id)
   }
   return [...ids]
 }
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
-const isUuid = (value: unknown): value is string => typeof value === 'string' && UUID.test(value)
+const UUID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g
+const uuidsIn = (value: unknown): string[] => (typeof value === 'string' ? (value.match(UUID) ?? []) : [])

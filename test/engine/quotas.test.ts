@@ -1,8 +1,8 @@
 import pg from 'pg'
 import { callerWith, createProject, type TestCaller } from '../support/callers.js'
 import { startTestEngine, type TestEngine } from '../support/engine.js'
-import { eventually } from '../support/eventually.js'
 import { helloOf, WireAgent } from '../support/wire-agent.js'
+import { waitingForLocks } from './support/locks.js'
 
 let engine: TestEngine
 let agent: WireAgent
@@ -28,14 +28,6 @@ const put = (id: string) => operator.http.put(path(id), { uri: 'local:///srv/a' 
 const limit = (connections: number | null) => engine.http.put(quotas(), { connections })
 const shown = async () => (await operator.http.get(quotas())).body.connections
 const exceeded = { status: 409, body: { type: 'urn:keelson:problem:quota-exceeded' } }
-
-const waitingForLocks = (count: number) =>
-  eventually(async () => {
-    const [row] = await engine.query<{ waiting: number }>(
-      `SELECT count(*)::int AS waiting FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`,
-    )
-    expect(row?.waiting).toBe(count)
-  })
 
 /** What was asked of the host since this number, answered. */
 async function answerFrom(first: number, count: number): Promise<void> {
@@ -150,7 +142,7 @@ describe('quotas', () => {
     void asked.then(() => {
       answered = true
     })
-    await waitingForLocks(1)
+    await waitingForLocks(engine, 1)
     expect(answered).toBe(false)
     await client.query('COMMIT')
     await client.end()
@@ -164,7 +156,7 @@ describe('quotas', () => {
     await client.query('SELECT FROM projects WHERE id = $1 FOR UPDATE', [project])
     await client.query(`UPDATE projects SET limits = '{"connections": 0}' WHERE id = $1`, [project])
     const asked = put('between')
-    await waitingForLocks(1)
+    await waitingForLocks(engine, 1)
     await client.query('COMMIT')
     await client.end()
     expect(await asked).toMatchObject(exceeded)

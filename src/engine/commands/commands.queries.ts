@@ -1,6 +1,6 @@
 import { type CommandKind, commandKinds } from '../../wire/commands.js'
 import type { Fault, ReportState } from '../../wire/session.js'
-import { appendFrom } from '../events/events.service.js'
+import { appendFrom, type EventRow, encodeEvents } from '../events/events.service.js'
 import { prepared, type Tx } from '../platform/database.js'
 import type { EndedCommand } from './settlers.js'
 
@@ -21,74 +21,70 @@ export interface CommandInsert {
   readonly deadlineMs: number | null
   readonly supersedes: boolean
   readonly requestId: string | null
-  /** What the request is told by, as `encodeEvents` gives it. */
-  readonly events: string
+  /** What the request is told by. */
+  readonly events: readonly EventRow[]
 }
 
 /**
- * Number, supersede, insert, tell: parts of one statement, the last of them called `queued`. The number's row lock is held
- * until the commit, so that commands of one host become visible in the order of their numbers. Rows that somebody else has
- * locked are no longer merely queued.
- * @param first number of the first of the thirteen parameters that `parametersOf` gives
- * @param from a part that has a row if the command is to be queued
+ * Number, supersede, insert, tell: parts of one statement, the last of them called `queued`. The numbers' row locks are held
+ * until the commit, so that commands of one host become visible in the order of their numbers; they are taken in the order of
+ * the hosts' ids, so that two statements for many hosts wait, and neither for ever. Rows that somebody else has locked are no
+ * longer merely queued. Plan: index lookups for each command.
+ * @param first number of the first of the three parameters that `parametersOf` gives
+ * @param where a condition that leaves out commands `c`
  */
-export function queueing(first: number, from?: string): string {
-  const [
-    id,
-    hostId,
-    kind,
-    subject,
-    generation,
-    payload,
-    deadlineMs,
-    supersedes,
-    requestId,
-    levels,
-    events,
-    projectId,
-    secrets,
-  ] = Array.from({ length: 13 }, (_, i) => `$${first + i}`)
-  return `numbered AS (
-       UPDATE host_sequences s SET last_seq = last_seq + 1 ${from ? `FROM ${from}` : ''} WHERE s.host_id = ${hostId}
-       RETURNING last_seq
+export function queueing(first: number, where = 'true'): string {
+  const [commands, events, levels] = [`$${first}`, `$${first + 1}`, `$${first + 2}`]
+  return `asked AS (
+       SELECT * FROM jsonb_to_recordset(${commands}::jsonb)
+         AS c(place int, id uuid, "hostId" uuid, "projectId" uuid, kind text, subject text, generation int, payload jsonb,
+              "sealedSecrets" text, "deadlineMs" float8, supersedes boolean, "requestId" text)
+       WHERE ${where}
+     ), line AS (
+       SELECT s.host_id, a.more FROM host_sequences s
+       JOIN (SELECT "hostId", count(*) AS more FROM asked GROUP BY "hostId") a ON a."hostId" = s.host_id
+       ORDER BY s.host_id FOR UPDATE OF s
+     ), numbered AS (
+       UPDATE host_sequences s SET last_seq = s.last_seq + l.more FROM line l WHERE s.host_id = l.host_id
+       RETURNING s.host_id, s.last_seq - l.more AS before
+     ), given AS (
+       SELECT a.*, n.before + row_number() OVER (PARTITION BY a."hostId" ORDER BY a.place) AS seq
+       FROM asked a JOIN numbered n ON n.host_id = a."hostId"
      ), old AS (
        UPDATE commands SET state = 'superseded', finished_at = now(), sealed_secrets = NULL
-       WHERE ${supersedes} AND EXISTS (SELECT FROM numbered) AND id IN (
-         SELECT id FROM commands
-         WHERE host_id = ${hostId} AND subject = ${subject} AND finished_at IS NULL AND state = 'queued'
-           AND kind = ANY(${levels}::text[])
-         FOR UPDATE SKIP LOCKED)
+       WHERE id IN (
+         SELECT q.id FROM given g CROSS JOIN LATERAL (
+           SELECT id FROM commands
+           WHERE host_id = g."hostId" AND subject = g.subject AND finished_at IS NULL AND state = 'queued'
+             AND kind = ANY(${levels}::text[])
+           FOR UPDATE SKIP LOCKED) q
+         WHERE g.supersedes)
      ), told AS (
-       ${appendFrom(`${events}`)} WHERE EXISTS (SELECT FROM numbered)
+       ${appendFrom(events)} WHERE e.command_id IN (SELECT id FROM given) ORDER BY e.place
      ), queued AS (
        INSERT INTO commands (id, host_id, seq, kind, subject, generation, payload, deadline_at, request_id, project_id,
          sealed_secrets)
-       SELECT ${id}, ${hostId}, last_seq, ${kind}, ${subject}, ${generation}, ${payload},
-         now() + ${deadlineMs}::float8 * interval '1 millisecond', ${requestId}, ${projectId}, ${secrets} FROM numbered
+       SELECT id, "hostId", seq, kind, subject, generation, payload, now() + "deadlineMs" * interval '1 millisecond',
+         "requestId", "projectId", "sealedSecrets" FROM given
        RETURNING id
      )`
 }
 
-export const parametersOf = (c: CommandInsert): unknown[] => [
-  c.id,
-  c.hostId,
-  c.kind,
-  c.subject,
-  c.generation,
-  JSON.stringify(c.payload),
-  c.deadlineMs,
-  c.supersedes,
-  c.requestId,
+export const parametersOf = (commands: readonly CommandInsert[]): unknown[] => [
+  JSON.stringify(commands.map(({ events: _, ...command }, place) => ({ place, ...command }))),
+  encodeEvents(commands.flatMap(({ events }) => events)),
   levelKinds,
-  c.events,
-  c.projectId,
-  c.sealedSecrets,
 ]
 
-/** @returns false when the host does not exist */
-export async function insertCommand(tx: Tx, c: CommandInsert): Promise<boolean> {
-  const rows = await prepared(tx, 'command_insert', `WITH ${queueing(1)} SELECT id FROM queued`, parametersOf(c))
-  return rows.length > 0
+/** @returns how many: fewer than given when a host does not exist */
+export async function insertCommands(tx: Tx, commands: readonly CommandInsert[]): Promise<number> {
+  const rows = await prepared(
+    tx,
+    'commands_insert',
+    `WITH ${queueing(1)} SELECT id FROM queued`,
+    parametersOf(commands),
+  )
+  return rows.length
 }
 
 export interface EndReport {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { Injectable } from '@nestjs/common'
 import { currentContext } from '../../log/context.js'
 import { type CommandKind, commandKinds, type PayloadOf } from '../../wire/commands.js'
-import { type EventDraft, Events, encodeEvents, nameSubjects } from '../events/events.service.js'
+import { type EventDraft, Events, eventRow, nameSubjects } from '../events/events.service.js'
 import { type Caller, requireInProject } from '../platform/caller.js'
 import { Database, type Tx } from '../platform/database.js'
 import { NotFound } from '../platform/errors.js'
@@ -12,8 +12,7 @@ import { Sealer } from '../platform/sealing.js'
 import type { CommandQuery } from './command.dto.js'
 import { Command } from './command.entity.js'
 import { sealSecrets } from './command-secrets.js'
-import { type CommandInsert, floorOf, insertCommand } from './commands.queries.js'
-import { insertCommands, type ManyCommand } from './enqueue-all.js'
+import { type CommandInsert, floorOf, insertCommands } from './commands.queries.js'
 import { Wakeups } from './wakeups.js'
 
 export interface NewCommand<K extends CommandKind> {
@@ -72,51 +71,55 @@ export class Commands {
    */
   async enqueue<K extends CommandKind>(tx: Tx, command: NewCommand<K>): Promise<string> {
     const insert = this.insertOf(command)
-    nameSubjects(command.events ?? [])
-    const found = await insertCommand(tx, insert)
-    if (!found) throw new NotFound(`host ${command.hostId}`)
-    this.database.afterCommit(tx, () => this.queued(command))
+    await this.insert(tx, [command], [insert])
     return insert.id
   }
 
+  /** As `enqueue`, for many in one statement; those of one host get their numbers in this order. */
+  async enqueueAll<K extends CommandKind>(tx: Tx, commands: readonly NewCommand<K>[]): Promise<void> {
+    if (commands.length === 0) return
+    await this.insert(
+      tx,
+      commands,
+      commands.map((command) => this.insertOf(command)),
+    )
+  }
+
   /** After a statement that queues by `queueing` itself: host and readers hear of it. */
-  queued<K extends CommandKind>({ hostId, events = [] }: NewCommand<K>): void {
-    if (events.length > 0) this.events.announceNow()
-    this.wakeups.wake(hostId)
+  queued<K extends CommandKind>(commands: readonly NewCommand<K>[]): void {
+    if (commands.some(({ events = [] }) => events.length > 0)) this.events.announceNow()
+    for (const hostId of new Set(commands.map((command) => command.hostId))) this.wakeups.wake(hostId)
   }
 
   /** What a statement that queues by `queueing` takes. */
   insertOf<K extends CommandKind>(command: NewCommand<K>): CommandInsert {
     const { mode, deadlineMs } = commandKinds[command.kind]
     const id = command.id ?? randomUUID()
+    const { kind, hostId, subject, generation, payload } = command
     return {
-      ...command,
       id,
+      kind,
+      hostId,
+      subject,
+      generation,
+      payload,
       projectId: command.projectId ?? null,
       sealedSecrets: sealSecrets(this.sealer, id, command.secrets),
       deadlineMs,
       supersedes: mode === 'level',
       requestId: currentContext().requestId ?? null,
-      events: encodeEvents(command.events ?? []),
+      events: (command.events ?? []).map((draft) => eventRow(draft, id)),
     }
   }
 
-  /** As `enqueue`, for many intents without a deadline to one host, in one statement. */
-  async enqueueAll(
+  private async insert<K extends CommandKind>(
     tx: Tx,
-    hostId: string,
-    kind: CommandKind,
-    commands: readonly ManyCommand[],
-    events: readonly EventDraft[],
+    commands: readonly NewCommand<K>[],
+    inserts: readonly CommandInsert[],
   ): Promise<void> {
-    if (commands.length === 0) return
-    const { mode, deadlineMs } = commandKinds[kind]
-    if (mode !== 'level' || deadlineMs !== null) throw new Error(`${kind} is no intent without a deadline`)
-    const requestId = currentContext().requestId ?? null
-    nameSubjects(events)
-    const found = await insertCommands(tx, hostId, kind, commands, { requestId, events: encodeEvents(events) })
-    if (!found) throw new NotFound(`host ${hostId}`)
-    this.events.announce(tx)
-    this.database.afterCommit(tx, () => this.wakeups.wake(hostId))
+    for (const { events = [] } of commands) nameSubjects(events)
+    const queued = await insertCommands(tx, inserts)
+    if (queued < inserts.length) throw new NotFound(`host ${[...new Set(inserts.map((i) => i.hostId))].join(', ')}`)
+    this.database.afterCommit(tx, () => this.queued(commands))
   }
 }

@@ -104,6 +104,8 @@ export class Dispatcher implements OnApplicationShutdown {
   }
 
   private async drain(): Promise<void> {
+    // hosts that are woken together are served together
+    await Promise.resolve()
     while (this.awake.size > 0 && !this.stopped) {
       const hostIds = [...this.awake].slice(0, HOSTS_PER_CLAIM)
       for (const hostId of hostIds) this.awake.delete(hostId)

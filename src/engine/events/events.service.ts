@@ -28,7 +28,9 @@ export class Events {
   async append(tx: Tx, drafts: readonly EventDraft[]): Promise<void> {
     if (drafts.length === 0) return
     nameSubjects(drafts)
-    await prepared(tx, 'events_append', appendFrom('$1'), [encodeEvents(drafts)])
+    await prepared(tx, 'events_append', `${appendFrom('$1')} ORDER BY e.place`, [
+      encodeEvents(drafts.map((draft) => eventRow(draft))),
+    ])
     this.announce(tx)
   }
 
@@ -42,26 +44,37 @@ export class Events {
   }
 }
 
-/** The append as a part of another statement; `parameter` is what `encodeEvents` gives. */
+/** The append as a part of another statement, which goes on with its own WHERE; `parameter` is what `encodeEvents` gives. */
 export const appendFrom = (parameter: string): string =>
   `INSERT INTO events (incarnation, type, subject, host_id, project_id, request_id, payload)
    SELECT (SELECT max(number) FROM incarnations), e.type, e.subject, e.host_id, e.project_id, e.request_id, e.payload
    FROM jsonb_to_recordset(${parameter}::jsonb)
-     AS e(type text, subject text, host_id uuid, project_id uuid, request_id text, payload jsonb)`
+     AS e(place int, command_id uuid, type text, subject text, host_id uuid, project_id uuid, request_id text, payload jsonb)`
 
-export function encodeEvents(drafts: readonly EventDraft[]): string {
-  const requestId = currentContext().requestId ?? null
-  return JSON.stringify(
-    drafts.map((d) => ({
-      type: d.type,
-      subject: d.subject,
-      host_id: d.hostId ?? null,
-      project_id: d.projectId ?? null,
-      request_id: requestId,
-      payload: d.payload ?? {},
-    })),
-  )
+/** An event as it is written, of the request that is under way. */
+export interface EventRow {
+  /** The command that it goes with, where the same statement queues several. */
+  readonly command_id: string | null
+  readonly type: EventType
+  readonly subject: string
+  readonly host_id: string | null
+  readonly project_id: string | null
+  readonly request_id: string | null
+  readonly payload: Readonly<Record<string, unknown>>
 }
+
+export const eventRow = (draft: EventDraft, commandId: string | null = null): EventRow => ({
+  command_id: commandId,
+  type: draft.type,
+  subject: draft.subject,
+  host_id: draft.hostId ?? null,
+  project_id: draft.projectId ?? null,
+  request_id: currentContext().requestId ?? null,
+  payload: draft.payload ?? {},
+})
+
+export const encodeEvents = (rows: readonly EventRow[]): string =>
+  JSON.stringify(rows.map((row, place) => ({ place, ...row })))
 
 /** The call that is under way is about what its events tell of. */
 export function nameSubjects(drafts: readonly Pick<EventDraft, 'subject' | 'projectId'>[]): void {

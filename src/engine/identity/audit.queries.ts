@@ -32,8 +32,14 @@ const aliased = Object.entries(CONTENT)
   .map(([property, column]) => `${column} AS "${property}"`)
   .join(', ')
 
+/** Where one statement makes many changes: the command that this one's draft goes with, and its place among them. */
+interface DraftOfMany {
+  readonly commandId?: string
+  readonly place?: number
+}
+
 /** A draft, and how long ago its outcome was decided. */
-type Decided = AuditDraft & { readonly ageMs: number }
+export type Decided = AuditDraft & { readonly ageMs: number }
 
 /**
  * @param when `changed`: only where the transaction has written something before
@@ -53,7 +59,7 @@ export async function insertUnchained(
   return rows.map(({ id }) => id)
 }
 
-/** The insert as a part of another statement; `parameter` is what `encodeDrafts` gives. */
+/** The insert as a part of another statement, which goes on with its own WHERE; `parameter` is what `encodeDrafts` gives. */
 export const recordFrom = (parameter: string): string =>
   `INSERT INTO audit_unchained (incarnation, ${columns})
    SELECT (SELECT max(number) FROM incarnations), clock_timestamp() - d."ageMs" * interval '1 millisecond',
@@ -61,9 +67,10 @@ export const recordFrom = (parameter: string): string =>
      d."projectId", d.status, d.problem, d.corrects
    FROM jsonb_to_recordset(${parameter}::jsonb) AS d("ageMs" float8, "requestId" text, "userId" uuid, "userName" text,
      "tokenId" uuid, address text, operation text, method text, path text, subjects text[], "projectId" uuid,
-     status integer, problem text, corrects bigint)`
+     status integer, problem text, corrects bigint,
+     "commandId" uuid, place integer)`
 
-export const encodeDrafts = (drafts: readonly Decided[]): string => JSON.stringify(drafts)
+export const encodeDrafts = (drafts: readonly (Decided & DraftOfMany)[]): string => JSON.stringify(drafts)
 
 /** Oldest first, and only what no open transaction can still get ahead of. Plan: the primary key from its beginning. */
 export function readUnchained(tx: Tx, limit: number): Promise<UnchainedRow[]> {

@@ -7,7 +7,7 @@ import { anonymous, type Caller } from '../platform/caller.js'
 import { addressOf } from '../platform/client-address.js'
 import { Database, type Tx } from '../platform/database.js'
 import { currentRequestId } from '../platform/request-id.js'
-import { encodeDrafts, insertUnchained } from './audit.queries.js'
+import { type Decided, insertUnchained } from './audit.queries.js'
 import { AuditBacklog } from './audit-backlog.js'
 import { type AuditDraft, draftOf } from './audit-drafts.js'
 import { AuditWriter } from './audit-writer.js'
@@ -88,15 +88,19 @@ export class Audit implements OnModuleInit {
 
   /**
    * For a statement that is a call's whole change, and writes its row by `recordFrom` itself.
-   * @param make is given what `recordFrom` takes; answers with the id of the row, or null when nothing was changed
+   * @param make is given the draft of the row, if there is to be one; answers with its id, or null when nothing was changed
    */
-  async beside(subject: string, projectId: string, make: (drafts: string) => Promise<number | null>): Promise<void> {
+  async beside(
+    subject: string,
+    projectId: string,
+    make: (draft: Decided | null) => Promise<number | null>,
+  ): Promise<void> {
     const call = currentCall()
     const outcome = call?.due
-    if (!call || !outcome) return void (await make(encodeDrafts([])))
+    if (!call || !outcome) return void (await make(null))
     const { request, who, operation, subjects } = call
     const about = { subjects: [...subjects, subject], projectId: call.projectId ?? projectId }
-    const id = await make(encodeDrafts([{ ...draftOf({ request, who, operation, ...about }, outcome), ageMs: 0 }]))
+    const id = await make({ ...draftOf({ request, who, operation, ...about }, outcome), ageMs: 0 })
     if (id === null) return
     call.about(subject, projectId)
     this.written(call, outcome, id)

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { isDatabaseOutage } from './database-outage.js'
 import { Unavailable } from './errors.js'
 
@@ -24,6 +25,8 @@ export interface GathererOptions<T, R> {
 export class Gatherer<T, R> {
   private waiting: Waiting<T, R>[] = []
   private writing = false
+  /** A batch is of many requests: what belongs to one of them alone (its log context, its transaction) is left behind. */
+  private readonly outside = AsyncLocalStorage.snapshot()
 
   constructor(private readonly options: GathererOptions<T, R>) {}
 
@@ -37,7 +40,7 @@ export class Gatherer<T, R> {
   private enqueue(item: T): Promise<R> {
     return new Promise((done, failed) => {
       this.waiting.push({ item, done, failed })
-      if (!this.writing) void this.writeAll()
+      if (!this.writing) void this.outside(() => this.writeAll())
     })
   }
 

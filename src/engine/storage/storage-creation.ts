@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { Injectable } from '@nestjs/common'
-import { Commands } from '../commands/commands.service.js'
+import { Commands, type NewCommand } from '../commands/commands.service.js'
 import { Hosts } from '../hosts/hosts.service.js'
 import { Audit } from '../identity/audit.service.js'
 import { Quotas } from '../identity/quotas.js'
 import { Database, isRetryable, sqlState, type Tx } from '../platform/database.js'
 import { NotFound } from '../platform/errors.js'
-import { createAtOnce, madeOf } from './creation.queries.js'
+import { Gatherer } from '../platform/gatherer.js'
+import { type CreatedAtOnce, type CreationAtOnce, createAtOnce, madeOf } from './creation.queries.js'
 import { Credentials } from './credentials.js'
 import { type Creation, lockRow, type NewConnection, tryCreate } from './storage.queries.js'
 import type { StorageConnection } from './storage-connection.entity.js'
@@ -18,9 +19,23 @@ type Wanted = Omit<NewConnection, 'commandId'>
 
 const FOREIGN_KEY_VIOLATION = '23503'
 
-/** Registering an id that is free: by one statement where nothing stands in the way, else step by step. */
+interface Gathered extends CreationAtOnce {
+  readonly queued: NewCommand<'storage.manage'>
+}
+
+/**
+ * Registering an id that is free: by one statement where nothing stands in the way, else step by step. What is asked for
+ * while that statement runs is gathered for the next.
+ */
 @Injectable()
 export class StorageCreation {
+  private readonly gatherer = new Gatherer<Gathered, CreatedAtOnce | null>({
+    name: 'new storage connections',
+    maxBatch: 100,
+    maxWaiting: 2_000,
+    write: (wanted) => this.createAll(wanted),
+  })
+
   constructor(
     private readonly database: Database,
     private readonly hosts: Hosts,
@@ -37,15 +52,20 @@ export class StorageCreation {
     const command = manageOf(madeOf(connection), connection.commandId, this.credentials.ofConnection(connection))
     const insert = this.commands.insertOf(command)
     let row: StorageConnection | null = null
-    await this.audit.beside(connectionSubject(wanted.hostId, wanted.connectionId), wanted.projectId, async (drafts) => {
-      const found = await this.database
-        .statement((tx) => createAtOnce(tx, connection, insert, drafts))
+    await this.audit.beside(connectionSubject(wanted.hostId, wanted.connectionId), wanted.projectId, async (draft) => {
+      const [found] = await this.gatherer
+        .submit([{ connection, command: insert, draft, queued: command }])
         .catch(unlessSomebodyInterfered)
       row = found?.row ?? null
       return found?.auditId ?? null
     })
-    if (row) this.commands.queued(command)
     return row
+  }
+
+  private async createAll(wanted: readonly Gathered[]): Promise<(CreatedAtOnce | null)[]> {
+    const found = await this.database.statement((tx) => createAtOnce(tx, wanted))
+    this.commands.queued(wanted.filter((_, i) => found[i]).map(({ queued }) => queued))
+    return found
   }
 
   /**
@@ -93,7 +113,7 @@ export class StorageCreation {
 }
 
 /** The host was removed at this moment, or a deadlock was broken: worth a second look. */
-function unlessSomebodyInterfered(error: unknown): null {
-  if (isRetryable(error) || sqlState(error) === FOREIGN_KEY_VIOLATION) return null
+function unlessSomebodyInterfered(error: unknown): [] {
+  if (isRetryable(error) || sqlState(error) === FOREIGN_KEY_VIOLATION) return []
   throw error
 }

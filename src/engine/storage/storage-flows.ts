@@ -61,13 +61,15 @@ export class StorageFlows {
     await raiseTombstones(tx, hostId, rows)
     const commands = rows.map((row) => ({
       id: row.commandId,
+      kind: 'storage.unmanage' as const,
+      hostId,
       projectId: row.projectId,
       subject: storageSubject(row.connectionId),
       generation: row.generation,
       payload: { connectionId: row.connectionId },
+      events: [eventOf('storage.connection.unmanaging', row)],
     }))
-    const events = rows.map((row) => eventOf('storage.connection.unmanaging', row))
-    await this.commands.enqueueAll(tx, hostId, 'storage.unmanage', commands, events)
+    await this.commands.enqueueAll(tx, commands)
     return rows.length
   }
 }

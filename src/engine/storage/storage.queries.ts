@@ -85,8 +85,11 @@ export async function tryCreate(tx: Tx, c: NewConnection, quota: 'unlimited' | '
        SELECT id FROM host WHERE NOT EXISTS (SELECT FROM storage_connections WHERE host_id = $1 AND connection_id = $2)
      ), unlimited AS (
        ${unlimitedProject('$6', `ARRAY['connections']`)}
+     ), turn AS (
+       -- before the id is taken: whoever has the one waits for the other
+       SELECT host_id FROM host_sequences WHERE host_id IN (SELECT id FROM vacant) FOR UPDATE
      ), free AS (
-       SELECT id FROM vacant WHERE $7 OR EXISTS (SELECT FROM unlimited)
+       SELECT host_id AS id FROM turn WHERE $7 OR EXISTS (SELECT FROM unlimited)
      ), lifted AS (
        DELETE FROM tombstones WHERE host_id = $1 AND subject = 'storage-connection/' || $2::text AND EXISTS (SELECT FROM free)
        RETURNING generation
