@@ -16,7 +16,12 @@ await ensureBuilt()
 const jest = spawn(process.execPath, ['node_modules/jest/bin/jest.js', ...args], {
   cwd: repository,
   stdio: 'inherit',
-  env: { ...process.env, NODE_OPTIONS: [process.env.NODE_OPTIONS, ...nodeOptions].filter(Boolean).join(' ') },
+  // host tests have full counts in `npm run trial`
+  env: {
+    TRIAL_SCALE: 'reduced',
+    ...process.env,
+    NODE_OPTIONS: [process.env.NODE_OPTIONS, ...nodeOptions].filter(Boolean).join(' '),
+  },
 })
 // Ctrl-C reaches jest by itself; it is jest that tidies up
 process.on('SIGINT', () => {})

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /**
  * The trials: hard treatment of real processes, at full counts, or reduced for every-day use.
- * `npm run trial -- [--reduced] [--seed N] [name…]`, where a name is that of a suite: kill, rewind, …
+ * `npm run trial -- [--reduced] [--seed N] [name…]`, where a name is that of a suite: kill, rewind, …, or hosts/glusterfs,
+ * e2e/storage, … for the host tests, which belong to a full run.
  */
 import { spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
@@ -15,9 +16,8 @@ const LARGEST_SEED = 2 ** 32 - 1
 const EX_USAGE = 64
 
 const repository = fileURLToPath(new URL('..', import.meta.url))
-const suites = readdirSync(join(repository, 'test', 'trial'))
-  .filter((name) => name.endsWith('.trial.ts'))
-  .map((name) => name.replace('.trial.ts', ''))
+const trials = suitesIn('trial', '.trial.ts')
+const hostTests = ['hosts', 'e2e'].flatMap((folder) => suitesIn(folder, '.test.ts').map((name) => `${folder}/${name}`))
 
 const { names, reduced, seed } = readCommandLine()
 await ensureInstalled()
@@ -26,7 +26,12 @@ const build = copyBuild()
 const scale = reduced ? 'reduced' : 'full'
 const again = ['npm run trial --', reduced && '--reduced', `--seed ${seed}`, ...names].filter(Boolean).join(' ')
 process.stdout.write(`trials at ${scale} counts, seed ${seed}; the same again: ${again}\n`)
-process.exitCode = await runJest()
+const all = names.length === 0
+process.exitCode = await run(all ? trials : names.filter((name) => trials.includes(name)), runTrials)
+process.exitCode ||= await run(
+  all && !reduced ? hostTests : names.filter((name) => hostTests.includes(name)),
+  runHostTests,
+)
 rmSync(build, { recursive: true, force: true })
 process.stdout.write(`seed ${seed}; the same again: ${again}\n`)
 
@@ -36,8 +41,9 @@ function readCommandLine() {
       allowPositionals: true,
       options: { reduced: { type: 'boolean', default: false }, seed: { type: 'string' } },
     })
-    const unknown = positionals.filter((name) => !suites.includes(name))
-    if (unknown.length > 0) throw new Error(`no trial is called ${unknown.join(', ')}: ${suites.join(', ')}`)
+    const unknown = positionals.filter((name) => !trials.includes(name) && !hostTests.includes(name))
+    if (unknown.length > 0)
+      throw new Error(`no trial is called ${unknown.join(', ')}: ${[...trials, ...hostTests].join(', ')}`)
     return { names: positionals, reduced: values.reduced, seed: seedOf(values.seed) }
   } catch (error) {
     process.stderr.write(`${error.message}\n`)
@@ -68,9 +74,26 @@ function copyBuild() {
   return copy
 }
 
-function runJest() {
-  const patterns = names.map((name) => `test/trial/${name}\\.trial\\.ts$`)
-  const args = ['node_modules/jest/bin/jest.js', '--config', 'jest.trial.config.js', '--runInBand', ...patterns]
+function suitesIn(folder, ending) {
+  return readdirSync(join(repository, 'test', folder))
+    .filter((name) => name.endsWith(ending))
+    .map((name) => name.slice(0, -ending.length))
+}
+
+function run(chosen, runner) {
+  return chosen.length === 0 ? 0 : runner(chosen)
+}
+
+function runTrials(chosen) {
+  return runJest('--config', 'jest.trial.config.js', ...chosen.map((name) => `test/trial/${name}\\.trial\\.ts$`))
+}
+
+function runHostTests(chosen) {
+  return runJest('--testPathIgnorePatterns=/node_modules/', ...chosen.map((name) => `test/${name}\\.test\\.ts$`))
+}
+
+function runJest(...chosen) {
+  const args = ['node_modules/jest/bin/jest.js', '--runInBand', ...chosen]
   const nodeOptions = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning']
   const jest = spawn(process.execPath, args, {
     cwd: repository,

@@ -5,7 +5,7 @@ import { Connections } from './support/connections.js'
 import { describeWithHosts } from './support/described.js'
 import { MAKING_MS } from './support/image.js'
 import { IscsiServer } from './support/iscsi-server.js'
-import { AGENT_LOG, AGENT_STATE, OUTSIDE, START_MS, type VirtualHost } from './support/virtual-host.js'
+import { AGENT_LOG, AGENT_STATE, OUTSIDE, type VirtualHost } from './support/virtual-host.js'
 import { countNow, watching } from './support/watch.js'
 import { World } from './support/world.js'
 
@@ -24,12 +24,9 @@ describeWithHosts('an iSCSI target that wants a password', () => {
 
   beforeAll(async () => {
     world = await World.make()
-    const [started, booted] = await Promise.all([world.plane(), world.host('h1')])
-    plane = started
-    host = booted
+    ;[plane, host] = await world.planeAndHost()
     iscsi = world.with(await IscsiServer.start(world.ground, [{ iqn, chap }]))
-    await host.joinAndStartAgent(await plane.joinToken())
-    held = new Connections(plane, (await plane.hostUp('h1', START_MS)).id)
+    held = await Connections.of(plane, host)
   }, MAKING_MS + 300_000)
   afterAll(() => world?.end(), 60_000)
 

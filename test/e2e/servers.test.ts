@@ -6,7 +6,7 @@ import { describeWithHosts } from './support/described.js'
 import { MAKING_MS } from './support/image.js'
 import { IscsiServer } from './support/iscsi-server.js'
 import { NfsServer } from './support/nfs-server.js'
-import { OUTSIDE, START_MS, type VirtualHost } from './support/virtual-host.js'
+import { OUTSIDE, type VirtualHost } from './support/virtual-host.js'
 import { countNow } from './support/watch.js'
 import { World } from './support/world.js'
 
@@ -27,14 +27,11 @@ describeWithHosts('storage servers and a virtual host', () => {
 
   beforeAll(async () => {
     world = await World.make()
-    const [started, booted] = await Promise.all([world.plane(), world.host('h1')])
-    plane = started
-    host = booted
+    ;[plane, host] = await world.planeAndHost()
     nfs = world.with(await NfsServer.start(world.ground, ['images']))
     iscsi = world.with(await IscsiServer.start(world.ground, [{ iqn: disks }]))
     await host.sh('mkdir -p /srv/directory')
-    await host.joinAndStartAgent(await plane.joinToken())
-    held = new Connections(plane, (await plane.hostUp('h1', START_MS)).id)
+    held = await Connections.of(plane, host)
   }, MAKING_MS + 300_000)
   afterEach(async () => {
     nfs.thaw()

@@ -1,6 +1,6 @@
 import { eventually } from '../support/eventually.js'
 import type { Plane } from '../trial/support/plane.js'
-import { Chance } from '../trial/support/scale.js'
+import { Chance, scaled } from '../trial/support/scale.js'
 import { Connections } from './support/connections.js'
 import { describeWithHosts } from './support/described.js'
 import { MAKING_MS } from './support/image.js'
@@ -13,8 +13,8 @@ import { World } from './support/world.js'
 
 const CLIENTS = 8
 const REQUESTS_EACH = 200
-/** Of all kinds together. */
-const CYCLES = 50
+/** Of each kind. */
+const CYCLES = scaled(50, 25)
 const PROBE_INTERVAL_MS = 5_000
 /** Emulated, beside others' work. */
 const CONNECT_MS = 20_000
@@ -32,9 +32,7 @@ describeWithHosts('storage connections of a virtual host', () => {
 
   beforeAll(async () => {
     world = await World.make()
-    const [started, booted] = await Promise.all([world.plane(), world.host('h1')])
-    plane = started
-    host = booted
+    ;[plane, host] = await world.planeAndHost()
     const iscsi = world.with(
       await IscsiServer.start(
         world.ground,
@@ -45,8 +43,7 @@ describeWithHosts('storage connections of a virtual host', () => {
     kindOf = { nfs: nfsKind(nfs), iscsi: iscsiKind(iscsi) }
     const settings = '/api/v1/settings/storage.probeIntervalMs'
     expect(await plane.rest.send('PUT', settings, { value: PROBE_INTERVAL_MS })).toMatchObject({ status: 200 })
-    await host.joinAndStartAgent(await plane.joinToken())
-    held = new Connections(plane, (await plane.hostUp('h1', START_MS)).id)
+    held = await Connections.of(plane, host)
   }, MAKING_MS + 240_000)
   // what a failed test leaves is not the next one's
   afterEach(async () => held.release(...(await held.settled())), 120_000)
@@ -145,24 +142,28 @@ describeWithHosts('storage connections of a virtual host', () => {
       await kind.disconnectByHand(host, 2)
     }, 120_000)
 
-    it('leaves nothing behind after many connections', async () => {
-      const before = await host.agentUses()
-      const cycles = async (target: number, count: number) => {
-        for (let n = 0; n < count; n += 1) {
-          await held.hold(`cycle-${target}`, kind.wanted(target))
-          await held.release(`cycle-${target}`)
+    it(
+      'leaves nothing behind after many connections',
+      async () => {
+        const before = await host.agentUses()
+        const cycles = async (target: number, count: number) => {
+          for (let n = 0; n < count; n += 1) {
+            await held.hold(`cycle-${target}`, kind.wanted(target))
+            await held.release(`cycle-${target}`)
+          }
         }
-      }
-      const share = Math.ceil(CYCLES / kinds.length / TARGETS)
-      await Promise.all(Array.from({ length: TARGETS }, (_, target) => cycles(target, share)))
-      await eventually(async () => expect((await host.run(['sh', '-c', kind.leftovers])).stdout).toBe(''), {
-        timeoutMs: 20_000,
-        intervalMs: 500,
-      })
-      await eventually(async () => expect(await host.agentUses()).toEqual(before), {
-        timeoutMs: 20_000,
-        intervalMs: 500,
-      })
-    }, 300_000)
+        const share = Math.ceil(CYCLES / TARGETS)
+        await Promise.all(Array.from({ length: TARGETS }, (_, target) => cycles(target, share)))
+        await eventually(async () => expect((await host.run(['sh', '-c', kind.leftovers])).stdout).toBe(''), {
+          timeoutMs: 20_000,
+          intervalMs: 500,
+        })
+        await eventually(async () => expect(await host.agentUses()).toEqual(before), {
+          timeoutMs: 20_000,
+          intervalMs: 500,
+        })
+      },
+      scaled(600_000, 300_000),
+    )
   })
 })

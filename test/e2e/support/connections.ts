@@ -1,6 +1,7 @@
 import { eventually } from '../../support/eventually.js'
 import type { Plane } from '../../trial/support/plane.js'
 import type { Body, Reply } from '../../trial/support/rest.js'
+import { START_MS, type VirtualHost } from './virtual-host.js'
 
 const PATIENCE_MS = 60_000
 
@@ -12,10 +13,16 @@ export interface Wanted {
 
 /** The storage connections of one host, over REST. */
 export class Connections {
-  constructor(
+  private constructor(
     private readonly plane: Plane,
     readonly hostId: string,
   ) {}
+
+  /** Of a host that joins now. */
+  static async of(plane: Plane, host: VirtualHost): Promise<Connections> {
+    await host.joinAndStartAgent(await plane.joinToken())
+    return new Connections(plane, (await plane.hostUp(host.name, START_MS)).id)
+  }
 
   put(id: string, wanted: Wanted, headers: Record<string, string> = {}): Promise<Reply> {
     return this.plane.rest.send('PUT', this.path(id), wanted, headers)

@@ -25,6 +25,11 @@ export class World {
     return this.with(await Plane.start(this.ground, { elsewhere: { host: OUTSIDE, ...selfSigned } }))
   }
 
+  /** What most tests begin with; the host has not joined yet. */
+  planeAndHost(): Promise<[Plane, VirtualHost]> {
+    return Promise.all([this.plane(), this.host('h1')])
+  }
+
   async host(name: string): Promise<VirtualHost> {
     const host = this.with(new VirtualHost(this.ground, this.image, name))
     await host.start()
