@@ -1,5 +1,6 @@
 import { plainToInstance } from 'class-transformer'
 import { type ValidationError, validateSync } from 'class-validator'
+import './validation-rules.js'
 import { storableText } from './text.js'
 
 /** Far more than any message has. */

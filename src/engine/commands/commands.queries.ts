@@ -126,24 +126,29 @@ const ENDED =
 
 /**
  * Ends the commands of a batch of reports. One that has ended already is left alone, but for the late success of a
- * level command that had expired. Reports under an old epoch change nothing.
+ * level command that had expired. Reports under an old epoch change nothing. Plan: index lookups for each report.
  */
 export async function endReported(tx: Tx, reports: readonly EndReport[]): Promise<EndedCommand[]> {
   const rows = await prepared<EndedRow>(
     tx,
     'commands_end_reported',
     `WITH r AS (
-       SELECT r.* FROM jsonb_to_recordset($1::jsonb)
-         AS r(id uuid, "hostId" uuid, epoch bigint, state text, result jsonb, fault jsonb)
-       JOIN hosts h ON h.id = r."hostId" AND h.session_epoch = r.epoch
-     ), locked AS (
-       SELECT c.id FROM commands c JOIN r ON r.id = c.id AND r."hostId" = c.host_id
-       WHERE c.finished_at IS NULL OR (c.state = 'expired' AND r.state = 'succeeded' AND c.kind = ANY($2::text[]))
-       ORDER BY c.id FOR UPDATE OF c
+       SELECT r.* FROM (
+         SELECT * FROM jsonb_to_recordset($1::jsonb)
+           AS r(id uuid, "hostId" uuid, epoch bigint, state text, result jsonb, fault jsonb)
+         WHERE EXISTS (SELECT FROM hosts h WHERE h.id = r."hostId" AND h.session_epoch = r.epoch OFFSET 0)
+         ORDER BY r.id) r
+       CROSS JOIN LATERAL (
+         SELECT c.id FROM commands c
+         -- not by =, for which the host's whole history would do as well
+         WHERE c.id = r.id AND c.host_id IS NOT DISTINCT FROM r."hostId"
+           AND (c.finished_at IS NULL OR (c.state = 'expired' AND r.state = 'succeeded' AND c.kind = ANY($2::text[])))
+         FOR UPDATE) c
+       WHERE c.id = r.id
      )
      UPDATE commands c
      SET state = r.state, result = r.result, fault = r.fault, late = (c.finished_at IS NOT NULL), finished_at = now(), sealed_secrets = NULL
-     FROM r, locked WHERE c.id = locked.id AND r.id = c.id
+     FROM r WHERE c.id = r.id
      RETURNING ${ENDED}`,
     [JSON.stringify(reports), levelKinds],
   )

@@ -52,9 +52,16 @@ export class Tombstones {
     things: readonly { hostId: string; subject: string; generation: number }[],
   ): Promise<EventDraft[]> {
     const [rows] = await tx.query(
-      `UPDATE tombstones t SET state = 'confirmed', ended_at = now()
-       FROM jsonb_to_recordset($1::jsonb) AS d("hostId" uuid, subject text, generation int)
-       WHERE t.host_id = d."hostId" AND t.subject = d.subject AND t.generation <= d.generation AND t.state <> 'confirmed'
+      `WITH gone AS (
+         SELECT t.id FROM (
+           SELECT * FROM jsonb_to_recordset($1::jsonb) AS d("hostId" uuid, subject text, generation int)
+           ORDER BY "hostId", subject) d
+         CROSS JOIN LATERAL (
+           SELECT id, host_id FROM tombstones
+           WHERE host_id = d."hostId" AND subject = d.subject AND generation <= d.generation AND state <> 'confirmed'
+           FOR UPDATE) t
+         WHERE t.host_id = d."hostId")
+       UPDATE tombstones t SET state = 'confirmed', ended_at = now() FROM gone WHERE t.id = gone.id
        RETURNING t.host_id, t.subject`,
       [JSON.stringify(things)],
     )

@@ -10,6 +10,17 @@ const IPV6_PREFIX = 64
  * X-Forwarded-For is read, never Forwarded: a proxy that writes the one passes the other on as its client wrote it.
  */
 export function addressOf(request: FastifyRequest): string {
+  const known = knownAddresses.get(request)
+  if (known !== undefined) return known
+  const address = readAddress(request)
+  knownAddresses.set(request, address)
+  return address
+}
+
+/** Limits, log and audit ask for it in turn. */
+const knownAddresses = new WeakMap<FastifyRequest, string>()
+
+function readAddress(request: FastifyRequest): string {
   // the nearest hop first; what a trusted hop passed on need not be an address
   const hops = request.ips ?? [request.ip]
   const known = hops.map(parseHop).findLast((address) => address !== undefined)

@@ -1,4 +1,3 @@
-import helmetPlugin from '@fastify/helmet'
 import type { FastifyInstance } from 'fastify'
 import helmet from 'helmet'
 import { READER_PATH } from './openapi-reader.js'
@@ -7,11 +6,12 @@ const YEAR_SECONDS = 31_536_000
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Options of helmet's for this route; its plugin reads them. */
-    helmet?: object
+    /** Of this route, instead of the strict ones. */
+    securityHeaders?: Headers
   }
 }
 
+type Headers = Readonly<Record<string, string>>
 type Policy = Readonly<Record<string, readonly string[]>>
 
 /** Replies are for programs: a browser that shows one as a page runs, loads and frames nothing. */
@@ -48,22 +48,28 @@ const optionsOf = (policy: Policy, { hsts }: Options) => ({
   xFrameOptions: { action: 'deny' as const },
 })
 
-/** The headers of every route's replies; on the raw reply, so that streams have them too. What a route sets itself wins. */
+/**
+ * The headers of every route's replies; on the raw reply, so that streams have them too. What a route sets itself wins. They
+ * are the same for all requests: helmet is asked once.
+ */
 export function addSecurityHeaders(server: FastifyInstance, options: Options): void {
-  const readers = optionsOf(reader, options)
+  const ofReplies = plainSecurityHeaders(options)
+  const ofReader = headersOf(reader, options)
   server.addHook('onRoute', (route) => {
-    if (route.url.startsWith(READER_PATH)) route.config = { ...route.config, helmet: readers }
+    if (route.url.startsWith(READER_PATH)) route.config = { ...route.config, securityHeaders: ofReader }
   })
-  void server.register(helmetPlugin, { global: true, ...optionsOf(strict, options) })
-  server.addHook('onRequest', (_request, reply, done) => {
-    reply.raw.setHeader('cache-control', 'no-store')
+  server.addHook('onRequest', (request, reply, done) => {
+    const headers = request.routeOptions.config.securityHeaders ?? ofReplies
+    for (const name in headers) reply.raw.setHeader(name, headers[name]!)
     done()
   })
 }
 
-/** The same for replies that are written before there is a route. */
-export const plainSecurityHeaders = (options: Options): Readonly<Record<string, string>> => ({
-  ...recorded(optionsOf(strict, options)),
+/** Also for replies that are written before there is a route. */
+export const plainSecurityHeaders = (options: Options): Headers => headersOf(strict, options)
+
+const headersOf = (policy: Policy, options: Options): Headers => ({
+  ...recorded(optionsOf(policy, options)),
   'cache-control': 'no-store',
 })
 

@@ -105,9 +105,9 @@ export class ConnectionChanges {
     if (changed.length === 0) return
     const rows = await this.database.query<StorageConnection>(
       'storage_changed',
-      `SELECT ${columnsOf('s')} FROM storage_connections s
-       JOIN unnest($1::uuid[], $2::text[]) AS w(host_id, connection_id)
-         ON w.host_id = s.host_id AND w.connection_id = s.connection_id`,
+      `SELECT s.* FROM unnest($1::uuid[], $2::text[]) AS w(host_id, connection_id) CROSS JOIN LATERAL (
+         SELECT ${columnsOf('s')} FROM storage_connections s
+         WHERE s.host_id = w.host_id AND s.connection_id = w.connection_id OFFSET 0) s`,
       [changed.map((one) => one.hostId), changed.map((one) => one.connectionId)],
     )
     const bySubject = new Map(rows.map((row) => [connectionSubject(row.hostId, row.connectionId), row]))

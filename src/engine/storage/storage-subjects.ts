@@ -13,7 +13,7 @@ import { type HostObservation, type Intent, type SubjectOwner, SubjectOwners } f
 import { Quotas } from '../identity/quotas.js'
 import { prepared, type Tx } from '../platform/database.js'
 import { type User, UsersOf } from '../platform/users-of.js'
-import { lockRow } from './storage.queries.js'
+import { lockedRows, lockRow } from './storage.queries.js'
 import type { StorageConnection } from './storage-connection.entity.js'
 import { connectionSubject, eventOf, toldColumns } from './storage-connection.events.js'
 import { claimable, StorageConnections } from './storage-connections.service.js'
@@ -134,13 +134,11 @@ export class StorageSubjects implements SubjectOwner {
       tx,
       'storage_observe',
       `WITH d AS (
-         SELECT s.id AS row_id, d.status, d.fault
-         FROM storage_connections s
-         JOIN jsonb_to_recordset($1::jsonb) AS d(host uuid, id text, generation int, status text, fault jsonb)
-           ON s.host_id = d.host AND s.connection_id = d.id
-         WHERE (s.operating_status <> d.status OR s.observed_fault IS DISTINCT FROM d.fault)
-           AND (s.target IS NOT NULL OR d.generation >= s.generation)
-         ORDER BY s.id FOR UPDATE OF s)
+         ${lockedRows(
+           'status text, fault jsonb',
+           `(s.operating_status <> d.status OR s.observed_fault IS DISTINCT FROM d.fault)
+           AND (s.target IS NOT NULL OR d.generation >= s.generation)`,
+         )})
        UPDATE storage_connections s
        SET operating_status = d.status, observed_fault = d.fault, observed_at = now(),
          connected_since = CASE WHEN d.status IN ('UP', 'DEGRADED') THEN coalesce(s.connected_since, now()) END

@@ -151,6 +151,24 @@ export async function lockRow(
   return row ?? null
 }
 
+/**
+ * The rows of what hosts tell, in `$1` as JSON, as a part of a statement: `row_id` and what is told. Locked in the order of
+ * their ids, as everything does that locks many: two batches that meet wait, and neither for ever. Plan: index lookups for
+ * each thing (docs/adr/0041).
+ * @param told columns beside host, id and generation
+ * @param where a condition on the row `s` and what is told of it, `d`
+ */
+export const lockedRows = (told: string, where: string): string =>
+  `SELECT d.* FROM (
+       SELECT s.id AS row_id, t.*
+       FROM jsonb_to_recordset($1::jsonb) AS t(host uuid, id text, generation int, ${told})
+       CROSS JOIN LATERAL (
+         SELECT id FROM storage_connections WHERE host_id = t.host AND connection_id = t.id OFFSET 0) s
+       ORDER BY s.id) d
+     CROSS JOIN LATERAL (
+       SELECT id FROM storage_connections s WHERE s.id = d.row_id AND ${where} FOR UPDATE) s
+     WHERE s.id = d.row_id`
+
 /** Writes the intent and its claim; the caller holds the row's lock. */
 export async function writeIntent(tx: Tx, row: StorageConnection): Promise<StorageConnection> {
   const [written] = await prepared<StorageConnection>(

@@ -4,6 +4,7 @@ import { type EndedCommand, type Settler, Settlers } from '../commands/settlers.
 import type { EventDraft } from '../events/events.service.js'
 import { Tombstones } from '../hosts/tombstones.service.js'
 import { prepared, type Tx } from '../platform/database.js'
+import { lockedRows } from './storage.queries.js'
 import { connectionSubject } from './storage-connection.events.js'
 import { targetIdOf } from './storage-target.js'
 import { StorageWakeups } from './storage-wakeups.js'
@@ -43,18 +44,13 @@ function targetIdIn({ hostId, result }: EndedCommand): string | null {
   return target === undefined ? null : targetIdOf(hostId, target)
 }
 
-/**
- * The rows behind the ended commands, generation for generation, as `d`. Locked in the order of their ids, as everything
- * does that locks many: two batches that meet wait, and neither for ever.
- */
+/** The rows behind the ended commands, generation for generation, as `d`. */
 const settled = (statuses: string): string =>
   `WITH d AS (
-     SELECT s.id AS row_id, d.ok, d.target, d.target_id, d.fault
-     FROM storage_connections s
-     JOIN jsonb_to_recordset($1::jsonb) AS d(host uuid, id text, generation int, ok boolean, target text, target_id text, fault jsonb)
-       ON s.host_id = d.host AND s.connection_id = d.id AND s.generation = d.generation
-     WHERE s.provisioning_status IN (${statuses})
-     ORDER BY s.id FOR UPDATE OF s)`
+     ${lockedRows(
+       'ok boolean, target text, target_id text, fault jsonb',
+       `s.generation = d.generation AND s.provisioning_status IN (${statuses})`,
+     )})`
 
 class Managed implements Settler {
   async settle(tx: Tx, ended: readonly EndedCommand[]): Promise<EventDraft[]> {
