@@ -57,6 +57,8 @@ export class StorageKeeper {
   private readonly targets = new Map<string, Target>()
   private readonly settings: TargetSettings
   private order = 0
+  /** Ids on disk by their target, also while they are being written there. */
+  private readonly idsOf = new Map<string, Set<string>>()
   /** Understood once for each: many ids may share a target. */
   private readonly read = new WeakMap<StoredConnection, StorageOptions | null>()
 
@@ -69,7 +71,10 @@ export class StorageKeeper {
     const { state, bootId } = this.options
     const inOrder = [...state.connections].sort(([, a], [, b]) => (a.order ?? 0) - (b.order ?? 0))
     this.order = inOrder.at(-1)?.[1].order ?? 0
-    for (const [id, connection] of inOrder) this.takeUp(connection, (target, read) => target.hold(id, read))
+    for (const [id, connection] of inOrder) {
+      this.index(id, connection)
+      this.takeUp(connection, (target, read) => target.hold(id, read))
+    }
     for (const [key, stored] of state.targets) {
       if (stored.bootId === bootId)
         this.takeUp(stored, (_, { options }) => state.targets.set(key, { ...stored, options }))
@@ -222,8 +227,9 @@ export class StorageKeeper {
 
   /** One target is connected in one way: ids that share it must agree on how. */
   private refuseOtherOptions(connectionId: string, { uri, options }: ReadArguments): void {
-    for (const [id, other] of this.options.state.connections) {
-      if (id === connectionId || other.target !== uri.target) continue
+    for (const id of this.idsOf.get(uri.target) ?? []) {
+      const other = this.options.state.connections.get(id)
+      if (id === connectionId || other === undefined) continue
       const theirs = this.optionsOf(other)
       if (theirs !== null && !sameOptions(theirs, options)) throw optionsConflict(uri.target, id, theirs)
     }
@@ -245,13 +251,36 @@ export class StorageKeeper {
   private async store(connectionId: string, connection: StoredConnection | undefined): Promise<void> {
     const { connections } = this.options.state
     const before = connections.get(connectionId)
-    set(connections, connectionId, connection)
+    this.set(connectionId, connection)
     try {
       await this.options.state.save()
     } catch (error) {
-      set(connections, connectionId, before)
+      this.set(connectionId, before)
       throw new FaultError('state-not-written', `the host's state cannot be written: ${(error as Error).message}`, 100)
     }
+  }
+
+  private set(id: string, connection: StoredConnection | undefined): void {
+    const { connections } = this.options.state
+    const before = connections.get(id)
+    if (before !== undefined) this.unindex(id, before)
+    if (connection === undefined) connections.delete(id)
+    else {
+      connections.set(id, connection)
+      this.index(id, connection)
+    }
+  }
+
+  private index(id: string, { target }: StoredConnection): void {
+    const ids = this.idsOf.get(target)
+    if (ids) ids.add(id)
+    else this.idsOf.set(target, new Set([id]))
+  }
+
+  private unindex(id: string, { target }: StoredConnection): void {
+    const ids = this.idsOf.get(target)
+    ids?.delete(id)
+    if (ids?.size === 0) this.idsOf.delete(target)
   }
 
   private observe(connectionId: string, target: Target): void {
@@ -269,8 +298,3 @@ const requireStored = (stored: StorageArguments): ReadArguments =>
   requireArguments({ ...stored, heldCredentials: 'any' })
 
 const unknownView = { status: 'UNKNOWN', fault: null, faultAt: null } as const
-
-function set<V>(map: Map<string, V>, key: string, value: V | undefined): void {
-  if (value === undefined) map.delete(key)
-  else map.set(key, value)
-}
