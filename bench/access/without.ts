@@ -25,7 +25,7 @@ Object.assign(RequestGate.prototype, {
 Object.assign(Audit.prototype, {
   witness: async () => undefined,
   decided: () => undefined,
-  beside: async (_subject: string, _projectId: string, make: (drafts: string) => Promise<number | null>) => {
-    await make('[]')
+  beside: async (_subject: string, _projectId: string, make: (draft: null) => Promise<number | null>) => {
+    await make(null)
   },
 })

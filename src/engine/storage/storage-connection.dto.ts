@@ -236,8 +236,10 @@ const actions: Record<ProvisioningStatus, StorageConnectionAction[]> = {
 }
 
 /** What is there for a storage is changed and deleted with it. */
-const actionsOf = ({ provisioningStatus, storageId }: StorageConnection): StorageConnectionAction[] =>
-  actions[provisioningStatus].filter((action) => storageId === null || action === 'reset')
+const actionsOf = ({ provisioningStatus, storageId }: StorageConnection): StorageConnectionAction[] => {
+  const all = actions[provisioningStatus]
+  return storageId === null ? all : all.filter((action) => action === 'reset')
+}
 
 export function viewStorageConnection(row: StorageConnection): StorageConnectionView {
   return {

@@ -31,12 +31,9 @@ export class ListedStorageConnectionView extends OmitType(StorageConnectionView,
   mountPoint!: string | null
 }
 
-export const listedOfPlane = (row: StorageConnection): ListedStorageConnectionView => ({
-  ...viewStorageConnection(row),
-  managed: true,
-  origin: 'plane',
-  mountPoint: null,
-})
+/** Adds to the view instead of spreading it, which took longer than all the rest of a row. */
+export const listedOfPlane = (row: StorageConnection): ListedStorageConnectionView =>
+  Object.assign(viewStorageConnection(row), { managed: true, origin: 'plane' as const, mountPoint: null })
 
 export const listedOfHost = (row: OwnStorageConnection): ListedStorageConnectionView => ({
   hostId: row.hostId,
