@@ -11,6 +11,7 @@ import { LONG_MS, Sleeper } from './sleeper.js'
 import type { StoredTarget } from './state.js'
 import type { TargetOptions } from './target-options.js'
 import { TargetRecord } from './target-record.js'
+import { Wants } from './wants.js'
 
 type Wanted = Means & Pick<ReadArguments, 'missing'>
 type Step = 'look' | 'connect' | 'reconnect' | 'reset' | 'probe' | 'disconnect' | 'finish'
@@ -34,6 +35,7 @@ export class Target {
   private probeSoon = false
   private connectedWith: StorageOptions = {}
   private readonly record: TargetRecord
+  private readonly wants: Wants<Wanted>
   private readonly needs = new OwnNeeds()
   private readonly resets = new ResetRequests()
   private readonly backoff: Backoff
@@ -43,10 +45,11 @@ export class Target {
 
   constructor(
     readonly key: string,
-    private wanted: Wanted,
+    wanted: Wanted,
     readonly options: TargetOptions<Target>,
   ) {
     this.backoff = new Backoff(options.backoff ?? { baseMs: 1000, maxMs: 60_000 }, options.random)
+    this.wants = new Wants(wanted)
     this.record = new TargetRecord(key, options)
   }
 
@@ -61,7 +64,7 @@ export class Target {
   /** The newest credentials are those that the next connecting takes; what is up stays up with the old ones. */
   hold(id: string, { own, ...wanted }: Omit<ReadArguments, 'uri'>): void {
     this.ids.add(id)
-    this.wanted = wanted
+    this.wants.want(id, wanted)
     const asksMore = this.needs.ask(id, own)
     this.probeSoon = asksMore || this.status !== 'UP'
     this.sleeper.wake()
@@ -69,6 +72,7 @@ export class Target {
 
   release(id: string): void {
     this.ids.delete(id)
+    this.wants.drop(id)
     this.needs.drop(id)
     this.sleeper.wake()
   }
@@ -119,7 +123,7 @@ export class Target {
     if (this.resets.some) return 'reset'
     if (!this.connected) return 'connect'
     if (this.ownership === 'preexisting') return 'probe'
-    return this.broken !== null || !sameOptions(this.connectedWith, this.wanted.options) ? 'reconnect' : 'probe'
+    return this.broken !== null || !sameOptions(this.connectedWith, this.wants.newest.options) ? 'reconnect' : 'probe'
   }
 
   private readonly steps: { readonly [S in Step]: () => Promise<void> } = {
@@ -156,7 +160,7 @@ export class Target {
     this.stuck = false
     const stored = this.record.read()
     this.ownership = stored?.ownership ?? (this.connected ? 'preexisting' : 'ours')
-    this.connectedWith = stored?.options ?? this.wanted.options
+    this.connectedWith = stored?.options ?? this.wants.newest.options
     if (stored === null) await this.record.write(this.ownership, this.connectedWith)
     if (this.connected && this.ids.size > 0) await this.probe()
   }
@@ -167,7 +171,7 @@ export class Target {
     if (obstacle !== null) throw new FaultError(obstacle.type, obstacle.message, obstacle.number)
     if (this.status !== 'DOWN') this.show('CONNECTING', this.fault)
     this.ownership = 'ours'
-    const { wanted } = this
+    const wanted = this.wants.newest
     if (wanted.missing.length > 0) throw credentialsLost(wanted.missing)
     this.connectedWith = wanted.options
     await this.record.write('ours', wanted.options)
