@@ -1,5 +1,5 @@
 import 'reflect-metadata'
-import { StuckError } from '../../src/agent/storage/faults.js'
+import { disconnectFailed, StuckError } from '../../src/agent/storage/faults.js'
 import { eventually } from '../support/eventually.js'
 import { Gate } from './support/gate.js'
 import { manage, ScriptedStorage, startKeeper } from './support/storage.js'
@@ -100,5 +100,52 @@ describe('a probe that hangs right after its target was connected', () => {
     storage.before = {}
     expect(await keeper.reset('a', never)).toMatchObject({ status: 'UP' })
     expect(storage.steps().slice(-2)).toEqual(['disconnect lazily', 'connect'])
+  })
+})
+
+describe('other options for a target that is busy', () => {
+  const busy = () => {
+    throw disconnectFailed('target is busy')
+  }
+
+  it('wait for it, and it is shown DEGRADED, with the reason, while it works', async () => {
+    const { keeper, status, statuses, storage } = await connected()
+    storage.before.disconnect = busy
+    await keeper.manage(manage('a', target, { ro: '' }), 2)
+    await eventually(() => expect(status('a')).toBe('DEGRADED'))
+    expect(keeper.held()[0]?.fault).toEqual({
+      type: 'disconnect',
+      message: 'it works on with its old options, since it cannot be connected anew: target is busy',
+      number: 452,
+    })
+    await eventually(() => expect(storage.steps().length).toBeGreaterThan(3))
+    storage.before = {}
+    await eventually(() => expect(status('a')).toBe('UP'))
+    expect(storage.connected.get(target)).toEqual({ ro: '' })
+    expect(statuses('a')).not.toContain('DOWN')
+  })
+
+  it('do not keep it from being watched', async () => {
+    const { keeper, status, storage } = await connected()
+    storage.before.disconnect = busy
+    await keeper.manage(manage('a', target, { ro: '' }), 2)
+    await eventually(() => expect(status('a')).toBe('DEGRADED'))
+    storage.seen = { seen: 'down', fault: { type: 'stale', message: 'Stale file handle' } }
+    await eventually(() => expect(status('a')).toBe('DOWN'))
+    storage.seen = { seen: 'up' }
+    await eventually(() => expect(status('a')).toBe('DEGRADED'))
+    storage.connected.clear()
+    await eventually(() => expect(status('a')).toBe('UP'))
+    expect(storage.connected.get(target)).toEqual({ ro: '' })
+  })
+
+  it('that are taken back leave it as it was', async () => {
+    const { keeper, status, storage } = await connected()
+    storage.before.disconnect = busy
+    await keeper.manage(manage('a', target, { ro: '' }), 2)
+    await eventually(() => expect(status('a')).toBe('DEGRADED'))
+    await keeper.manage(manage('a', target), 3)
+    await eventually(() => expect(status('a')).toBe('UP'))
+    expect(storage.connected.get(target)).toEqual({})
   })
 })

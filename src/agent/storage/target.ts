@@ -11,6 +11,7 @@ import { LONG_MS, Sleeper } from './sleeper.js'
 import type { StoredTarget } from './state.js'
 import type { TargetOptions } from './target-options.js'
 import { TargetRecord } from './target-record.js'
+import { WaitingChange } from './waiting-change.js'
 import { Wants } from './wants.js'
 
 type Wanted = Means & Pick<ReadArguments, 'missing'>
@@ -36,6 +37,7 @@ export class Target {
   private connectedWith: StorageOptions = {}
   private readonly record: TargetRecord
   private readonly wants: Wants<Wanted>
+  private readonly change: WaitingChange
   private readonly needs = new OwnNeeds()
   private readonly resets = new ResetRequests()
   private readonly backoff: Backoff
@@ -48,7 +50,9 @@ export class Target {
     wanted: Wanted,
     readonly options: TargetOptions<Target>,
   ) {
-    this.backoff = new Backoff(options.backoff ?? { baseMs: 1000, maxMs: 60_000 }, options.random)
+    const range = options.backoff ?? { baseMs: 1000, maxMs: 60_000 }
+    this.backoff = new Backoff(range, options.random)
+    this.change = new WaitingChange(new Backoff(range, options.random))
     this.wants = new Wants(wanted)
     this.record = new TargetRecord(key, options)
   }
@@ -64,9 +68,11 @@ export class Target {
   /** The newest credentials are those that the next connecting takes; what is up stays up with the old ones. */
   hold(id: string, { own, ...wanted }: Omit<ReadArguments, 'uri'>): void {
     this.ids.add(id)
+    const isOther = !sameOptions(wanted.options, this.wants.newest.options)
     this.wants.want(id, wanted)
+    if (isOther) this.change.end()
     const asksMore = this.needs.ask(id, own)
-    this.probeSoon = asksMore || this.status !== 'UP'
+    if (asksMore || this.status !== 'UP') this.probeSoon = true
     this.sleeper.wake()
   }
 
@@ -123,7 +129,11 @@ export class Target {
     if (this.resets.some) return 'reset'
     if (!this.connected) return 'connect'
     if (this.ownership === 'preexisting') return 'probe'
-    return this.broken !== null || !sameOptions(this.connectedWith, this.wants.newest.options) ? 'reconnect' : 'probe'
+    return this.broken !== null || (this.isToChange && this.change.isDue) ? 'reconnect' : 'probe'
+  }
+
+  private get isToChange(): boolean {
+    return !sameOptions(this.connectedWith, this.wants.newest.options)
   }
 
   private readonly steps: { readonly [S in Step]: () => Promise<void> } = {
@@ -179,6 +189,7 @@ export class Target {
     this.ownership = null
     await driver.connect(uri, wanted)
     this.ownership = 'ours'
+    this.change.end()
     this.connected = true
     this.broken = null
   }
@@ -215,7 +226,8 @@ export class Target {
     const works = result.seen === 'up' || result.seen === 'degraded'
     const changed = works && this.needs.judge(result.lacks ?? (() => null))
     if (result.seen === 'down' && this.saysMore(result.fault)) return
-    const shown = result.seen === 'up' ? this.show('UP', null) : this.show(works ? 'DEGRADED' : 'DOWN', result.fault)
+    const fault = result.seen === 'up' ? this.change.fault : result.fault
+    const shown = fault === null ? this.show('UP', null) : this.show(works ? 'DEGRADED' : 'DOWN', fault)
     if (changed && !shown) this.options.onStatus(this)
   }
 
@@ -242,12 +254,14 @@ export class Target {
 
   /** Shows what went wrong and waits before the next try; a stuck child is waited for, as long as it takes. */
   private async failed(step: Step, error: unknown): Promise<void> {
-    const fault = step === 'reconnect' && this.broken ? whyNotAnew(this.broken, faultOf(error)) : faultOf(error)
+    const hindrance = faultOf(error)
+    const { broken } = this
     // what cannot be let go of is looked at again before the next try: it may have come back by itself
     this.broken = null
     const typed = error instanceof FaultError
     if (!typed) this.options.logger.error({ err: error, target: this.key, step }, 'storage step broke')
     this.probeSoon = true
+    const fault = step === 'reconnect' && broken ? whyNotAnew(broken, hindrance) : hindrance
     if (error instanceof StuckError) {
       this.stuck = true
       this.show('STUCK', fault)
@@ -262,8 +276,12 @@ export class Target {
       if (ended) await this.sleeper.sleep(Math.min(this.backoff.nextMs(), longestMs))
       return
     }
-    this.show(step === 'disconnect' ? 'DISCONNECTING' : 'DOWN', fault)
-    await this.sleeper.sleep(this.backoff.nextMs())
+    const changeWaits = step === 'reconnect' && this.connected && this.isToChange
+    if (broken !== null || !changeWaits) {
+      this.show(step === 'disconnect' ? 'DISCONNECTING' : 'DOWN', fault)
+      await this.sleeper.sleep(this.backoff.nextMs())
+    }
+    if (changeWaits) this.change.hinder(hindrance)
   }
 
   /** @returns whether that is news */
