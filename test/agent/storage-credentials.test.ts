@@ -78,6 +78,22 @@ describe('credentials on a host', () => {
     await eventually(() => expect(storage.credentials.get(target)).toEqual({ chapPassword: 'newest' }))
   })
 
+  it('of an id that was released are used no more: those of the newest that is left are', async () => {
+    const storage = new ScriptedStorage()
+    const { keeper, status } = await startKeeper(await temporaryDirectory(), storage)
+    await keeper.manage(manage('oldest', 'first'), 1)
+    await keeper.manage(manage('left', 'second'), 1)
+    await keeper.manage(manage('newest', 'third'), 1)
+    await eventually(() => expect(status('newest')).toBe('UP'))
+    await keeper.unmanage('newest')
+    storage.connected.clear()
+    await eventually(() => expect(storage.connected.size).toBe(1))
+    expect(storage.credentials.get(target)).toEqual({ chapPassword: 'second' })
+    await keeper.unmanage('oldest')
+    await keeper.reset('left', new AbortController().signal)
+    expect(storage.credentials.get(target)).toEqual({ chapPassword: 'second' })
+  })
+
   it('that changed are tried at once where the old ones were refused', async () => {
     const storage = new ScriptedStorage()
     const { keeper, status } = await startKeeper(await temporaryDirectory(), storage, {

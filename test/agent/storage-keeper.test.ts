@@ -174,6 +174,26 @@ describe('unmanage', () => {
     await eventually(() => expect(second.keeper.leaving()).toEqual([]))
   })
 
+  it('is on disk in the end, though the disk refused at first', async () => {
+    const directory = await temporaryDirectory()
+    const state = await StorageState.load(directory)
+    const { keeper, status } = await startKeeper(directory, new ScriptedStorage(), { state })
+    await keeper.manage(manage('a'), 1)
+    await eventually(() => expect(status('a')).toBe('UP'))
+    const save = state.save.bind(state)
+    let refused = 0
+    state.save = async () => {
+      if (state.targets.size > 0) return save()
+      refused += 1
+      if (refused === 1) throw new Error('ENOSPC')
+      return save()
+    }
+    await keeper.unmanage('a')
+    await eventually(() => expect(keeper.leaving()).toEqual([]))
+    const { targets } = JSON.parse(await readFile(storageStatePath(directory), 'utf8'))
+    expect([refused, targets]).toEqual([2, {}])
+  })
+
   it('gives way to a manage that comes meanwhile: it waits for the step in progress, then wins', async () => {
     const storage = new ScriptedStorage()
     const { keeper, status } = await startKeeper(await temporaryDirectory(), storage)

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { storageStatePath } from '../../src/agent/storage/state.js'
 import type { StorageOptions } from '../../src/wire/storage/arguments.js'
 import { eventually } from '../support/eventually.js'
+import { Gate } from './support/gate.js'
 import { ScriptedStorage, startKeeper } from './support/storage.js'
 import { temporaryDirectory } from './support/temporary.js'
 
@@ -53,6 +54,23 @@ describe('what one id asks of a target that it shares', () => {
     await keeper.manage(manage('one', 1), 1)
     await eventually(() => expect(status('one')).toBe('DOWN'))
     expect(statuses('one')).not.toContain('UP')
+  })
+
+  it('is looked for at once when it comes during a look, whoever comes after it', async () => {
+    const storage = new ScriptedStorage()
+    const settings = { probeIntervalMs: 60_000 }
+    const { keeper, status } = await startKeeper(await temporaryDirectory(), storage, { settings })
+    await keeper.manage(manage('any'), 1)
+    await eventually(() => expect(status('any')).toBe('UP'))
+    const gate = new Gate()
+    storage.before.probe = () => gate.passed
+    await keeper.manage(manage('one', 1), 1)
+    await eventually(() => expect(storage.atOnce).toBe(1))
+    const looks = storage.calls.length
+    await keeper.manage(manage('two', 2), 1)
+    await keeper.manage(manage('other'), 1)
+    gate.open()
+    await eventually(() => expect(storage.calls).toHaveLength(looks + 1))
   })
 
   it('is no reason for a conflict, and may change', async () => {

@@ -53,3 +53,11 @@ export class StuckError extends FaultError {
     this.name = 'StuckError'
   }
 }
+
+/** A probe hangs: nothing comes of it, and it need not be waited for. */
+export class StuckProbe extends StuckError {
+  constructor({ message, ended }: StuckError) {
+    super(message, ended)
+    this.name = 'StuckProbe'
+  }
+}

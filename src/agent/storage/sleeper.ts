@@ -27,8 +27,22 @@ export class Sleeper {
     this.pause.wake()
   }
 
-  async stopped(): Promise<void> {
-    if (this.stopping.aborted) return
-    await new Promise((resolve) => this.stopping.addEventListener('abort', resolve, { once: true }))
+  /** Until then, or until it `isOff` by what comes: that is asked each time. @returns whether `ended` resolved */
+  async sleepUntil(ended: Promise<void>, isOff: () => boolean): Promise<boolean> {
+    let over = false
+    void ended.then(() => {
+      over = true
+      this.stir()
+    })
+    let news = this.woken
+    while (!over && !isOff() && !this.stopping.aborted) {
+      this.listen()
+      await this.sleep(LONG_MS)
+      news ||= this.woken
+    }
+    this.woken = news
+    return over
   }
 }
+
+export const LONG_MS = 3_600_000

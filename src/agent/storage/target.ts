@@ -4,12 +4,15 @@ import { type ReadArguments, type StorageOptions, sameOptions } from '../../wire
 import { Backoff } from '../backoff.js'
 import { FaultError, faultOf } from '../fault.js'
 import type { Grip, Means, ProbeResult } from './driver.js'
-import { credentialsLost, leftAsItIs, StuckError, whyNotAnew } from './faults.js'
+import { credentialsLost, leftAsItIs, StuckError, StuckProbe, whyNotAnew } from './faults.js'
 import { OwnNeeds, type OwnView } from './own-needs.js'
 import { ResetRequests } from './reset-requests.js'
-import { Sleeper } from './sleeper.js'
+import { LONG_MS, Sleeper } from './sleeper.js'
 import type { StoredTarget } from './state.js'
 import type { TargetOptions } from './target-options.js'
+import { TargetRecord } from './target-record.js'
+import { WaitingChange } from './waiting-change.js'
+import { Wants } from './wants.js'
 
 type Wanted = Means & Pick<ReadArguments, 'missing'>
 type Step = 'look' | 'connect' | 'reconnect' | 'reset' | 'probe' | 'disconnect' | 'finish'
@@ -24,6 +27,7 @@ export class Target {
   status: StorageOperatingStatus = 'CONNECTING'
   fault: Fault | null = null
   faultAt: string | null = null
+  /** Null: to be looked at, for what is connected is not known. */
   private ownership: StoredTarget['ownership'] | null = null
   private connected = false
   /** Connected, but of no use, and why: to be connected anew. */
@@ -31,6 +35,9 @@ export class Target {
   private stuck = false
   private probeSoon = false
   private connectedWith: StorageOptions = {}
+  private readonly record: TargetRecord
+  private readonly wants: Wants<Wanted>
+  private readonly change: WaitingChange
   private readonly needs = new OwnNeeds()
   private readonly resets = new ResetRequests()
   private readonly backoff: Backoff
@@ -40,10 +47,14 @@ export class Target {
 
   constructor(
     readonly key: string,
-    private wanted: Wanted,
+    wanted: Wanted,
     readonly options: TargetOptions<Target>,
   ) {
-    this.backoff = new Backoff(options.backoff ?? { baseMs: 1000, maxMs: 60_000 }, options.random)
+    const range = options.backoff ?? { baseMs: 1000, maxMs: 60_000 }
+    this.backoff = new Backoff(range, options.random)
+    this.change = new WaitingChange(new Backoff(range, options.random))
+    this.wants = new Wants(wanted)
+    this.record = new TargetRecord(key, options)
   }
 
   get preexisting(): boolean {
@@ -57,14 +68,17 @@ export class Target {
   /** The newest credentials are those that the next connecting takes; what is up stays up with the old ones. */
   hold(id: string, { own, ...wanted }: Omit<ReadArguments, 'uri'>): void {
     this.ids.add(id)
-    this.wanted = wanted
+    const isOther = !sameOptions(wanted.options, this.wants.newest.options)
+    this.wants.want(id, wanted)
+    if (isOther) this.change.end()
     const asksMore = this.needs.ask(id, own)
-    this.probeSoon = asksMore || this.status !== 'UP'
+    if (asksMore || this.status !== 'UP') this.probeSoon = true
     this.sleeper.wake()
   }
 
   release(id: string): void {
     this.ids.delete(id)
+    this.wants.drop(id)
     this.needs.drop(id)
     this.sleeper.wake()
   }
@@ -115,7 +129,11 @@ export class Target {
     if (this.resets.some) return 'reset'
     if (!this.connected) return 'connect'
     if (this.ownership === 'preexisting') return 'probe'
-    return this.broken !== null || !sameOptions(this.connectedWith, this.wanted.options) ? 'reconnect' : 'probe'
+    return this.broken !== null || (this.isToChange && this.change.isDue) ? 'reconnect' : 'probe'
+  }
+
+  private get isToChange(): boolean {
+    return !sameOptions(this.connectedWith, this.wants.newest.options)
   }
 
   private readonly steps: { readonly [S in Step]: () => Promise<void> } = {
@@ -139,22 +157,21 @@ export class Target {
       this.show('DISCONNECTING', this.fault)
       await this.disconnect(this.stuck ? 'lazily' : 'gently')
     },
-    finish: () => this.forget(),
+    finish: async () => {
+      await this.record.remove()
+      this.ownership = null
+    },
   }
 
   /** What a kernel that has been up for longer than this agent shows, and who did it. */
   private async look(): Promise<void> {
-    const { driver, uri, state, bootId } = this.options
+    const { driver, uri } = this.options
     this.connected = await driver.isConnected(uri)
-    const stored = state.targets.get(this.key)
-    if (stored?.bootId === bootId) {
-      this.ownership = stored.ownership
-      this.connectedWith = stored.options
-    } else {
-      this.ownership = this.connected ? 'preexisting' : 'ours'
-      this.connectedWith = this.wanted.options
-      await this.writeDown()
-    }
+    this.stuck = false
+    const stored = this.record.read()
+    this.ownership = stored?.ownership ?? (this.connected ? 'preexisting' : 'ours')
+    this.connectedWith = stored?.options ?? this.wants.newest.options
+    if (stored === null) await this.record.write(this.ownership, this.connectedWith)
     if (this.connected && this.ids.size > 0) await this.probe()
   }
 
@@ -164,11 +181,15 @@ export class Target {
     if (obstacle !== null) throw new FaultError(obstacle.type, obstacle.message, obstacle.number)
     if (this.status !== 'DOWN') this.show('CONNECTING', this.fault)
     this.ownership = 'ours'
-    const { wanted } = this
+    const wanted = this.wants.newest
     if (wanted.missing.length > 0) throw credentialsLost(wanted.missing)
     this.connectedWith = wanted.options
-    await this.writeDown()
+    await this.record.write('ours', wanted.options)
+    // one that fails, or hangs, may have connected it after all
+    this.ownership = null
     await driver.connect(uri, wanted)
+    this.ownership = 'ours'
+    this.change.end()
     this.connected = true
     this.broken = null
   }
@@ -184,7 +205,10 @@ export class Target {
     const { driver, uri, settings } = this.options
     const limits = { timeoutMs: settings.probeTimeoutMs, signal: this.stopping.signal, own: this.needs.all }
     this.probeSoon = false
-    this.judge(await driver.probe(uri, this.connectedWith, limits))
+    const probed = driver.probe(uri, this.connectedWith, limits).catch((error: unknown) => {
+      throw error instanceof StuckError ? new StuckProbe(error) : error
+    })
+    this.judge(await probed)
   }
 
   /** A target that connects and is of no use all the same is not tried without a pause. */
@@ -202,7 +226,8 @@ export class Target {
     const works = result.seen === 'up' || result.seen === 'degraded'
     const changed = works && this.needs.judge(result.lacks ?? (() => null))
     if (result.seen === 'down' && this.saysMore(result.fault)) return
-    const shown = result.seen === 'up' ? this.show('UP', null) : this.show(works ? 'DEGRADED' : 'DOWN', result.fault)
+    const fault = result.seen === 'up' ? this.change.fault : result.fault
+    const shown = fault === null ? this.show('UP', null) : this.show(works ? 'DEGRADED' : 'DOWN', fault)
     if (changed && !shown) this.options.onStatus(this)
   }
 
@@ -227,54 +252,36 @@ export class Target {
     }
   }
 
-  private async forget(): Promise<void> {
-    const { state } = this.options
-    if (state.targets.delete(this.key)) await state.save()
-    this.ownership = null
-  }
-
-  private writeDown(): Promise<void> {
-    const { state, bootId, uri } = this.options
-    const ownership = this.ownership ?? 'ours'
-    state.targets.set(this.key, { bootId, ownership, uri: uri.target, options: this.connectedWith })
-    return state.save()
-  }
-
   /** Shows what went wrong and waits before the next try; a stuck child is waited for, as long as it takes. */
   private async failed(step: Step, error: unknown): Promise<void> {
-    const fault = step === 'reconnect' && this.broken ? whyNotAnew(this.broken, faultOf(error)) : faultOf(error)
+    const hindrance = faultOf(error)
+    const { broken } = this
     // what cannot be let go of is looked at again before the next try: it may have come back by itself
     this.broken = null
     const typed = error instanceof FaultError
     if (!typed) this.options.logger.error({ err: error, target: this.key, step }, 'storage step broke')
     this.probeSoon = true
+    const fault = step === 'reconnect' && broken ? whyNotAnew(broken, hindrance) : hindrance
     if (error instanceof StuckError) {
       this.stuck = true
       this.show('STUCK', fault)
-      return this.waitForStuck(error, step)
+      // a probe can be left behind by letting go of the target; a mount cannot
+      const isProbe = error instanceof StuckProbe
+      const ended = await this.sleeper.sleepUntil(
+        error.ended,
+        () => isProbe && (this.ids.size === 0 || this.resets.some),
+      )
+      // looking is cheap: what is mended is seen with the next look
+      const longestMs = isProbe || step === 'look' ? this.options.settings.probeIntervalMs : LONG_MS
+      if (ended) await this.sleeper.sleep(Math.min(this.backoff.nextMs(), longestMs))
+      return
     }
-    this.show(step === 'disconnect' ? 'DISCONNECTING' : 'DOWN', fault)
-    await this.sleeper.sleep(this.backoff.nextMs())
-  }
-
-  /** A probe that hangs can be left behind by letting go of the target; a mount that hangs cannot. */
-  private async waitForStuck(error: StuckError, step: Step): Promise<void> {
-    let over = false
-    const ended = error.ended.then(() => {
-      over = true
-      this.sleeper.stir()
-    })
-    if (step === 'connect' || step === 'disconnect' || step === 'reset') {
-      await Promise.race([ended, this.sleeper.stopped()])
-    } else {
-      while (!over && this.ids.size > 0 && !this.resets.some && !this.stopping.signal.aborted) {
-        await this.sleeper.sleep(LONG_MS)
-        this.sleeper.listen()
-      }
+    const changeWaits = step === 'reconnect' && this.connected && this.isToChange
+    if (broken !== null || !changeWaits) {
+      this.show(step === 'disconnect' ? 'DISCONNECTING' : 'DOWN', fault)
+      await this.sleeper.sleep(this.backoff.nextMs())
     }
-    // looking is cheap: what is mended is seen with the next look
-    const longestMs = step === 'probe' || step === 'look' ? this.options.settings.probeIntervalMs : LONG_MS
-    if (over) await this.sleeper.sleep(Math.min(this.backoff.nextMs(), longestMs))
+    if (changeWaits) this.change.hinder(hindrance)
   }
 
   /** @returns whether that is news */
@@ -290,5 +297,3 @@ export class Target {
     return true
   }
 }
-
-const LONG_MS = 3_600_000
