@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { StorageManage, StorageManaged, StorageResetDone, StorageUnmanaged } from '../../wire/commands.js'
 import { type StorageOperatingStatus, storageSubject, subjectKey } from '../../wire/commands.js'
 import { digestOf } from '../../wire/digest.js'
@@ -106,6 +107,7 @@ export class StorageKeeper {
     await this.store(connectionId, { uri, options, credentials, generation, target: key, order: this.order })
     if (before !== undefined && before.target !== key) this.targets.get(before.target)?.release(connectionId)
     const target = this.targetOf(read)
+    if (before !== undefined && before.target === key && !sameArguments(before, asked)) forgetFailure(target)
     target.hold(connectionId, read)
     target.start()
     this.observe(connectionId, target)
@@ -279,6 +281,17 @@ export class StorageKeeper {
     if (holderOf(connectionId).origin === 'host') this.options.onOwnChange?.()
     else this.options.onObservation({ subject: storageSubject(connectionId), generation, status, fault })
   }
+}
+
+const sameArguments = (a: StorageArguments, b: StorageArguments): boolean =>
+  isDeepStrictEqual([a.uri, a.options, a.credentials ?? {}], [b.uri, b.options, b.credentials ?? {}])
+
+/** What went wrong with other arguments says nothing of these: the next try tells, also when it is the same once more. */
+function forgetFailure(target: Target): void {
+  if (target.status !== 'DOWN') return
+  target.status = 'CONNECTING'
+  target.fault = null
+  target.faultAt = null
 }
 
 const unknownView = { status: 'UNKNOWN', fault: null, faultAt: null } as const
