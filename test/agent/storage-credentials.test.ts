@@ -109,6 +109,26 @@ describe('credentials on a host', () => {
     await eventually(() => expect(status('a')).toBe('UP'))
   })
 
+  it('that changed are told of by what the next try with them shows, be it the same error', async () => {
+    const storage = new ScriptedStorage()
+    const { keeper, observations, status } = await startKeeper(await temporaryDirectory(), storage)
+    storage.before.connect = () => {
+      throw mountFailed('authorization failure')
+    }
+    await keeper.manage(manage('a', 'wrong'), 1)
+    await eventually(() => expect(status('a')).toBe('DOWN'))
+    await keeper.manage(manage('a', 'wrong-too'), 2)
+    const ofThese = () => observations.filter(({ generation }) => generation === 2)
+    await eventually(() =>
+      expect(ofThese()).toMatchObject([
+        { status: 'CONNECTING', fault: null },
+        { status: 'DOWN', fault: { message: 'authorization failure' } },
+      ]),
+    )
+    await keeper.manage(manage('a', 'wrong-too'), 3)
+    expect(observations.at(-1)).toMatchObject({ generation: 3, status: 'DOWN' })
+  })
+
   it('change no digest: that of the plane needs no secret either', async () => {
     const { keeper } = await startKeeper(await temporaryDirectory(), new ScriptedStorage())
     await keeper.manage(manage('a', 'swordfish'), 1)

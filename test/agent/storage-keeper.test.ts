@@ -39,16 +39,18 @@ describe('manage', () => {
     expect(keeper.held()).toEqual([])
   })
 
-  it('refuses other options for a target that another id holds', async () => {
+  it('refuses other options for a target that another id holds, naming them and not whose they are', async () => {
     const { keeper } = await startKeeper(await temporaryDirectory(), new ScriptedStorage())
     await keeper.manage(manage('a', 'nfs://server/a?version=4.1', { ro: '' }), 1)
     await expect(keeper.manage(manage('b', 'nfs://server:a', { version: '4.1' }), 1)).rejects.toMatchObject({
       type: 'options-conflict',
       number: 453,
-      message: 'nfs://server/a is held by a with other options: {"version":"4.1","ro":""}',
+      message: 'nfs://server/a is held by another id of this host with other options: ro differs',
     })
     await keeper.manage(manage('b', 'nfs://server:a', { ro: 'true', version: '4.1', timeo: '100' }), 1)
     expect(keeper.held()).toHaveLength(2)
+    const other = manage('b', 'nfs://server:a', { ro: '', version: '3', nconnect: '4' })
+    await expect(keeper.manage(other, 2)).rejects.toMatchObject({ message: /: nconnect, version differ$/ })
   })
 
   it('said again changes nothing', async () => {

@@ -237,11 +237,13 @@ describe('readiness', () => {
     expect(await ids(`connectionId=disk&limit=2&cursor=${page.next}`)).toHaveLength(2)
   })
 
-  it('is not there while a change has not arrived, or the id is being let go', async () => {
+  it('is not there while a change has not arrived or its target was not seen, or the id is being let go', async () => {
     await engine.http.put(at(first, 'iso'), { uri: 'local:///srv/b' }, { headers: { 'if-match': '*' } })
     const reason = async () => (await ask(`connectionId=iso&hostId=${first.hostId}`))[0].lacking[0]?.reason
     expect(await reason()).toBe('pending')
     await first.report(await first.command())
+    expect(await reason()).toBe('down')
+    await first.observe([{ subject: 'storage-connection/iso', generation: 2, status: 'UP', fault: null }])
     expect(await reason()).toBeUndefined()
     await engine.http.delete(at(first, 'iso'))
     expect(await reason()).toBe('leaving')

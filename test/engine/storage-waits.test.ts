@@ -32,8 +32,12 @@ async function managed(id: string): Promise<void> {
   await agent.report(await agent.command())
 }
 
-const see = (id: string, status: string, fault: { type: string; message: string } | null = null) =>
-  agent.observe([{ subject: `storage-connection/${id}`, generation: 1, status, fault }])
+const see = (id: string, status: string, fault: { type: string; message: string } | null = null, generation = 1) =>
+  agent.observe([{ subject: `storage-connection/${id}`, generation, status, fault }])
+
+const change = (id: string, body: object) => engine.http.put(path(id), body, { headers: { 'if-match': '*' } })
+
+const takeOn = async () => agent.report(await agent.command())
 
 /** Callers who wait, as the engine counts them. */
 const waiting = async (count: number, url = engine.url) =>
@@ -82,14 +86,64 @@ describe('waiting for a storage connection', () => {
     expect((await up).body).toMatchObject({ connected: true })
   })
 
-  it('for a change waits until the host has taken it on: what was up before is not it', async () => {
+  it('for another target waits until the host has seen that one: what was up before is not it', async () => {
     await managed('changed')
     await see('changed', 'UP')
-    await engine.http.put(path('changed'), { uri: 'local:///srv/b' }, { headers: { 'if-match': '*' } })
+    await change('changed', { uri: 'local:///srv/b' })
     const reply = waitFor('changed', 'up', 30_000)
     await waiting(1)
-    await agent.report(await agent.command())
+    await takeOn()
+    const unseen = { generation: 2, provisioningStatus: 'ACTIVE', operatingStatus: 'UNKNOWN', connectedSince: null }
+    expect((await engine.http.get(path('changed'))).body).toMatchObject(unseen)
+    await see('changed', 'UP')
+    expect((await engine.http.get(path('changed'))).body).toMatchObject(unseen)
+    await waiting(1)
+    await see('changed', 'UP', null, 2)
+    expect((await reply).body).toMatchObject({ generation: 2, connected: true, connectedSince: expect.any(String) })
+  })
+
+  it('for another target counts what was seen of it before the host told that it has taken it on', async () => {
+    await managed('overtaken')
+    await see('overtaken', 'UP')
+    const { connectedSince: before } = (await engine.http.get(path('overtaken'))).body
+    await change('overtaken', { uri: 'local:///srv/b' })
+    const reply = waitFor('overtaken', 'up', 30_000)
+    await waiting(1)
+    await see('overtaken', 'UP', null, 2)
+    await see('overtaken', 'DOWN', { type: 'mount-failed', message: 'of the one before' })
+    await takeOn()
+    const { body } = await reply
+    expect(body).toMatchObject({ generation: 2, provisioningStatus: 'ACTIVE', connected: true, lastError: null })
+    expect(new Date(body.connectedSince).getTime()).toBeGreaterThan(new Date(before).getTime())
+  })
+
+  it('for the same target in another way is up where it stayed so', async () => {
+    await engine.http.put(path('other-way'), { uri: 'nfs://server/a' })
+    await takeOn()
+    await see('other-way', 'UP')
+    await change('other-way', { uri: 'nfs://server/a', options: { ro: '' } })
+    const reply = waitFor('other-way', 'up', 30_000)
+    await waiting(1)
+    await takeOn()
     expect((await reply).body).toMatchObject({ generation: 2, provisioningStatus: 'ACTIVE', connected: true })
+  })
+
+  it('for the first error after a change does not answer with the one before, and does with the same once more', async () => {
+    const refused = { type: 'permission', message: 'access denied' }
+    await engine.http.put(path('refused'), { uri: 'nfs://server/a' })
+    await takeOn()
+    await see('refused', 'DOWN', refused)
+    await change('refused', { uri: 'nfs://server/a', options: { ro: '' } })
+    const reply = waitFor('refused', 'firstError', 30_000)
+    await waiting(1)
+    await takeOn()
+    expect((await engine.http.get(path('refused'))).body).toMatchObject({ provisioningStatus: 'ACTIVE' })
+    const begun = performance.now()
+    expect((await waitFor('refused', 'firstError', 500)).body).toMatchObject({ connected: false })
+    expect(performance.now() - begun).toBeGreaterThan(450)
+    await waiting(1)
+    await see('refused', 'DOWN', refused, 2)
+    expect((await reply).body).toMatchObject({ generation: 2, lastError: refused })
   })
 
   it('ends with 404 when it goes, and where it is not', async () => {

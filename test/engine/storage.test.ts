@@ -116,6 +116,25 @@ describe('putting a storage connection', () => {
     lame.vanish()
   })
 
+  it('refuses a change to a scheme that the host cannot connect, and leaves what there is', async () => {
+    const { said } = helloOf('limited')
+    const limited = await WireAgent.open(engine.tcp, {
+      host: 'limited',
+      said: { ...said, capabilities: ['storage:local'] },
+    })
+    const at = `/api/v1/hosts/${limited.hostId}/storage-connections/a`
+    await engine.http.put(at, { uri: 'local:///srv' })
+    await limited.report(await limited.command())
+    const change = (uri: string) => engine.http.put(at, { uri }, { headers: { 'if-match': '*' } })
+    expect(await change('nfs://server/a')).toMatchObject({
+      status: 409,
+      body: { type: 'urn:keelson:problem:unsupported-by-host', capability: 'storage:nfs' },
+    })
+    expect((await engine.http.get(at)).body).toMatchObject({ uri: 'local:///srv', provisioningStatus: 'ACTIVE' })
+    expect((await change('local:///other')).status).toBe(202)
+    limited.vanish()
+  })
+
   it('refuses options that are no texts', async () => {
     const reply = await put('bad-options', { uri: 'local:///srv/a', options: { ro: true } })
     expect(reply.body.faults).toMatchObject([{ field: 'options' }])

@@ -9,10 +9,11 @@ export const mountFailed = (message: string) => new FaultError('mount', message,
 export const notPermitted = (message: string) => new FaultError('permission', message, 469)
 export const idInUse = (connectionId: string) =>
   new FaultError('id-in-use', `${connectionId} is in use with other arguments`, 478)
-export const optionsConflict = (target: string, holder: string, options: Readonly<Record<string, string>>) =>
+/** Neither who holds it nor how: that may be another project's, and whoever asked reads this. */
+export const optionsConflict = (target: string, differing: readonly string[]) =>
   new FaultError(
     'options-conflict',
-    `${target} is held by ${holder} with other options: ${JSON.stringify(options)}`,
+    `${target} is held by another id of this host with other options: ${differing.join(', ')} differ${differing.length === 1 ? 's' : ''}`,
     453,
   )
 export const unsupported = (message: string) => new FaultError('unsupported', message, 100)

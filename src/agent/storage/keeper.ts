@@ -1,12 +1,13 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { StorageManage, StorageManaged, StorageResetDone, StorageUnmanaged } from '../../wire/commands.js'
 import { type StorageOperatingStatus, storageSubject, subjectKey } from '../../wire/commands.js'
 import { digestOf } from '../../wire/digest.js'
 import type { Fault, InventoryItem, Observation } from '../../wire/session.js'
 import {
+  differingOptions,
   type ReadArguments,
   type StorageArguments,
   type StorageOptions,
-  sameOptions,
 } from '../../wire/storage/arguments.js'
 import type { StorageUri } from '../../wire/storage/uri.js'
 import { FaultError } from '../fault.js'
@@ -18,6 +19,7 @@ import { type Holder, holderOf, subjectOf } from './holder.js'
 import type { KernelConnection } from './kernel.js'
 import type { Recognised } from './sightings.js'
 import type { StorageState, StoredConnection } from './state.js'
+import { requireStored, StoredOptions } from './stored-options.js'
 import { Target } from './target.js'
 import type { TargetOptions, TargetSettings } from './target-options.js'
 
@@ -59,8 +61,7 @@ export class StorageKeeper {
   private order = 0
   /** Ids on disk by their target, also while they are being written there. */
   private readonly idsOf = new Map<string, Set<string>>()
-  /** Understood once for each: many ids may share a target. */
-  private readonly read = new WeakMap<StoredConnection, StorageOptions | null>()
+  private readonly storedOptions = new StoredOptions()
 
   constructor(private readonly options: KeeperOptions) {
     this.settings = { probeIntervalMs: 10_000, probeTimeoutMs: 3_000, ...options.settings }
@@ -106,6 +107,7 @@ export class StorageKeeper {
     await this.store(connectionId, { uri, options, credentials, generation, target: key, order: this.order })
     if (before !== undefined && before.target !== key) this.targets.get(before.target)?.release(connectionId)
     const target = this.targetOf(read)
+    if (before !== undefined && before.target === key && !sameArguments(before, asked)) forgetFailure(target)
     target.hold(connectionId, read)
     target.start()
     this.observe(connectionId, target)
@@ -230,21 +232,9 @@ export class StorageKeeper {
     for (const id of this.idsOf.get(uri.target) ?? []) {
       const other = this.options.state.connections.get(id)
       if (id === connectionId || other === undefined) continue
-      const theirs = this.optionsOf(other)
-      if (theirs !== null && !sameOptions(theirs, options)) throw optionsConflict(uri.target, id, theirs)
+      const differing = differingOptions(this.storedOptions.of(other) ?? options, options)
+      if (differing.length > 0) throw optionsConflict(uri.target, differing)
     }
-  }
-
-  private optionsOf(connection: StoredConnection): StorageOptions | null {
-    if (!this.read.has(connection)) {
-      try {
-        this.read.set(connection, requireStored(connection).options)
-      } catch {
-        // of another version: `takeUp` has told of it
-        this.read.set(connection, null)
-      }
-    }
-    return this.read.get(connection) ?? null
   }
 
   /** A disk that refuses leaves everything as it was. */
@@ -293,8 +283,15 @@ export class StorageKeeper {
   }
 }
 
-/** A target that is left has no credentials, and those of an id may be lost: neither keeps it from being watched and let go. */
-const requireStored = (stored: StorageArguments): ReadArguments =>
-  requireArguments({ ...stored, heldCredentials: 'any' })
+const sameArguments = (a: StorageArguments, b: StorageArguments): boolean =>
+  isDeepStrictEqual([a.uri, a.options, a.credentials ?? {}], [b.uri, b.options, b.credentials ?? {}])
+
+/** What went wrong with other arguments says nothing of these: the next try tells, also when it is the same once more. */
+function forgetFailure(target: Target): void {
+  if (target.status !== 'DOWN') return
+  target.status = 'CONNECTING'
+  target.fault = null
+  target.faultAt = null
+}
 
 const unknownView = { status: 'UNKNOWN', fault: null, faultAt: null } as const

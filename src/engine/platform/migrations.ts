@@ -10,6 +10,7 @@ import { Audit0006 } from '../migrations/0006-audit.js'
 import { Limits0007 } from '../migrations/0007-limits.js'
 import { Storage0008 } from '../migrations/0008-storage.js'
 import { StorageOrigin0009 } from '../migrations/0009-storage-origin.js'
+import { ObservedGeneration0010 } from '../migrations/0010-observed-generation.js'
 import { breakWhenSilent } from './silent-server.js'
 
 type MigrationClass = new () => MigrationInterface
@@ -25,6 +26,7 @@ export const migrations: MigrationClass[] = [
   Limits0007,
   Storage0008,
   StorageOrigin0009,
+  ObservedGeneration0010,
 ].map(numberedForTypeOrm)
 
 export interface MigrationStatus {

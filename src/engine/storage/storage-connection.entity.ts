@@ -45,6 +45,8 @@ export class StorageConnection {
   /** Why it is not up, in the words of the host's tools. */
   @Column('jsonb', { nullable: true }) observedFault!: Fault | null
   @Column('timestamptz', { nullable: true }) observedAt!: Date | null
+  /** Of which generation that was; null: nothing was seen yet. */
+  @Column('integer', { nullable: true }) observedGeneration!: number | null
   /** UP or DEGRADED since then; null: it is neither. */
   @Column('timestamptz', { nullable: true }) connectedSince!: Date | null
   @Column('timestamptz', { default: () => 'now()' }) createdAt!: Date

@@ -128,7 +128,10 @@ export class StorageSubjects implements SubjectOwner {
     )
   }
 
-  /** Before the host has taken it on, an earlier generation was something else of the same id, perhaps another project's. */
+  /**
+   * Before the host has taken on the first, an earlier generation was something else of the same id, perhaps another project's;
+   * once it has taken on the latest, it is what was before a change.
+   */
   async observe(tx: Tx, observations: readonly HostObservation[]): Promise<EventDraft[]> {
     const rows = await prepared<ObservedRow>(
       tx,
@@ -136,11 +139,12 @@ export class StorageSubjects implements SubjectOwner {
       `WITH d AS (
          ${lockedRows(
            'status text, fault jsonb',
-           `(s.operating_status <> d.status OR s.observed_fault IS DISTINCT FROM d.fault)
-           AND (s.target IS NOT NULL OR d.generation >= s.generation)`,
+           `(s.operating_status <> d.status OR s.observed_fault IS DISTINCT FROM d.fault OR s.observed_generation < d.generation)
+           AND (d.generation >= s.generation OR (s.target IS NOT NULL AND s.provisioning_status <> 'ACTIVE'))
+           AND d.generation >= coalesce(s.observed_generation, 0)`,
          )})
        UPDATE storage_connections s
-       SET operating_status = d.status, observed_fault = d.fault, observed_at = now(),
+       SET operating_status = d.status, observed_fault = d.fault, observed_at = now(), observed_generation = d.generation,
          connected_since = CASE WHEN d.status IN ('UP', 'DEGRADED') THEN coalesce(s.connected_since, now()) END
        FROM d WHERE s.id = d.row_id
        RETURNING s.host_id, s.project_id, s.connection_id, s.generation, s.operating_status`,

@@ -23,6 +23,7 @@ const COLUMNS: Readonly<Record<keyof StorageConnection, string>> = {
   faultAt: 'fault_at',
   observedFault: 'observed_fault',
   observedAt: 'observed_at',
+  observedGeneration: 'observed_generation',
   connectedSince: 'connected_since',
   createdAt: 'created_at',
   updatedAt: 'updated_at',

@@ -52,6 +52,14 @@ const settled = (statuses: string): string =>
        `s.generation = d.generation AND s.provisioning_status IN (${statuses})`,
      )})`
 
+/** On another target than before, of which the host has told nothing yet: what was seen is of the one before. */
+const UNSEEN = `d.ok AND d.target IS DISTINCT FROM s.target AND s.observed_generation < s.generation`
+
+/** Nobody saw it there before the host told of it: reports and observations come in any order. */
+const CONNECTED_SINCE = `CASE WHEN ${UNSEEN} THEN NULL
+  WHEN d.ok AND d.target IS DISTINCT FROM s.target AND s.connected_since IS NOT NULL THEN s.observed_at
+  ELSE s.connected_since END`
+
 class Managed implements Settler {
   async settle(tx: Tx, ended: readonly EndedCommand[]): Promise<EventDraft[]> {
     const rows = await prepared<SettledRow & { provisioning_status: string }>(
@@ -61,7 +69,12 @@ class Managed implements Settler {
        UPDATE storage_connections s
        SET provisioning_status = CASE WHEN d.ok THEN 'ACTIVE' ELSE 'ERROR' END, target = coalesce(d.target, s.target),
          target_id = coalesce(d.target_id, s.target_id),
-         fault = CASE WHEN d.ok THEN NULL ELSE d.fault END, fault_at = CASE WHEN d.ok THEN NULL ELSE now() END, updated_at = now()
+         fault = CASE WHEN d.ok THEN NULL ELSE d.fault END, fault_at = CASE WHEN d.ok THEN NULL ELSE now() END, updated_at = now(),
+         operating_status = CASE WHEN ${UNSEEN} THEN 'UNKNOWN' ELSE s.operating_status END,
+         observed_fault = CASE WHEN ${UNSEEN} THEN NULL ELSE s.observed_fault END,
+         observed_at = CASE WHEN ${UNSEEN} THEN now() ELSE s.observed_at END,
+         observed_generation = CASE WHEN ${UNSEEN} THEN s.generation ELSE s.observed_generation END,
+         connected_since = ${CONNECTED_SINCE}
        FROM d WHERE s.id = d.row_id
        RETURNING s.host_id, s.project_id, s.connection_id, s.generation, s.provisioning_status`,
       [records(ended)],

@@ -106,6 +106,10 @@ export function sameOptions(a: StorageOptions, b: StorageOptions): boolean {
   return left.length === right.length && left.every(([name, value]) => b[name] === value)
 }
 
+/** Names of those that one has and the other has not, or says otherwise, in alphabetical order. */
+export const differingOptions = (a: StorageOptions, b: StorageOptions): string[] =>
+  [...new Set([...Object.keys(a), ...Object.keys(b)])].filter((name) => a[name] !== b[name]).sort()
+
 function unknownName(scheme: string, what: string, name: string, known: Readonly<Record<string, unknown>>): string {
   const names = Object.keys(known)
   const there = names.length === 0 ? 'it takes none' : names.join(', ')
