@@ -23,14 +23,20 @@ async function connected(storage = new ScriptedStorage()) {
   return { ...kept, storage }
 }
 
+/** Of a first id, and it hangs. */
+async function mounting() {
+  const storage = new ScriptedStorage()
+  const kept = await startKeeper(await temporaryDirectory(), storage)
+  const mount = hangs()
+  storage.before.connect = mount.hang
+  await kept.keeper.manage(manage('a', target), 1)
+  await eventually(() => expect(kept.status('a')).toBe('STUCK'))
+  return { ...kept, storage, mount }
+}
+
 describe('a mount that hangs', () => {
   it('and is mounted after all when its last id has gone is let go of', async () => {
-    const storage = new ScriptedStorage()
-    const { keeper, status } = await startKeeper(await temporaryDirectory(), storage)
-    const mount = hangs()
-    storage.before.connect = mount.hang
-    await keeper.manage(manage('a', target), 1)
-    await eventually(() => expect(status('a')).toBe('STUCK'))
+    const { keeper, storage, mount } = await mounting()
     await keeper.unmanage('a')
     expect(keeper.leaving()).toMatchObject([{ target, status: 'STUCK' }])
     storage.connected.set(target, {})
@@ -41,12 +47,7 @@ describe('a mount that hangs', () => {
   })
 
   it('and is mounted after all is ours, and not mounted a second time', async () => {
-    const storage = new ScriptedStorage()
-    const { keeper, status } = await startKeeper(await temporaryDirectory(), storage)
-    const mount = hangs()
-    storage.before.connect = mount.hang
-    await keeper.manage(manage('a', target), 1)
-    await eventually(() => expect(status('a')).toBe('STUCK'))
+    const { keeper, status, storage, mount } = await mounting()
     storage.connected.set(target, {})
     mount.open()
     await eventually(() => expect(status('a')).toBe('UP'))

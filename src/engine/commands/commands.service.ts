@@ -86,8 +86,8 @@ export class Commands {
   }
 
   /** After a statement that queues by `queueing` itself: host and readers hear of it. */
-  queued<K extends CommandKind>(commands: readonly NewCommand<K>[]): void {
-    if (commands.some(({ events = [] }) => events.length > 0)) this.events.announceNow()
+  queued(commands: readonly CommandInsert[]): void {
+    if (commands.some(({ events }) => events.length > 0)) this.events.announceNow()
     for (const hostId of new Set(commands.map((command) => command.hostId))) this.wakeups.wake(hostId)
   }
 
@@ -120,6 +120,6 @@ export class Commands {
     for (const { events = [] } of commands) nameSubjects(events)
     const queued = await insertCommands(tx, inserts)
     if (queued < inserts.length) throw new NotFound(`host ${[...new Set(inserts.map((i) => i.hostId))].join(', ')}`)
-    this.database.afterCommit(tx, () => this.queued(commands))
+    this.database.afterCommit(tx, () => this.queued(inserts))
   }
 }

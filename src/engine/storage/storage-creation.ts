@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { Injectable } from '@nestjs/common'
-import { Commands, type NewCommand } from '../commands/commands.service.js'
+import { Commands } from '../commands/commands.service.js'
 import { Hosts } from '../hosts/hosts.service.js'
 import { Audit } from '../identity/audit.service.js'
 import { Quotas } from '../identity/quotas.js'
@@ -19,17 +19,13 @@ type Wanted = Omit<NewConnection, 'commandId'>
 
 const FOREIGN_KEY_VIOLATION = '23503'
 
-interface Gathered extends CreationAtOnce {
-  readonly queued: NewCommand<'storage.manage'>
-}
-
 /**
  * Registering an id that is free: by one statement where nothing stands in the way, else step by step. What is asked for
  * while that statement runs is gathered for the next.
  */
 @Injectable()
 export class StorageCreation {
-  private readonly gatherer = new Gatherer<Gathered, CreatedAtOnce | null>({
+  private readonly gatherer = new Gatherer<CreationAtOnce, CreatedAtOnce | null>({
     name: 'new storage connections',
     maxBatch: 100,
     maxWaiting: 2_000,
@@ -49,22 +45,21 @@ export class StorageCreation {
   async atOnce(wanted: Wanted): Promise<StorageConnection | null> {
     if (this.database.isOpen) return null
     const connection = { ...wanted, commandId: randomUUID() }
-    const command = manageOf(madeOf(connection), connection.commandId, this.credentials.ofConnection(connection))
-    const insert = this.commands.insertOf(command)
+    const command = this.commands.insertOf(
+      manageOf(madeOf(connection), connection.commandId, this.credentials.ofConnection(connection)),
+    )
     let row: StorageConnection | null = null
     await this.audit.beside(connectionSubject(wanted.hostId, wanted.connectionId), wanted.projectId, async (draft) => {
-      const [found] = await this.gatherer
-        .submit([{ connection, command: insert, draft, queued: command }])
-        .catch(unlessSomebodyInterfered)
+      const [found] = await this.gatherer.submit([{ connection, command, draft }]).catch(unlessSomebodyInterfered)
       row = found?.row ?? null
       return found?.auditId ?? null
     })
     return row
   }
 
-  private async createAll(wanted: readonly Gathered[]): Promise<(CreatedAtOnce | null)[]> {
+  private async createAll(wanted: readonly CreationAtOnce[]): Promise<(CreatedAtOnce | null)[]> {
     const found = await this.database.statement((tx) => createAtOnce(tx, wanted))
-    this.commands.queued(wanted.filter((_, i) => found[i]).map(({ queued }) => queued))
+    this.commands.queued(wanted.filter((_, i) => found[i]).map(({ command }) => command))
     return found
   }
 
