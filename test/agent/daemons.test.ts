@@ -29,16 +29,16 @@ describe('daemons that a mount helper left behind', () => {
     expect(await endDaemons('keelson-toy', '/mnt/one')).toEqual([])
     expect(await daemonsOf('keelson-toy', '/mnt/one')).toEqual([])
     expect(await daemonsOf('keelson-toy', '/mnt/one-more')).toEqual([other])
-  }, 15_000)
+  })
 
   it('are killed where they do not listen', async () => {
     await daemon('keelson-deaf', '/mnt/one', 'trap "" TERM; while :; do sleep 0.05; done')
     expect(await endDaemons('keelson-deaf', '/mnt/one')).toEqual([])
-  }, 15_000)
+  })
 
   it('that are not there take no time', async () => {
     const startedAt = performance.now()
     expect(await endDaemons('keelson-never', '/mnt/one')).toEqual([])
-    expect(performance.now() - startedAt).toBeLessThan(1000)
+    expect(performance.now() - startedAt).toBeLessThan(2_000)
   })
 })

@@ -38,7 +38,7 @@ describe('running a program', () => {
     const startedMs = performance.now()
     const result = await run('sh', ['-c', 'sleep 60 & echo $!; wait'], { deadlineMs: 100, killAfterMs: 100 })
     expect(result).toMatchObject({ outcome: 'timed-out' })
-    expect(performance.now() - startedMs).toBeLessThan(3000)
+    expect(performance.now() - startedMs).toBeLessThan(30_000)
     const grandchild = Number((result as { stdout: string }).stdout)
     await eventually(() => expect(() => process.kill(grandchild, 0)).toThrow('ESRCH'))
   })

@@ -209,7 +209,7 @@ describe('the lookout', () => {
     const { lookout } = start(() => new Promise(() => undefined))
     const startedMs = performance.now()
     expect(await lookout.fresh()).toEqual([])
-    expect(performance.now() - startedMs).toBeLessThan(5000)
+    expect(performance.now() - startedMs).toBeLessThan(20_000)
   })
 })
 

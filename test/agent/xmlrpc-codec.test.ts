@@ -117,7 +117,7 @@ describe('an attack', () => {
     const startedMs = performance.now()
     const fault = faultOf(() => read(`<?xml version="1.0"?>${laughs}${call('<param>&lol9;</param>').slice(21)}`))
     expect(fault.message).toContain('a DTD is not taken')
-    expect(performance.now() - startedMs).toBeLessThan(500)
+    expect(performance.now() - startedMs).toBeLessThan(5_000)
   })
 
   it.each([
@@ -144,7 +144,7 @@ describe('an attack', () => {
   it('by one long text takes no longer than the text is', () => {
     const startedMs = performance.now()
     expect(readValue(`<string>${'a&amp;'.repeat(40_000)}</string>`)).toHaveLength(80_000)
-    expect(performance.now() - startedMs).toBeLessThan(2000)
+    expect(performance.now() - startedMs).toBeLessThan(10_000)
   })
 })
 

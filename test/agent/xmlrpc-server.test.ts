@@ -143,7 +143,7 @@ describe('the XML-RPC server', () => {
     const startedMs = performance.now()
     const head = 'POST / HTTP/1.1\r\nhost: x\r\ncontent-type: text/xml\r\ncontent-length: 100\r\n\r\n'
     await Promise.all([raw(server, head), raw(server, 'POST / HT'), raw(server, '')])
-    expect(performance.now() - startedMs).toBeLessThan(5000)
+    expect(performance.now() - startedMs).toBeLessThan(20_000)
   })
 
   it('answers a call that is late with a fault', async () => {

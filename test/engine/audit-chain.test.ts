@@ -209,7 +209,7 @@ describe('retention', () => {
     expect((await engine.http.get(`/api/v1/audit/verify?from=${first.next}`)).body).toMatchObject({ intact: true })
     const { body } = await engine.http.get('/api/v1/audit?operation=audit.retention')
     expect(body.items).toMatchObject([{ userName: 'keelson' }, { userName: 'keelson' }])
-  }, 60_000)
+  })
 
   it('is told from rows that somebody else removed from the beginning', async () => {
     await engine.query('INSERT INTO audit_anchors (seq, hash) SELECT seq, hash FROM audit_entries WHERE seq = 10490')

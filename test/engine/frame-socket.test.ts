@@ -3,7 +3,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { FrameSocket } from '../../src/engine/sessions/frame-socket.js'
 import { eventually } from '../support/eventually.js'
 
-const WHOLE_MS = 300
+const WHOLE_MS = 2_000
 const FRAME = '3#"x"'
 let server: Server
 const heard: unknown[] = []
@@ -51,7 +51,7 @@ it('a frame that comes a byte at a time is over after its time, whatever came be
   const startedMs = performance.now()
   await trickle(peer, `1000#${'x'.repeat(1_000)}`, 20)
   expect(peer.cutOff).toBe(true)
-  expect(performance.now() - startedMs).toBeLessThan(20 * WHOLE_MS)
+  expect(performance.now() - startedMs).toBeLessThan(8 * WHOLE_MS)
   expect(heard).toEqual(['x'])
 })
 

@@ -8,6 +8,7 @@ import { MessageRate } from '../../src/engine/sessions/message-rate.js'
 import { SessionServer } from '../../src/engine/sessions/session-server.js'
 import { testAuthority } from '../support/authority.js'
 import { eventually } from '../support/eventually.js'
+import { A_SECOND } from '../support/soon.js'
 
 const open: (Socket | { close(): void })[] = []
 afterEach(() => {
@@ -60,10 +61,11 @@ async function clientHello(): Promise<Buffer> {
 }
 
 it('a connection that says nothing is over after its time, and the oldest of too many at once', async () => {
-  const port = await serve({ withinMs: 400, maxSilent: 3 })
-  const peers = [dial(port), dial(port), dial(port), dial(port)]
-  await eventually(() => expect(peers.map(({ over }) => over)).toEqual([true, false, false, false]), { timeoutMs: 350 })
-  await eventually(() => expect(peers.every(({ over }) => over)).toBe(true))
+  const patient = await serve({ withinMs: 60_000, maxSilent: 3 })
+  const peers = [dial(patient), dial(patient), dial(patient), dial(patient)]
+  await eventually(() => expect(peers.map(({ over }) => over)).toEqual([true, false, false, false]))
+  const silent = dial(await serve({ withinMs: 100 }))
+  await eventually(() => expect(silent.over).toBe(true), { timeoutMs: A_SECOND })
 })
 
 it.each(['GET / HTTP/1.1\r\n\r\n', '9#{"pattern', Buffer.alloc(40_000, 0x16)])(
@@ -71,14 +73,14 @@ it.each(['GET / HTTP/1.1\r\n\r\n', '9#{"pattern', Buffer.alloc(40_000, 0x16)])(
   async (bytes) => {
     const peer = dial(await serve({ withinMs: 60_000 }))
     peer.write(bytes)
-    await eventually(() => expect(peer.over).toBe(true), { timeoutMs: 1_000 })
+    await eventually(() => expect(peer.over).toBe(true))
   },
 )
 
 it('a handshake that is not gone on with is over after its time', async () => {
   const peer = dial(await serve({ withinMs: 300 }))
   peer.write(await clientHello())
-  await eventually(() => expect(peer.over).toBe(true), { timeoutMs: 2_000 })
+  await eventually(() => expect(peer.over).toBe(true), { timeoutMs: A_SECOND })
 })
 
 it('hosts get in while all places are taken by handshakes that dawdle', async () => {
@@ -89,7 +91,7 @@ it('hosts get in while all places are taken by handshakes that dawdle', async ()
   const host = await dialSecure(port)
   await once(host, 'secureConnect')
   expect(performance.now() - startedMs).toBeLessThan(10_000)
-}, 15_000)
+})
 
 it('many at once wait for one another, and all get in', async () => {
   const port = await serve({ atOnce: 2 })
@@ -128,7 +130,7 @@ it('a host that says no hello is over after its time', async () => {
   await once(host, 'secureConnect')
   const startedMs = performance.now()
   await once(host, 'close')
-  expect(performance.now() - startedMs).toBeLessThan(2_000)
+  expect(performance.now() - startedMs).toBeLessThan(A_SECOND)
 })
 
 it('who sends faster than the rate is read later, and loses nothing', async () => {
@@ -151,7 +153,7 @@ it('who sends faster than the rate is read later, and loses nothing', async () =
     peer.write('x'.repeat(100))
     await new Promise((resolve) => setImmediate(resolve))
   }
-  await eventually(() => expect(messages).toBe(3_000), { timeoutMs: 10_000 })
+  await eventually(() => expect(messages).toBe(3_000), { timeoutMs: 30_000 })
   // a second's worth is let pass at first
   expect(performance.now() - startedMs).toBeGreaterThan(500)
 })

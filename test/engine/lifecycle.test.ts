@@ -36,9 +36,9 @@ describe('a program that runs until it is stopped', () => {
   it('takes the same signal from a terminal and from a runner between for one, and ends at once with 70 on a second', async () => {
     const running = program(`logger.info('up'); return { stop: () => never }`)
     await running.line(/"up"/)
+    const startedMs = performance.now()
     running.signal('SIGINT')
     await running.line(/"stopping"/)
-    const startedMs = performance.now()
     await eventually(() => {
       running.signal('SIGINT')
       expect(running.stdout).toMatch(/a second signal/)

@@ -20,7 +20,7 @@ afterAll(async () => {
 })
 
 const hosts = () => engine.http.get('/api/v1/hosts')
-const back = () => eventually(async () => expect((await hosts()).status).toBe(200), { timeoutMs: 10_000 })
+const back = () => eventually(async () => expect((await hosts()).status).toBe(200), { timeoutMs: 30_000 })
 const startedAt = async (name: string): Promise<string> => {
   const { body } = await engine.http.get('/api/v1/schedules')
   return body.items.find((schedule: { name: string }) => schedule.name === name)?.lastStartedAt
@@ -56,7 +56,7 @@ describe('while the database is away', () => {
       expect(reader).toMatchObject({ closed: false, messages: { length: count } })
       reader.close()
     }
-  }, 30_000)
+  })
 
   it('measurements that need none are shown', async () => {
     const { body } = await engine.http.get<string>('/metrics')
@@ -65,7 +65,7 @@ describe('while the database is away', () => {
     await measured()
     await wire.restore()
     await back()
-  }, 30_000)
+  })
 
   it('measurements that need none are shown soon, also when it does not even refuse', async () => {
     await wire.cut()
@@ -76,14 +76,14 @@ describe('while the database is away', () => {
         const begunMs = performance.now()
         await measured()
         expect(performance.now() - begunMs).toBeGreaterThan(1_000)
-        expect(performance.now() - begunMs).toBeLessThan(3_500)
+        expect(performance.now() - begunMs).toBeLessThan(8_000)
       },
-      { timeoutMs: 10_000 },
+      { timeoutMs: 30_000 },
     )
     await wire.cut()
     await wire.restore()
     await back()
-  }, 30_000)
+  })
 
   async function measured(): Promise<void> {
     const { status, body } = await engine.http.get<string>('/metrics')

@@ -81,4 +81,4 @@ it('nothing that a peer does wrong is an error of the engine', async () => {
   // a caller that hangs up breaks a connection, but none to the database
   expect(lines.filter(({ msg }) => msg.includes('the caller hung up')).length).toBeGreaterThan(0)
   expect(lines.filter(({ msg }) => msg.includes('database-unavailable'))).toEqual([])
-}, 30_000)
+})

@@ -285,7 +285,7 @@ describe('a live stream', () => {
     expect((await follow(bound)).response.status).toBe(403)
     expect((await follow(revoked)).response.status).toBe(401)
     expect((await follow(narrowed)).response.status).toBe(200)
-  }, 20_000)
+  })
 })
 
 /** Somebody is busy with the row. @returns what ends it */

@@ -3,6 +3,7 @@ import { startTestEngine, type TestEngine } from '../support/engine.js'
 import { eventually } from '../support/eventually.js'
 import { http } from '../support/http.js'
 import { makePerson } from '../support/people.js'
+import { A_SECOND } from '../support/soon.js'
 
 const lines: string[] = []
 const output = { write: (line: string) => void lines.push(line) }
@@ -32,7 +33,7 @@ afterAll(async () => {
   await drop?.()
 })
 
-const within = { timeoutMs: 1_000 }
+const within = { timeoutMs: A_SECOND }
 /** Asked all the time, so that the other replica remembers who it is. */
 const endsThere = (ask: () => Promise<{ status: number }>) =>
   eventually(async () => expect((await ask()).status).toBe(401), within)

@@ -82,6 +82,6 @@ it('a caller that does not read its reply holds up no shutdown', async () => {
   await eventually(async () => expect((await other.client.get<string>('/metrics')).body).toMatch(/swagger|docs/))
   const before = performance.now()
   await other.stop()
-  expect(performance.now() - before).toBeLessThan(3_000)
+  expect(performance.now() - before).toBeLessThan(10_000)
   socket.destroy()
 })

@@ -165,7 +165,7 @@ describe('a given certificate', () => {
       timeoutMs: 25_000,
       intervalMs: 250,
     })
-  }, 40_000)
+  })
 
   it('that is none ends the start with 78', async () => {
     const { tlsKeyFile } = await given('x.example')

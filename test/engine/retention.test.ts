@@ -58,7 +58,7 @@ describe('the retention of events', () => {
     await createHost('after-the-bulk')
     await runNow('events.retention')
     await eventually(async () => expect(await count(`events WHERE subject = 'bulk'`)).toBe(1), { timeoutMs: 20_000 })
-  }, 30_000)
+  })
 })
 
 describe('the retention of commands', () => {
@@ -76,5 +76,5 @@ describe('the retention of commands', () => {
     await runNow('commands.retention')
     await eventually(async () => expect(await count('commands')).toBe(20), { timeoutMs: 20_000 })
     expect(await count('commands WHERE finished_at IS NULL')).toBe(10)
-  }, 30_000)
+  })
 })

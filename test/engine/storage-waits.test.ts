@@ -218,7 +218,7 @@ describe('waiting for a storage connection', () => {
     expect(bodies.filter(({ connected }) => connected)).toHaveLength(500)
     // each reads its answer once; nobody asked in vain
     expect((await statements()) - before).toBeLessThan(500 * 2 + 200)
-  }, 60_000)
+  })
 
   it('has an end: with too many of one caller, and of all, the next one is told so', async () => {
     await managed('crowded')

@@ -12,7 +12,7 @@ const HOSTS = 6
 let engine: TestEngine
 beforeAll(async () => {
   engine = await startTestEngine()
-}, 60_000)
+})
 afterAll(() => engine.stop())
 
 /** Simulated hosts with a prefix of their own, once the engine knows all of them. */
@@ -95,7 +95,7 @@ describe('a real engine and simulated hosts', () => {
       { timeoutMs: 20_000 },
     )
     await simulation.stop()
-  }, 90_000)
+  })
 
   it('give a host that lost its state all of it again, and quarantine what nobody asked for', async () => {
     const { simulation, ids } = await hostsOf('forgetful-', {})
@@ -114,7 +114,7 @@ describe('a real engine and simulated hosts', () => {
       expect(body.items).toMatchObject([{ subject: 'storage-connection/extra-1', state: 'held', reason: 'unknown' }])
     }, PATIENCE)
     expect(secretive!.inventory()).toHaveLength(2)
-  }, 60_000)
+  })
 
   it('show what fails on a host with the words of the host', async () => {
     const rules = [{ fault: 'refuse', params: { type: 'mount', message: 'wrong fs type', number: 477 } }]

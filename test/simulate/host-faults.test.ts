@@ -85,11 +85,11 @@ describe('vanish', () => {
 describe('freeze', () => {
   it('neither beats nor answers for a while, and goes on with the same session', async () => {
     const { engine, host } = await holdingOne()
+    const frozenMs = performance.now()
     host.freeze(200)
     const sent = manage('c2')
     engine.command(sent)
     const { heartbeats } = engine
-    const frozenMs = performance.now()
     await reportOf(engine, sent)
     expect(performance.now() - frozenMs).toBeGreaterThan(190)
     expect(engine.sessions).toHaveLength(1)

@@ -4,7 +4,7 @@ import { command } from '../../agent/support/commands.js'
 import { FakeEngine } from '../../agent/support/fake-engine.js'
 import { eventually } from '../../support/eventually.js'
 
-export const PATIENCE = { timeoutMs: 10_000 }
+export const PATIENCE = { timeoutMs: 30_000 }
 const engines: FakeEngine[] = []
 
 export async function engineForTest(): Promise<FakeEngine> {
