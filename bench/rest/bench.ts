@@ -3,6 +3,7 @@ import { BenchDatabase } from '../database.js'
 import { BenchEngine } from '../engine.js'
 import type { Bench, Figure } from '../figures.js'
 import { median, percentile, spreadOf } from '../statistics.js'
+import type { BareServerOrder } from './bare-server.js'
 import type { Puts, PutsOrder } from './client.js'
 import type { Latency, LatencyOrder } from './hosts-process.js'
 import { startLoad } from './load.js'
@@ -30,7 +31,11 @@ export const rest: Bench = {
     const latency = await measureLatency({ engine, rounds }, host, latencies)
     await host.stop()
     const { client, order } = await startLoad(setting, engine, database, { hosts, connections: CONNECTIONS, forMs })
-    return [...(await measurePuts({ engine, rounds }, client, order)), ...latency]
+    const bare = new BenchProcess('bench/rest/bare-server.js')
+    setting.afterwards(() => bare.stop())
+    const bareOrder: BareServerOrder = { url: database.url, connections: CONNECTIONS }
+    const barePort = await bare.ask<number>('open', bareOrder)
+    return [...(await measurePuts({ engine, rounds }, client, order, barePort)), ...latency]
   },
 }
 
@@ -38,19 +43,22 @@ async function measurePuts(
   { engine, rounds: count }: Rest,
   client: BenchProcess,
   order: Omit<PutsOrder, 'prefix'>,
+  barePort: number,
 ): Promise<Figure[]> {
-  const rounds: { p99: number; p50: number; perSecond: number; micros: number }[] = []
+  const rounds: { p99: number; p50: number; perSecond: number; micros: number; bareP99: number }[] = []
   for (let i = 0; i <= count; i++) {
     const before = await engine.cpuMicros()
     const asked: PutsOrder = { ...order, prefix: `round${i}` }
     const { latencies, elapsedMs } = await client.ask<Puts>('puts', asked)
     const micros = ((await engine.cpuMicros()) - before) / latencies.length
     const perSecond = (latencies.length / elapsedMs) * 1_000
+    const bare = await client.ask<Puts>('puts', { ...asked, port: barePort })
+    const [p99, bareP99] = [percentile(latencies, 0.99), percentile(bare.latencies, 0.99)]
     // the first warms up
-    if (i > 0) rounds.push({ p99: percentile(latencies, 0.99), p50: median(latencies), perSecond, micros })
+    if (i > 0) rounds.push({ p99, p50: median(latencies), perSecond, micros, bareP99 })
   }
   const p99 = rounds.map((r) => r.p99)
-  const of = (which: 'p50' | 'perSecond' | 'micros') => median(rounds.map((r) => r[which])).toFixed(0)
+  const of = (which: 'p50' | 'perSecond' | 'micros' | 'bareP99') => median(rounds.map((r) => r[which]))
   return [
     {
       bench: 'rest',
@@ -58,8 +66,10 @@ async function measurePuts(
       value: median(p99),
       unit: 'ms',
       spread: spreadOf(p99),
+      limit: { value: of('bareP99'), what: 'p99 of a bare node:http server that commits a row for each' },
+      ratio: median(rounds.map((r) => r.p99 / r.bareP99)),
       bound: { of: 'value', atMost: 50 },
-      note: `as fast as replies come: ${of('perSecond')}/s, p50 ${of('p50')} ms, ${of('micros')} µs of engine CPU each, settling by ${order.hostIds.length} simulated hosts among it`,
+      note: `as fast as replies come: ${of('perSecond').toFixed(0)}/s, p50 ${of('p50').toFixed(0)} ms, ${of('micros').toFixed(0)} µs of engine CPU each, settling by ${order.hostIds.length} simulated hosts among it`,
     },
   ]
 }
