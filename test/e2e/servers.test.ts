@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { eventually } from '../support/eventually.js'
 import type { Plane } from '../trial/support/plane.js'
+import { promisedMs } from '../trial/support/scale.js'
 import { Connections } from './support/connections.js'
 import { describeWithHosts } from './support/described.js'
 import { MAKING_MS } from './support/image.js'
@@ -14,7 +15,7 @@ const disks = 'iqn.2026-11.org.example:disks'
 
 /** As operators have it: probing takes its usual time. */
 const STUCK_MS = 15_000
-const P95_MS = 1_000
+const P95_MS = promisedMs(1_000)
 const LOOKS_WHILE_FROZEN = 100
 
 describeWithHosts('storage servers and a virtual host', () => {
@@ -71,7 +72,9 @@ describeWithHosts('storage servers and a virtual host', () => {
     nfs.freeze()
     const frozenMs = performance.now()
     const tookMs: number[] = []
-    const stuck = held.shows('frozen', { operatingStatus: 'STUCK' }, STUCK_MS).then(() => performance.now() - frozenMs)
+    const stuck = held
+      .shows('frozen', { operatingStatus: 'STUCK' }, promisedMs(STUCK_MS))
+      .then(() => performance.now() - frozenMs)
     stuck.catch(() => undefined)
     for (let n = 0; n < LOOKS_WHILE_FROZEN; n += 1) {
       const looks = ['directory', 'disk'].map((id) => held.get(id))
@@ -108,7 +111,7 @@ describeWithHosts('storage servers and a virtual host', () => {
     await held.hold('frozen', { uri: nfsUri('images') })
     await held.hold('other', { uri: 'local:///srv/directory' })
     nfs.freeze()
-    await held.shows('frozen', { operatingStatus: 'STUCK' }, STUCK_MS)
+    await held.shows('frozen', { operatingStatus: 'STUCK' }, promisedMs(STUCK_MS))
     await held.release('frozen')
     await eventually(async () => expect(await host.agentMounts()).toEqual([]), { timeoutMs: 60_000, intervalMs: 200 })
   }, 180_000)

@@ -1,6 +1,6 @@
 import { eventually } from '../support/eventually.js'
 import type { Plane } from '../trial/support/plane.js'
-import { Chance, scaled } from '../trial/support/scale.js'
+import { Chance, promisedMs, scaled } from '../trial/support/scale.js'
 import { Connections } from './support/connections.js'
 import { describeWithHosts } from './support/described.js'
 import { MAKING_MS } from './support/image.js'
@@ -95,13 +95,13 @@ describeWithHosts('storage connections of a virtual host', () => {
       const askedMs = performance.now()
       const { status, tookMs } = await held.put('down', kind.wanted(1))
       expect(status).toBe(202)
-      expect(tookMs).toBeLessThan(1_000)
+      expect(tookMs).toBeLessThan(promisedMs(1_000))
       const row = await held.shows('down', { provisioningStatus: 'ACTIVE', operatingStatus: 'DOWN', connected: false })
       expect(row.lastError).toMatchObject({ type: expect.any(String), message: expect.any(String) })
       const failingMs = performance.now() - askedMs
       await kind.repair()
       // pauses double: the one under way is no longer than all that went before it
-      await held.up('down', failingMs + CONNECT_MS)
+      await held.up('down', promisedMs(failingMs) + CONNECT_MS)
       await held.release('down')
     }, 180_000)
 
@@ -110,7 +110,7 @@ describeWithHosts('storage connections of a virtual host', () => {
       const { least } = await connectedTimes(1, async () => {
         await kind.takeAway(host, 1)
         const takenMs = performance.now()
-        await isConnected(1, 1, 2 * PROBE_INTERVAL_MS)
+        await isConnected(1, 1, promisedMs(2 * PROBE_INTERVAL_MS))
         process.stdout.write(`${scheme}: back after ${((performance.now() - takenMs) / 1_000).toFixed(1)} s\n`)
       })
       expect(least).toBe(0)

@@ -6,6 +6,9 @@ const reduced = process.env.TRIAL_SCALE === 'reduced'
 /** A count, or a time, of the full trial and of the reduced one. */
 export const scaled = (full: number, whenReduced: number): number => (reduced ? whenReduced : full)
 
+/** How long what was promised may take: a full trial holds to it; among all the other tests of a run nobody is in a hurry. */
+export const promisedMs = (ms: number): number => scaled(ms, 5 * ms)
+
 /** Chances that are the same for the same seed (mulberry32). */
 export class Chance {
   private state: number
