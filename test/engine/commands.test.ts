@@ -369,6 +369,46 @@ describe('a command that was claimed and never sent', () => {
   })
 })
 
+describe('a command whose claim Postgres forgot as it was killed', () => {
+  const forget = ({ id }: { id: string }) =>
+    engine.query(
+      `UPDATE commands SET state = 'queued', epoch = NULL, attempts = 0, dispatched_at = NULL WHERE id = $1`,
+      [id],
+    )
+
+  it('is ended by the report of the agent that has it', async () => {
+    const agent = await open()
+    await put(agent, 'a')
+    const command = await agent.command()
+    await forget(command)
+    await agent.report(command)
+    expect(await commandOf(command.id)).toMatchObject({ state: 'succeeded' })
+    expect(await row(agent, 'a')).toMatchObject({ provisioningStatus: 'ACTIVE' })
+  })
+
+  it('gets its permit, and is begun once', async () => {
+    const agent = await managed()
+    await engine.http.post(`${path(agent, 'a')}/reset`)
+    const command = await agent.command()
+    await forget(command)
+    expect(await agent.permit(command)).toEqual({ granted: true })
+    await agent.report(command)
+    expect(await commandOf(command.id)).toMatchObject({ state: 'succeeded' })
+  })
+
+  it('is sent again where nothing was heard of it, as the same one', async () => {
+    const agent = await open()
+    await put(agent, 'a')
+    const command = await agent.command()
+    await forget(command)
+    await put(agent, 'b')
+    await eventually(() => expect(agent.commands.filter(({ id }) => id === command.id)).toHaveLength(2))
+    expect(agent.commands.at(-1)?.seq).toBeGreaterThanOrEqual(command.seq)
+    await agent.report(command)
+    expect(await row(agent, 'a')).toMatchObject({ provisioningStatus: 'ACTIVE' })
+  })
+})
+
 describe('the window of a host', () => {
   it('has room again for a once command whose permit was answered with its end', async () => {
     await engine.http.put('/api/v1/settings/commands.windowPerHost', { value: 1 })

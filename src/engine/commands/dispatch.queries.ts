@@ -1,4 +1,4 @@
-import { prepared, type Tx } from '../platform/database.js'
+import { prepared, type Tx, UNFLUSHED } from '../platform/database.js'
 
 /** Who may be sent how much: a host whose session this replica holds, the session's epoch, and the room in its window. */
 export interface DispatchRoom {
@@ -23,16 +23,17 @@ export interface DispatchedRow {
 }
 
 /**
- * Claims what is queued for many hosts at once; a host whose epoch has moved on gives nothing. Plan: a nested loop over
- * `ix_commands_unfinished`, one short range a host.
+ * Claims what is queued for many hosts at once; a host whose epoch has moved on gives nothing. A claim that is forgotten is
+ * made again: an agent runs a command once however often it is sent. Plan: a nested loop over `ix_commands_unfinished`, one
+ * short range a host.
  */
 export async function claimQueued(tx: Tx, rooms: readonly DispatchRoom[]): Promise<DispatchedRow[]> {
   return prepared<DispatchedRow>(
     tx,
     'commands_claim',
-    `WITH due AS (
+    `WITH ${UNFLUSHED}, due AS (
        SELECT q.id, s.epoch
-       FROM unnest($1::uuid[], $2::bigint[], $3::int[]) AS s(host_id, epoch, room)
+       FROM unflushed CROSS JOIN unnest($1::uuid[], $2::bigint[], $3::int[]) AS s(host_id, epoch, room)
        JOIN hosts h ON h.id = s.host_id AND h.session_epoch = s.epoch
        CROSS JOIN LATERAL (
          SELECT c.id FROM commands c
