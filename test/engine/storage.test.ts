@@ -151,6 +151,19 @@ describe('putting a storage connection', () => {
     expect(agent.commands).toHaveLength(count)
   })
 
+  it('is a success again in another spelling, which changes nothing', async () => {
+    await managed('spelled', 'nfs://server/a?timeo=50')
+    const count = agent.commands.length
+    const said = { uri: 'nfs://SERVER:2049//a/', options: { retrans: '3', timeo: '50' } }
+    const held = { generation: 1, provisioningStatus: 'ACTIVE', uri: 'nfs://server/a?timeo=50', options: {} }
+    for (const headers of [{}, { 'if-match': '*' }] as Record<string, string>[])
+      expect(await put('spelled', said, headers)).toMatchObject({ status: 202, body: held })
+    const other = { ...said, options: { ...said.options, ro: '' } }
+    expect(await put('spelled', other)).toMatchObject({ status: 409, body: { number: 478 } })
+    await agent.beat()
+    expect(agent.commands).toHaveLength(count)
+  })
+
   it('is refused with other arguments, with the number of VDSM', async () => {
     await managed('other')
     expect(await put('other', { uri: 'local:///srv/b' })).toMatchObject({

@@ -145,6 +145,7 @@ describe('a storage', () => {
     await shows(made.id, { provisioningStatus: 'ACTIVE' })
     // the same again is nothing new
     expect((await engine.http.put(path, whole)).body.generation).toBe(3)
+    expect((await engine.http.put(path, { ...whole, uri: 'local://localhost/srv//b/' })).body.generation).toBe(3)
     await engine.http.patch(path, { uri: secured, credentials: { chapPassword: 'new' } })
     expect((await answer(agent, 'storage.manage')).payload).toMatchObject({ credentials: { chapPassword: 'new' } })
     await engine.http.patch(path, { options: { lun: '1' } })

@@ -1,3 +1,4 @@
+import { sameTarget } from '../../wire/storage/sameness.js'
 import { Invalid } from '../platform/errors.js'
 import type { CredentialTexts } from './credentials.js'
 import { requireArguments } from './storage-rules.js'
@@ -53,7 +54,7 @@ export function requireCredentialsFor(
   },
 ): void {
   if (credentials !== undefined) return
-  if (held.sealedCredentials === null || held.uri === uri) {
+  if (held.sealedCredentials === null || sameTarget(held.uri, uri)) {
     requireArguments({ uri, options, heldCredentials: held.credentialNames })
     return
   }

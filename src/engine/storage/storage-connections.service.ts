@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Injectable } from '@nestjs/common'
 import { storageSubject } from '../../wire/commands.js'
+import { sameArguments } from '../../wire/storage/sameness.js'
 import { Commands } from '../commands/commands.service.js'
 import { Events } from '../events/events.service.js'
 import { Hosts } from '../hosts/hosts.service.js'
@@ -21,7 +22,7 @@ import type { StorageConnectionPut } from './storage-connection.dto.js'
 import { StorageConnection } from './storage-connection.entity.js'
 import { eventOf } from './storage-connection.events.js'
 import { StorageCreation } from './storage-creation.js'
-import { manageOf, requireAble, sameIntent, type Wanted } from './storage-intent.js'
+import { manageOf, requireAble, type Wanted } from './storage-intent.js'
 import { capabilityFor, incapable, isCapable } from './storage-rules.js'
 
 export interface PutConditions {
@@ -90,7 +91,7 @@ export class StorageConnections {
     requireMatch(ifMatch, row.generation)
     if (provisioningStatus === 'PENDING_DELETE')
       throw new Conflict(`${connectionId} is being unmanaged: wait, or use another id`, 'pending')
-    if (sameIntent(row, wanted) && areHeld(() => this.credentials.ofConnection(row), wanted.credentials))
+    if (sameArguments(row, wanted) && areHeld(() => this.credentials.ofConnection(row), wanted.credentials))
       return provisioningStatus === 'ERROR' ? this.change(tx, row, row, 'PENDING_UPDATE') : row
     if (!ifMatch) throw inUse(`${connectionId} is in use with other arguments: change it with If-Match`)
     if (isPending(provisioningStatus) && !coalesce) {

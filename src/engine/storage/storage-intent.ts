@@ -14,15 +14,6 @@ export const intentOf = (row: Pick<StorageConnection, 'connectionId' | 'uri' | '
   options: row.options,
 })
 
-export function sameIntent(row: StorageConnection, wanted: Pick<Wanted, 'uri' | 'options'>): boolean {
-  const keys = Object.keys(wanted.options)
-  return (
-    row.uri === wanted.uri &&
-    keys.length === Object.keys(row.options).length &&
-    keys.every((key) => row.options[key] === wanted.options[key])
-  )
-}
-
 /** @throws Conflict when the agent that is known of the host does not carry it out */
 export function requireAble(
   host: Pick<Host, 'name' | 'agentId'> & { readonly kinds: readonly string[] },
