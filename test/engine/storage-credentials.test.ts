@@ -103,7 +103,7 @@ describe('credentials of a storage connection', () => {
       await put('moved', { uri: 'iscsi://192.0.2.2/iqn.2026-01.org.example:b?chapUser=u' }, ifMatch),
     ).toMatchObject({
       status: 422,
-      body: { faults: [{ field: 'credentials' }] },
+      body: { number: 453, faults: [{ field: 'credentials' }] },
     })
     expect(
       (await put('moved', { uri: 'iscsi://192.0.2.2/iqn.2026-01.org.example:b', credentials: {} }, ifMatch)).status,

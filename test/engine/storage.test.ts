@@ -44,8 +44,7 @@ describe('putting a storage connection', () => {
     ['a line break', 'a\nb'],
   ])('refuses an id with %s', async (_what, id) => {
     const reply = await put(id, { uri: 'local:///srv/a' })
-    expect(reply.status).toBe(422)
-    expect(reply.body.faults).toMatchObject([{ field: 'connectionId' }])
+    expect(reply).toMatchObject({ status: 422, body: { number: 453, faults: [{ field: 'connectionId' }] } })
   })
 
   it.each([
@@ -63,7 +62,7 @@ describe('putting a storage connection', () => {
     )
     let reply = ''
     for await (const chunk of socket) reply += String(chunk)
-    expect(reply).toMatch(/^HTTP\/1\.1 422 .*"field":"connectionId"/s)
+    expect(reply).toMatch(/^HTTP\/1\.1 422 (?=.*"number":453).*"field":"connectionId"/s)
   })
 
   it.each([
@@ -76,8 +75,7 @@ describe('putting a storage connection', () => {
     ['a blank in the options', 'posix:///srv/a?fstype=ext4 x'],
   ])('refuses a URI with %s, naming the field, and stores nothing', async (_what, uri) => {
     const reply = await put('bad-uri', { uri })
-    expect(reply.status).toBe(422)
-    expect(reply.body.faults).toMatchObject([{ field: 'uri' }])
+    expect(reply).toMatchObject({ status: 422, body: { number: 453, faults: [{ field: 'uri' }] } })
     expect((await get('bad-uri')).status).toBe(404)
   })
 
@@ -135,9 +133,14 @@ describe('putting a storage connection', () => {
     limited.vanish()
   })
 
-  it('refuses options that are no texts', async () => {
-    const reply = await put('bad-options', { uri: 'local:///srv/a', options: { ro: true } })
-    expect(reply.body.faults).toMatchObject([{ field: 'options' }])
+  it.each([
+    ['an empty URI', { uri: '' }, 'uri'],
+    ['a URI without end', { uri: `local:///${'a'.repeat(2048)}` }, 'uri'],
+    ['options that are no texts', { uri: 'local:///srv/a', options: { ro: true } }, 'options'],
+    ['an option that no scheme could have', { uri: 'local:///srv/a', options: { 'ro,exec': '' } }, 'options'],
+  ])('refuses %s, naming the field', async (_what, body, field) => {
+    const reply = await put('bad-body', body)
+    expect(reply).toMatchObject({ status: 422, body: { number: 453, faults: [{ field }] } })
   })
 
   it('is a success again with the same arguments, and sends nothing twice', async () => {

@@ -198,7 +198,7 @@ describe('a storage', () => {
       const path = `/api/v1/hosts/${agent.hostId}/storage-connections/${encodeURIComponent(id)}`
       expect(await engine.http.put(path, { uri }, { headers: { 'if-match': '*' } }).then((r) => r)).toMatchObject({
         status: 422,
-        body: { faults: [{ field: 'connectionId' }] },
+        body: { number: 453, faults: [{ field: 'connectionId' }] },
       })
     }
     expect(await engine.http.delete(at)).toMatchObject({

@@ -1,5 +1,6 @@
 import { sameTarget } from '../../wire/storage/sameness.js'
 import { Invalid } from '../platform/errors.js'
+import { badArguments } from './connection-errors.js'
 import type { CredentialTexts } from './credentials.js'
 import { requireArguments } from './storage-rules.js'
 
@@ -59,5 +60,5 @@ export function requireCredentialsFor(
     return
   }
   const message = 'must be given again for another URI; {} for none'
-  throw new Invalid(`the credentials ${message}`, [{ field: 'credentials', message }])
+  throw badArguments(`the credentials ${message}`, { field: 'credentials', message })
 }
