@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { connect } from 'node:net'
+import { digestOf } from '../../src/wire/digest.js'
 import { startTestEngine, type TestEngine } from '../support/engine.js'
 import { helloOf, WireAgent } from '../support/wire-agent.js'
 
@@ -130,7 +131,16 @@ describe('putting a storage connection', () => {
     })
     expect((await engine.http.get(at)).body).toMatchObject({ uri: 'local:///srv', provisioningStatus: 'ACTIVE' })
     expect((await change('local:///other')).status).toBe(202)
+    await limited.report(await limited.command())
     limited.vanish()
+    const digest = digestOf({ uri: 'local:///other', options: {} })
+    const held = { subject: 'storage-connection/a', generation: 2, status: 'UP', origin: 'plane', digest } as const
+    const poorer = await WireAgent.open(engine.tcp, limited.again({ capabilities: [] }), [held])
+    expect(await change('local:///third')).toMatchObject({
+      status: 409,
+      body: { type: 'urn:keelson:problem:unsupported-by-host', capability: 'storage:local' },
+    })
+    poorer.vanish()
   })
 
   it.each([

@@ -22,8 +22,7 @@ import type { StorageConnectionPut } from './storage-connection.dto.js'
 import { StorageConnection } from './storage-connection.entity.js'
 import { eventOf } from './storage-connection.events.js'
 import { StorageCreation } from './storage-creation.js'
-import { manageOf, requireAble, type Wanted } from './storage-intent.js'
-import { capabilityFor, incapable, isCapable } from './storage-rules.js'
+import { manageOf, obstacleOn, requireAble, type Wanted } from './storage-intent.js'
 
 export interface PutConditions {
   readonly ifMatch: IfMatch | null
@@ -98,10 +97,8 @@ export class StorageConnections {
       throw new Conflict(`${connectionId} is ${provisioningStatus}: try again, or ask with Prefer: coalesce`, 'pending')
     }
     requireCredentialsFor(wanted, row)
-    if (capabilityFor(wanted.uri) !== capabilityFor(row.uri)) {
-      const host = await this.hosts.require(hostId, tx)
-      if (!isCapable(host, wanted.uri)) throw incapable(host, wanted.uri)
-    }
+    const obstacle = obstacleOn(await this.hosts.require(hostId, tx), wanted.uri)
+    if (obstacle) throw obstacle
     const status = provisioningStatus === 'PENDING_CREATE' ? 'PENDING_CREATE' : 'PENDING_UPDATE'
     const { uri, options } = wanted
     const change = wanted.credentials ? this.sealed(hostId, connectionId, wanted) : { ...row, uri, options }
