@@ -315,6 +315,24 @@ describe('a row in ERROR whose host holds just what is wanted', () => {
     expect(await row(again, 'a')).toMatchObject({ provisioningStatus: 'ACTIVE', generation: 1 })
     expect(again.commands).toEqual([])
   })
+
+  it('leads where the host says that it does, not where it led before the change that went wrong', async () => {
+    const agent = await managed('a')
+    await agent.observe([{ subject: 'storage-connection/a', generation: 1, status: 'UP', fault: null }])
+    const { connectedSince, targetId } = await row(agent, 'a')
+    const moved = 'local:///srv/b'
+    await engine.http.put(path(agent, 'a'), { uri: moved }, { headers: { 'if-match': '*' } })
+    const fault = { type: 'x-failed', message: 'no' }
+    await agent.report(await agent.command(1), { state: 'failed', result: undefined, fault })
+    expect(await row(agent, 'a')).toMatchObject({ provisioningStatus: 'ERROR', target: URI })
+    const held = item('a', { generation: 2, detail: { uri: moved, target: moved } }, moved)
+    const healed = await row(await back(agent, [held]), 'a')
+    expect(healed).toMatchObject({ provisioningStatus: 'ACTIVE', generation: 2, target: moved, connected: true })
+    expect(healed.targetId).not.toBe(targetId)
+    expect(new Date(healed.connectedSince).getTime()).toBeGreaterThan(new Date(connectedSince).getTime())
+    const holders = await engine.http.get(`/api/v1/storage-targets/${healed.targetId}/holders`)
+    expect(holders.body.items).toContainEqual(expect.objectContaining({ connectionId: 'a', hostId: agent.hostId }))
+  })
 })
 
 describe('a host that fell silent', () => {

@@ -94,11 +94,16 @@ describe('credentials of a storage connection', () => {
     const command = await agent.command()
     expect(command).toMatchObject({ payload: { options: { lun: '1' }, credentials: { chapPassword: SECRET } } })
     await agent.report(command)
+    const spelled = uri.replace('192.0.2.1', '192.0.2.1:3260').replace('?', ';portal=1?')
+    await put('moved', { uri: spelled, options: { lun: '2' } }, ifMatch)
+    const again = await agent.command()
+    expect(again).toMatchObject({ payload: { uri: spelled, credentials: { chapPassword: SECRET } } })
+    await agent.report(again)
     expect(
       await put('moved', { uri: 'iscsi://192.0.2.2/iqn.2026-01.org.example:b?chapUser=u' }, ifMatch),
     ).toMatchObject({
       status: 422,
-      body: { faults: [{ field: 'credentials' }] },
+      body: { number: 453, faults: [{ field: 'credentials' }] },
     })
     expect(
       (await put('moved', { uri: 'iscsi://192.0.2.2/iqn.2026-01.org.example:b', credentials: {} }, ifMatch)).status,

@@ -69,7 +69,7 @@ describe('letting go of a flow', () => {
     const before = await idsOf()
     expect(await engine.http.delete(`${list()}${query}`)).toMatchObject({
       status: 422,
-      body: { faults: [{ field: 'prefix' }] },
+      body: { number: 453, faults: [{ field: 'prefix' }] },
     })
     expect(await idsOf()).toEqual(before)
   })

@@ -1,4 +1,5 @@
 import { connect } from 'node:net'
+import { Writable } from 'node:stream'
 import { callerWith, createProject } from '../support/callers.js'
 import { startTestEngine, type TestEngine } from '../support/engine.js'
 import { eventually } from '../support/eventually.js'
@@ -8,10 +9,17 @@ import { helloOf, WireAgent } from '../support/wire-agent.js'
 let engine: TestEngine
 let agent: WireAgent
 let beating: NodeJS.Timeout
+let log = ''
 
 beforeAll(async () => {
   // shorter than the waits: it is for requests to arrive in
-  engine = await startTestEngine({ requestTimeoutMs: 1_000 })
+  const output = new Writable({
+    write(chunk, _encoding, done) {
+      log += String(chunk)
+      done()
+    },
+  })
+  engine = await startTestEngine({ requestTimeoutMs: 1_000, logLevel: 'warn' }, output)
   await engine.http.put('/api/v1/settings/limits.callsPerMinute', { value: 1_000_000 })
   agent = await WireAgent.open(engine.tcp, helloOf('s1'))
   beating = setInterval(() => void agent.beat().catch(() => undefined), 2_000)
@@ -145,6 +153,23 @@ describe('waiting for a storage connection', () => {
     await see('refused', 'DOWN', refused, 2)
     expect((await reply).body).toMatchObject({ generation: 2, lastError: refused })
   })
+
+  it('lasts while the log of events cannot be read, and learns afterwards what happened meanwhile', async () => {
+    await managed('unheard')
+    await managed('heard')
+    const replies = [waitFor('unheard', 'up', 60_000), waitFor('heard', 'up', 60_000)] as const
+    await waiting(2)
+    await engine.query('ALTER TABLE events RENAME TO events_away')
+    await eventually(() => expect(log).toContain('changes of connections cannot be followed'))
+    await engine.query(
+      `UPDATE storage_connections SET operating_status = 'UP', connected_since = now() WHERE connection_id = 'unheard'`,
+    )
+    await engine.query('ALTER TABLE events_away RENAME TO events')
+    expect((await replies[0]).body).toMatchObject({ connected: true })
+    await waiting(1)
+    await see('heard', 'UP')
+    expect((await replies[1]).body).toMatchObject({ connected: true })
+  }, 60_000)
 
   it('ends with 404 when it goes, and where it is not', async () => {
     await managed('goes')

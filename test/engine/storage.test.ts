@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { connect } from 'node:net'
+import { digestOf } from '../../src/wire/digest.js'
 import { startTestEngine, type TestEngine } from '../support/engine.js'
 import { helloOf, WireAgent } from '../support/wire-agent.js'
 
@@ -44,8 +45,7 @@ describe('putting a storage connection', () => {
     ['a line break', 'a\nb'],
   ])('refuses an id with %s', async (_what, id) => {
     const reply = await put(id, { uri: 'local:///srv/a' })
-    expect(reply.status).toBe(422)
-    expect(reply.body.faults).toMatchObject([{ field: 'connectionId' }])
+    expect(reply).toMatchObject({ status: 422, body: { number: 453, faults: [{ field: 'connectionId' }] } })
   })
 
   it.each([
@@ -63,7 +63,7 @@ describe('putting a storage connection', () => {
     )
     let reply = ''
     for await (const chunk of socket) reply += String(chunk)
-    expect(reply).toMatch(/^HTTP\/1\.1 422 .*"field":"connectionId"/s)
+    expect(reply).toMatch(/^HTTP\/1\.1 422 (?=.*"number":453).*"field":"connectionId"/s)
   })
 
   it.each([
@@ -76,8 +76,7 @@ describe('putting a storage connection', () => {
     ['a blank in the options', 'posix:///srv/a?fstype=ext4 x'],
   ])('refuses a URI with %s, naming the field, and stores nothing', async (_what, uri) => {
     const reply = await put('bad-uri', { uri })
-    expect(reply.status).toBe(422)
-    expect(reply.body.faults).toMatchObject([{ field: 'uri' }])
+    expect(reply).toMatchObject({ status: 422, body: { number: 453, faults: [{ field: 'uri' }] } })
     expect((await get('bad-uri')).status).toBe(404)
   })
 
@@ -132,12 +131,26 @@ describe('putting a storage connection', () => {
     })
     expect((await engine.http.get(at)).body).toMatchObject({ uri: 'local:///srv', provisioningStatus: 'ACTIVE' })
     expect((await change('local:///other')).status).toBe(202)
+    await limited.report(await limited.command())
     limited.vanish()
+    const digest = digestOf({ uri: 'local:///other', options: {} })
+    const held = { subject: 'storage-connection/a', generation: 2, status: 'UP', origin: 'plane', digest } as const
+    const poorer = await WireAgent.open(engine.tcp, limited.again({ capabilities: [] }), [held])
+    expect(await change('local:///third')).toMatchObject({
+      status: 409,
+      body: { type: 'urn:keelson:problem:unsupported-by-host', capability: 'storage:local' },
+    })
+    poorer.vanish()
   })
 
-  it('refuses options that are no texts', async () => {
-    const reply = await put('bad-options', { uri: 'local:///srv/a', options: { ro: true } })
-    expect(reply.body.faults).toMatchObject([{ field: 'options' }])
+  it.each([
+    ['an empty URI', { uri: '' }, 'uri'],
+    ['a URI without end', { uri: `local:///${'a'.repeat(2048)}` }, 'uri'],
+    ['options that are no texts', { uri: 'local:///srv/a', options: { ro: true } }, 'options'],
+    ['an option that no scheme could have', { uri: 'local:///srv/a', options: { 'ro,exec': '' } }, 'options'],
+  ])('refuses %s, naming the field', async (_what, body, field) => {
+    const reply = await put('bad-body', body)
+    expect(reply).toMatchObject({ status: 422, body: { number: 453, faults: [{ field }] } })
   })
 
   it('is a success again with the same arguments, and sends nothing twice', async () => {
@@ -147,6 +160,19 @@ describe('putting a storage connection', () => {
       status: 202,
       body: { generation: 1, provisioningStatus: 'ACTIVE' },
     })
+    await agent.beat()
+    expect(agent.commands).toHaveLength(count)
+  })
+
+  it('is a success again in another spelling, which changes nothing', async () => {
+    await managed('spelled', 'nfs://server/a?timeo=50')
+    const count = agent.commands.length
+    const said = { uri: 'nfs://SERVER:2049//a/', options: { retrans: '3', timeo: '50' } }
+    const held = { generation: 1, provisioningStatus: 'ACTIVE', uri: 'nfs://server/a?timeo=50', options: {} }
+    for (const headers of [{}, { 'if-match': '*' }] as Record<string, string>[])
+      expect(await put('spelled', said, headers)).toMatchObject({ status: 202, body: held })
+    const other = { ...said, options: { ...said.options, ro: '' } }
+    expect(await put('spelled', other)).toMatchObject({ status: 409, body: { number: 478 } })
     await agent.beat()
     expect(agent.commands).toHaveLength(count)
   })

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { digestOf } from '../../src/wire/digest.js'
 import { callerWith, createProject } from '../support/callers.js'
 import { startTestEngine, type TestEngine } from '../support/engine.js'
 import { eventually } from '../support/eventually.js'
@@ -145,6 +146,7 @@ describe('a storage', () => {
     await shows(made.id, { provisioningStatus: 'ACTIVE' })
     // the same again is nothing new
     expect((await engine.http.put(path, whole)).body.generation).toBe(3)
+    expect((await engine.http.put(path, { ...whole, uri: 'local://localhost/srv//b/' })).body.generation).toBe(3)
     await engine.http.patch(path, { uri: secured, credentials: { chapPassword: 'new' } })
     expect((await answer(agent, 'storage.manage')).payload).toMatchObject({ credentials: { chapPassword: 'new' } })
     await engine.http.patch(path, { options: { lun: '1' } })
@@ -197,7 +199,7 @@ describe('a storage', () => {
       const path = `/api/v1/hosts/${agent.hostId}/storage-connections/${encodeURIComponent(id)}`
       expect(await engine.http.put(path, { uri }, { headers: { 'if-match': '*' } }).then((r) => r)).toMatchObject({
         status: 422,
-        body: { faults: [{ field: 'connectionId' }] },
+        body: { number: 453, faults: [{ field: 'connectionId' }] },
       })
     }
     expect(await engine.http.delete(at)).toMatchObject({
@@ -288,6 +290,55 @@ describe('a storage', () => {
       hosts: { total: 1, refused: 1 },
       refusals: [{ hostId: old.hostId, fault: { type: 'unsupported-by-host' } }],
     })
+  })
+
+  it('names what a host lacks for its scheme, and leaves there what there was before a change', async () => {
+    const labels = rack()
+    const lacks = [{ capability: 'storage:nfs', message: 'the program mount.nfs is not installed' }]
+    const name = `limited-${randomUUID()}`
+    const { said } = helloOf(name)
+    const limited = await WireAgent.open(engine.tcp, {
+      host: name,
+      said: { ...said, capabilities: ['storage:local'], facts: { ...said.facts, lacks } },
+    })
+    agents.push(limited)
+    await label(limited, labels)
+    const agent = await host(labels)
+    const message = `${name} lacks the capability storage:nfs: the program mount.nfs is not installed`
+    const refused = {
+      provisioningStatus: 'ERROR',
+      hosts: { refused: 1 },
+      refusals: [{ hostId: limited.hostId, fault: { type: 'unsupported-by-host', message } }],
+    }
+    const foreign = await create({ uri: 'nfs://server/a', selector: { labels } })
+    await answer(agent, 'storage.manage')
+    await shows(foreign.id, refused)
+    const made = await create({ selector: { labels } })
+    for (const each of [limited, agent]) await answer(each, 'storage.manage')
+    await shows(made.id, { provisioningStatus: 'ACTIVE' })
+    await engine.http.patch(`${storages}/${made.id}`, { uri: 'nfs://server/b' })
+    await answer(agent, 'storage.manage')
+    await shows(made.id, refused)
+    const at = connection(limited, made)
+    expect((await engine.http.get(at)).body).toMatchObject({ uri, generation: 1, provisioningStatus: 'ACTIVE' })
+    expect(limited.commands).toHaveLength(1)
+
+    await engine.http.delete(`${storages}/${foreign.id}`)
+    await answer(agent, 'storage.unmanage')
+    const held = {
+      subject: `storage-connection/${made.connectionId}`,
+      generation: 1,
+      status: 'UP',
+      origin: 'plane',
+      digest: digestOf({ uri, options: {} }),
+    } as const
+    limited.vanish()
+    const mended = await WireAgent.open(engine.tcp, limited.again({ capabilities: said.capabilities }), [held])
+    agents.push(mended)
+    await engine.query(`UPDATE storage_refusals SET refused_at = now() - interval '1 hour'`)
+    await label(mended, { ...labels, tools: 'installed' })
+    expect((await answer(mended, 'storage.manage')).payload).toMatchObject({ uri: 'nfs://server/b' })
+    await shows(made.id, { provisioningStatus: 'ACTIVE', hosts: { total: 2, refused: 0 }, refusals: [] })
   })
 
   it('does not keep a host away from its removal that it is excepted from', async () => {

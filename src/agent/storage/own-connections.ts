@@ -1,6 +1,7 @@
 import { CONNECTION_ID } from '../../wire/commands.js'
 import { MAX_OWN_THINGS } from '../../wire/own-things.js'
 import { type StorageArguments, sameOptions } from '../../wire/storage/arguments.js'
+import { sameArguments } from '../../wire/storage/sameness.js'
 import { FaultError } from '../fault.js'
 import { requireArguments } from './arguments.js'
 import { badArguments, idInUse, notRegistered } from './faults.js'
@@ -31,11 +32,12 @@ export class OwnConnections {
       throw badArguments(`the connection id ${rule}`)
     }
     if (asked.uri.length > MAX_URI_CHARS) throw badArguments(`the URI has more than ${MAX_URI_CHARS} characters`)
+    requireArguments(asked)
     const key = ownKey(connectionId)
     await this.turns.take(key, async () => {
       const held = this.state.connections.get(key)
       // what is held is on disk: its own turn is over
-      if (held !== undefined && meanTheSame(held, asked)) return
+      if (held !== undefined && sameArguments(held, asked) && sameCredentials(held, asked)) return
       if (held !== undefined) throw idInUse(connectionId)
       this.requireRoom()
       const { uri, options = {}, credentials = {} } = asked
@@ -60,13 +62,5 @@ export class OwnConnections {
   }
 }
 
-/** Another spelling of the same is the same. @throws FaultError `bad-arguments` */
-function meanTheSame(held: StorageArguments, asked: StorageArguments): boolean {
-  const [one, other] = [requireArguments(held), requireArguments(asked)]
-  return (
-    one.uri.target === other.uri.target &&
-    sameOptions(one.options, other.options) &&
-    sameOptions(one.own, other.own) &&
-    sameOptions(one.credentials, other.credentials)
-  )
-}
+const sameCredentials = (held: StorageArguments, asked: StorageArguments): boolean =>
+  sameOptions(held.credentials ?? {}, asked.credentials ?? {})

@@ -4,8 +4,24 @@ import { type FieldFault, Invalid } from './errors.js'
 
 /** Bad input, found before any handler ran: such a reply belongs to no idempotency key. */
 export class BadInput extends Invalid {
-  constructor(faults: readonly FieldFault[]) {
-    super(faults.length === 1 ? 'one field is at fault' : `${faults.length} fields are at fault`, faults)
+  constructor(faults: readonly FieldFault[], extra: Extra = {}) {
+    super(
+      faults.length === 1 ? 'one field is at fault' : `${faults.length} fields are at fault`,
+      faults,
+      undefined,
+      extra,
+    )
+  }
+}
+
+type Extra = Readonly<Record<string, unknown>>
+
+const told = new WeakMap<object, Extra>()
+
+/** What a problem with such an input tells beside its type. */
+export function FaultsTell(extra: Extra): ClassDecorator {
+  return (input) => {
+    told.set(input, extra)
   }
 }
 
@@ -31,6 +47,15 @@ export class InputPipe extends ValidationPipe {
   }
 
   override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
+    try {
+      return await this.checked(value, metadata)
+    } catch (error) {
+      const extra = metadata.metatype && told.get(metadata.metatype)
+      throw extra && error instanceof BadInput ? new BadInput(error.faults, extra) : error
+    }
+  }
+
+  private async checked(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
     if (metadata.type === 'body' && this.toValidate(metadata)) {
       // a missing body is an empty one: its fields are then what is missing
       const body = value ?? {}

@@ -1,5 +1,6 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { Injectable, Logger } from '@nestjs/common'
-import { EventFeed } from '../events/event-feed.js'
+import { EventFeed, type Start } from '../events/event-feed.js'
 import type { EventType } from '../events/event-types.js'
 import { Database } from '../platform/database.js'
 import { columnsOf } from './storage.queries.js'
@@ -17,6 +18,8 @@ type Listener = (row: StorageConnection | null) => void
 interface Watched extends ConnectionKey {
   readonly listeners: Set<Listener>
 }
+
+const AGAIN_MS = 1_000
 
 /** After which a connection may be what somebody waits for. */
 const telling: readonly EventType[] = [
@@ -77,31 +80,52 @@ export class ConnectionChanges {
   private follow() {
     const ending = new AbortController()
     const started = this.feed.start(null, ending.signal)
-    const begun = started.then(() => undefined)
-    void this.run(started, ending.signal).catch((error: unknown) => {
-      if (ending.signal.aborted) return
-      this.log.warn({ err: error }, 'changes of connections cannot be followed')
-      // whoever listens looks for itself once more, and listens no longer
-      this.stop()
-      this.giveUp()
+    void this.run(started, ending.signal).catch(() => {
+      // whoever listens is told by `begun`; the next one tries again
+      if (!ending.signal.aborted) this.stop()
     })
-    return { begun, ending }
+    return { begun: started.then(() => undefined), ending }
   }
 
-  private async run(started: ReturnType<EventFeed['start']>, signal: AbortSignal): Promise<void> {
-    const start = await started
-    if (!start) return
+  /** Goes on after whatever breaks the reading off: who listens does so for as long as they wait. */
+  private async run(started: Promise<Start | null>, signal: AbortSignal): Promise<void> {
+    let start = await started
+    while (start) {
+      try {
+        await this.read(start, signal)
+      } catch (error) {
+        if (signal.aborted) return
+        this.log.warn({ err: error }, 'changes of connections cannot be followed: trying again')
+      }
+      start = await this.startAgain(signal)
+    }
+  }
+
+  private async read(start: Start, signal: AbortSignal): Promise<void> {
     let { incarnation } = start
     for await (const look of this.feed.follow(start.cursor, { types: telling }, signal)) {
       const putBack = look.cursor.incarnation > incarnation
       incarnation = look.cursor.incarnation
-      const subjects = putBack ? [...this.watched.keys()] : look.events.map((event) => event.subject)
-      await this.tell(new Set(subjects))
+      await this.tell(putBack ? this.watched.keys() : look.events.map((event) => event.subject))
     }
   }
 
-  private async tell(subjects: ReadonlySet<string>): Promise<void> {
-    const changed = [...subjects].flatMap((subject) => this.watched.get(subject) ?? [])
+  /** What changed meanwhile is in the rows. */
+  private async startAgain(signal: AbortSignal): Promise<Start | null> {
+    for (;;) {
+      await pause(AGAIN_MS, undefined, { signal })
+      try {
+        const start = await this.feed.start(null, signal)
+        await this.tell(this.watched.keys())
+        return start
+      } catch (error) {
+        this.log.debug({ err: error }, 'changes of connections cannot be followed yet')
+      }
+    }
+  }
+
+  private async tell(subjects: Iterable<string>): Promise<void> {
+    const changed = [...new Set(subjects)].flatMap((subject) => this.watched.get(subject) ?? [])
     if (changed.length === 0) return
     const rows = await this.database.query<StorageConnection>(
       'storage_changed',
@@ -115,9 +139,5 @@ export class ConnectionChanges {
       const row = bySubject.get(connectionSubject(hostId, connectionId)) ?? null
       for (const listener of [...listeners]) listener(row)
     }
-  }
-
-  private giveUp(): void {
-    for (const { listeners } of [...this.watched.values()]) for (const listener of [...listeners]) listener(null)
   }
 }

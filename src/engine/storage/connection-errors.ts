@@ -1,10 +1,17 @@
 import { type Caller, mayInPlane } from '../platform/caller.js'
-import { Conflict, type DomainError, Invalid, NotFound } from '../platform/errors.js'
+import { Conflict, type DomainError, type FieldFault, Invalid, NotFound } from '../platform/errors.js'
 import type { IfMatch } from '../platform/etag.js'
 
 /** VDSM's numbers, beside the problem's type. */
+export const BAD_ARGUMENTS = 453
 const ID_IN_USE = 478
 const ID_UNKNOWN = 479
+
+export const badArguments = (message: string, fault: FieldFault): Invalid =>
+  new Invalid(message, [fault], undefined, { number: BAD_ARGUMENTS })
+
+export const badId = (message: string): Invalid =>
+  badArguments(`the connection id ${message}`, { field: 'connectionId', message })
 
 export const inUse = (message: string): Conflict => new Conflict(message, 'id-in-use', { number: ID_IN_USE })
 
@@ -32,8 +39,7 @@ export const storageConnectionId = (storageId: string): string => `${STORAGE_PRE
 /** @throws Invalid for an id that nobody but the plane gives */
 export function requireOwnNamespace(connectionId: string): void {
   if (!connectionId.startsWith(STORAGE_PREFIX)) return
-  const message = `must not begin with '${STORAGE_PREFIX}': such ids are of /api/v1/storages`
-  throw new Invalid(`the connection id ${message}`, [{ field: 'connectionId', message }])
+  throw badId(`must not begin with '${STORAGE_PREFIX}': such ids are of /api/v1/storages`)
 }
 
 /** Such a row goes with its storage, or when its host is no longer matched. */

@@ -94,7 +94,7 @@ export function areHeld(held: () => CredentialTexts, given: CredentialTexts | un
   }
 }
 
-export function sameTexts(some: CredentialTexts, others: CredentialTexts): boolean {
+function sameTexts(some: CredentialTexts, others: CredentialTexts): boolean {
   const names = Object.keys(some)
   return names.length === Object.keys(others).length && names.every((name) => some[name] === others[name])
 }

@@ -1,4 +1,6 @@
+import { sameTarget } from '../../wire/storage/sameness.js'
 import { Invalid } from '../platform/errors.js'
+import { badArguments } from './connection-errors.js'
 import type { CredentialTexts } from './credentials.js'
 import { requireArguments } from './storage-rules.js'
 
@@ -53,10 +55,10 @@ export function requireCredentialsFor(
   },
 ): void {
   if (credentials !== undefined) return
-  if (held.sealedCredentials === null || held.uri === uri) {
+  if (held.sealedCredentials === null || sameTarget(held.uri, uri)) {
     requireArguments({ uri, options, heldCredentials: held.credentialNames })
     return
   }
   const message = 'must be given again for another URI; {} for none'
-  throw new Invalid(`the credentials ${message}`, [{ field: 'credentials', message }])
+  throw badArguments(`the credentials ${message}`, { field: 'credentials', message })
 }

@@ -12,11 +12,13 @@ import { storageEvent } from './storage.events.js'
 import type { StorageConnection } from './storage-connection.entity.js'
 import { StorageConnections } from './storage-connections.service.js'
 import { StorageCreation } from './storage-creation.js'
+import { obstacleOn } from './storage-intent.js'
 import {
   forgetStrayRefusals,
+  hostsOf,
   hostsWithout,
   lockStorage,
-  type NewHost,
+  type MatchedHost,
   recordRefusals,
   rowsToChange,
   rowsToGo,
@@ -60,9 +62,13 @@ export class StorageBatch {
     return rows.length
   }
 
+  /** A host that cannot take it on keeps what it has, and is told of as one that is new. */
   private async change(tx: Tx, storage: Storage): Promise<number> {
     const rows = await rowsToChange(tx, storage.id, BATCH)
-    for (const row of rows) {
+    if (rows.length === 0) return 0
+    const { able, refused } = byAbility(await hostsOf(tx, rows), storage)
+    await this.refuse(tx, storage, refused)
+    for (const row of rows.filter(({ hostId }) => able.some(({ id }) => id === hostId))) {
       const status = isPending(row.provisioningStatus) ? row.provisioningStatus : 'PENDING_UPDATE'
       await this.connections.change(
         tx,
@@ -77,8 +83,7 @@ export class StorageBatch {
   /** A host that cannot be given its row is told of, and holds up no other. */
   private async add(tx: Tx, storage: Storage): Promise<number> {
     const hosts = await hostsWithout(tx, storage.id, BATCH)
-    const able = hosts.filter((host) => host.able)
-    const refused = hosts.filter((host) => !host.able).map(unsupported)
+    const { able, refused } = byAbility(hosts, storage)
     const room = await this.claim(tx, storage.projectId, able.length)
     for (const host of able.slice(0, room.count)) {
       const made = await this.creation.place(tx, {
@@ -150,12 +155,19 @@ export class StorageBatch {
   }
 }
 
-const unsupported = ({ id, name }: NewHost): Refusal => ({
-  hostId: id,
-  fault: { type: 'unsupported-by-host', message: `the agent of ${name} does not understand storage.manage: update it` },
-})
+/** Who can be asked for it, and why the others cannot. */
+function byAbility(hosts: readonly MatchedHost[], { uri }: Storage): { able: MatchedHost[]; refused: Refusal[] } {
+  const able: MatchedHost[] = []
+  const refused: Refusal[] = []
+  for (const host of hosts) {
+    const obstacle = obstacleOn(host, uri)
+    if (obstacle) refused.push({ hostId: host.id, fault: { type: obstacle.type, message: obstacle.message } })
+    else able.push(host)
+  }
+  return { able, refused }
+}
 
-const taken = ({ id, name }: NewHost): Refusal => ({
+const taken = ({ id, name }: MatchedHost): Refusal => ({
   hostId: id,
   fault: { type: 'id-in-use', message: `the id is in use on ${name}`, number: 478 },
 })

@@ -17,6 +17,8 @@ import {
 import { type StorageOperatingStatus, storageOperatingStatuses } from '../../wire/commands.js'
 import { Filter, PageQuery } from '../platform/pages.js'
 import { type ProvisioningStatus, provisioningStatuses } from '../platform/provisioning.js'
+import { FaultsTell } from '../platform/validation.js'
+import { BAD_ARGUMENTS } from './connection-errors.js'
 import { MAX_WAIT_MS, type WaitGoal, waitGoals } from './connection-goals.js'
 import { IsCredentials } from './credentials.js'
 import { IsOptions } from './options.js'
@@ -26,6 +28,7 @@ import type { StorageConnection } from './storage-connection.entity.js'
 const ID_PREFIX = /^[^/\p{Cc}]{1,255}$/u
 const ID_PREFIX_MESSAGE = "$property must have 1 to 255 characters without '/' and control characters"
 
+@FaultsTell({ number: BAD_ARGUMENTS })
 export class StorageConnectionPut {
   /**
    * `nfs://server/export`, `iscsi://host/iqn.2026-01.org.example:disk;portal=1`, `glusterfs://server/volume`, `ceph://monitor/path`,
@@ -122,6 +125,7 @@ export class StorageConnectionGet {
   timeoutMs: number = 30_000
 }
 
+@FaultsTell({ number: BAD_ARGUMENTS })
 export class StorageFlow {
   @ApiProperty({ minLength: 1, maxLength: 255, description: 'How the ids of the flow begin.', example: 'FLOW101_' })
   @Matches(ID_PREFIX, { message: ID_PREFIX_MESSAGE })

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Injectable } from '@nestjs/common'
 import { storageSubject } from '../../wire/commands.js'
+import { sameArguments } from '../../wire/storage/sameness.js'
 import { Commands } from '../commands/commands.service.js'
 import { Events } from '../events/events.service.js'
 import { Hosts } from '../hosts/hosts.service.js'
@@ -21,8 +22,7 @@ import type { StorageConnectionPut } from './storage-connection.dto.js'
 import { StorageConnection } from './storage-connection.entity.js'
 import { eventOf } from './storage-connection.events.js'
 import { StorageCreation } from './storage-creation.js'
-import { manageOf, requireAble, sameIntent, type Wanted } from './storage-intent.js'
-import { capabilityFor, incapable, isCapable } from './storage-rules.js'
+import { manageOf, obstacleOn, requireAble, type Wanted } from './storage-intent.js'
 
 export interface PutConditions {
   readonly ifMatch: IfMatch | null
@@ -90,17 +90,15 @@ export class StorageConnections {
     requireMatch(ifMatch, row.generation)
     if (provisioningStatus === 'PENDING_DELETE')
       throw new Conflict(`${connectionId} is being unmanaged: wait, or use another id`, 'pending')
-    if (sameIntent(row, wanted) && areHeld(() => this.credentials.ofConnection(row), wanted.credentials))
+    if (sameArguments(row, wanted) && areHeld(() => this.credentials.ofConnection(row), wanted.credentials))
       return provisioningStatus === 'ERROR' ? this.change(tx, row, row, 'PENDING_UPDATE') : row
     if (!ifMatch) throw inUse(`${connectionId} is in use with other arguments: change it with If-Match`)
     if (isPending(provisioningStatus) && !coalesce) {
       throw new Conflict(`${connectionId} is ${provisioningStatus}: try again, or ask with Prefer: coalesce`, 'pending')
     }
     requireCredentialsFor(wanted, row)
-    if (capabilityFor(wanted.uri) !== capabilityFor(row.uri)) {
-      const host = await this.hosts.require(hostId, tx)
-      if (!isCapable(host, wanted.uri)) throw incapable(host, wanted.uri)
-    }
+    const obstacle = obstacleOn(await this.hosts.require(hostId, tx), wanted.uri)
+    if (obstacle) throw obstacle
     const status = provisioningStatus === 'PENDING_CREATE' ? 'PENDING_CREATE' : 'PENDING_UPDATE'
     const { uri, options } = wanted
     const change = wanted.credentials ? this.sealed(hostId, connectionId, wanted) : { ...row, uri, options }

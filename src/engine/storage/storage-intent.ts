@@ -5,8 +5,13 @@ import { Conflict } from '../platform/errors.js'
 import type { CredentialTexts } from './credentials.js'
 import type { StorageConnection } from './storage-connection.entity.js'
 import { eventOf, type Told } from './storage-connection.events.js'
+import { incapable, isCapable } from './storage-rules.js'
 
 export type Wanted = Pick<StorageConnection, 'uri' | 'options' | 'sealedCredentials' | 'credentialNames'>
+
+type AbleHost = Pick<Host, 'name' | 'agentId'> & { readonly kinds: readonly string[] }
+/** What has to be known of a host before it is asked for a connection. */
+export type AskedHost = Pick<Host, 'name' | 'agentId' | 'kinds' | 'capabilities' | 'facts'>
 
 export const intentOf = (row: Pick<StorageConnection, 'connectionId' | 'uri' | 'options'>): StorageManage => ({
   connectionId: row.connectionId,
@@ -14,23 +19,19 @@ export const intentOf = (row: Pick<StorageConnection, 'connectionId' | 'uri' | '
   options: row.options,
 })
 
-export function sameIntent(row: StorageConnection, wanted: Pick<Wanted, 'uri' | 'options'>): boolean {
-  const keys = Object.keys(wanted.options)
-  return (
-    row.uri === wanted.uri &&
-    keys.length === Object.keys(row.options).length &&
-    keys.every((key) => row.options[key] === wanted.options[key])
-  )
+/** @throws Conflict when the agent that is known of the host does not carry it out */
+export function requireAble(host: AbleHost, kind: CommandKind): void {
+  const fault = notUnderstood(host, kind)
+  if (fault) throw fault
 }
 
-/** @throws Conflict when the agent that is known of the host does not carry it out */
-export function requireAble(
-  host: Pick<Host, 'name' | 'agentId'> & { readonly kinds: readonly string[] },
-  kind: CommandKind,
-): void {
-  if (host.agentId !== null && !host.kinds.includes(kind)) {
-    throw new Conflict(`the agent of ${host.name} does not understand ${kind}: update it`, 'unsupported-by-host')
-  }
+/** Why a host is not to be asked for what this URI names; null: nothing is known against it. */
+export const obstacleOn = (host: AskedHost, uri: string): Conflict | null =>
+  notUnderstood(host, 'storage.manage') ?? (isCapable(host, uri) ? null : incapable(host, uri))
+
+function notUnderstood({ name, agentId, kinds }: AbleHost, kind: CommandKind): Conflict | null {
+  if (agentId === null || kinds.includes(kind)) return null
+  return new Conflict(`the agent of ${name} does not understand ${kind}: update it`, 'unsupported-by-host')
 }
 
 /** @param credentials as they are told to the host */

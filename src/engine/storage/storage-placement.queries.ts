@@ -1,7 +1,9 @@
+import type { Host } from '../hosts/host.entity.js'
 import type { Tx } from '../platform/database.js'
 import { Storage } from './storage.entity.js'
 import { columnsOf } from './storage.queries.js'
 import type { StorageConnection } from './storage-connection.entity.js'
+import type { AskedHost } from './storage-intent.js'
 
 /** Rows that a host could not take on or let go are tried again after this long, refused hosts too. */
 const RETRY = `interval '30 seconds'`
@@ -19,8 +21,13 @@ const MUST_GO = `c.provisioning_status <> 'PENDING_DELETE' AND NOT ${MATCHES}
   AND (c.provisioning_status <> 'ERROR' OR ${RESTED} OR NOT EXISTS (
     SELECT FROM tombstones t WHERE t.host_id = c.host_id AND t.subject = 'storage-connection/' || c.connection_id
       AND t.state = 'waiting'))`
-const MUST_CHANGE = `c.provisioning_status <> 'PENDING_DELETE' AND ${MATCHES}
+const MUST_CHANGE = `c.provisioning_status <> 'PENDING_DELETE' AND ${MATCHES} AND ${NOT_REFUSED}
   AND (c.storage_generation IS DISTINCT FROM s.intent_generation OR (c.provisioning_status = 'ERROR' AND ${RESTED}))`
+
+/** A refusal that is none any more: of a host that matches no more, or has the storage as it is wanted. */
+const STRAY = `(NOT ${MATCHES} OR EXISTS (
+  SELECT FROM storage_connections c WHERE c.storage_id = s.id AND c.host_id = h.id
+    AND c.storage_generation = s.intent_generation AND c.provisioning_status <> 'ERROR'))`
 
 /** Storages for which something is to be done, the longest untouched first. */
 export async function storagesDue(tx: Tx, limit: number): Promise<string[]> {
@@ -31,7 +38,7 @@ export async function storagesDue(tx: Tx, limit: number): Promise<string[]> {
        OR EXISTS (SELECT FROM hosts h WHERE ${MATCHES} AND ${WITHOUT_ROW} AND ${NOT_REFUSED})
        OR EXISTS (SELECT FROM storage_connections c JOIN hosts h ON h.id = c.host_id
                   WHERE c.storage_id = s.id AND ((${MUST_GO}) OR (${MUST_CHANGE})))
-       OR EXISTS (SELECT FROM storage_refusals r JOIN hosts h ON h.id = r.host_id WHERE r.storage_id = s.id AND NOT ${MATCHES})
+       OR EXISTS (SELECT FROM storage_refusals r JOIN hosts h ON h.id = r.host_id WHERE r.storage_id = s.id AND ${STRAY})
      ORDER BY s.updated_at, s.id LIMIT $1`,
     [limit],
   )
@@ -63,20 +70,16 @@ export const rowsToGo = (tx: Tx, storageId: string, limit: number): Promise<Stor
 export const rowsToChange = (tx: Tx, storageId: string, limit: number): Promise<StorageConnection[]> =>
   tx.query(rowsOf(MUST_CHANGE), [storageId, limit])
 
-/** Of what its agent can connect: docs of `capabilityFor`. */
-const CAPABLE = `'storage:' || lower(split_part(s.uri, ':', 1)) = ANY(h.capabilities)`
+export type MatchedHost = AskedHost & Pick<Host, 'id'>
 
-export interface NewHost {
-  readonly id: string
-  readonly name: string
-  /** Its agent carries out what is needed, or has not said yet. */
-  readonly able: boolean
-}
+const HOST = `h.id, h.name, h.agent_id AS "agentId", h.kinds, h.capabilities, h.facts`
 
-export const hostsWithout = (tx: Tx, storageId: string, limit: number): Promise<NewHost[]> =>
+export const hostsOf = (tx: Tx, rows: readonly StorageConnection[]): Promise<MatchedHost[]> =>
+  tx.query(`SELECT ${HOST} FROM hosts h WHERE h.id = ANY($1::uuid[])`, [rows.map(({ hostId }) => hostId)])
+
+export const hostsWithout = (tx: Tx, storageId: string, limit: number): Promise<MatchedHost[]> =>
   tx.query(
-    `SELECT h.id, h.name, h.agent_id IS NULL OR ('storage.manage' = ANY(h.kinds) AND ${CAPABLE}) AS able
-     FROM storages s JOIN hosts h ON ${MATCHES} AND ${WITHOUT_ROW} AND ${NOT_REFUSED}
+    `SELECT ${HOST} FROM storages s JOIN hosts h ON ${MATCHES} AND ${WITHOUT_ROW} AND ${NOT_REFUSED}
      WHERE s.id = $1 ORDER BY h.id LIMIT $2`,
     [storageId, limit],
   )
@@ -84,7 +87,7 @@ export const hostsWithout = (tx: Tx, storageId: string, limit: number): Promise<
 export async function forgetStrayRefusals(tx: Tx, storageId: string): Promise<void> {
   await tx.query(
     `DELETE FROM storage_refusals r USING storages s, hosts h
-     WHERE r.storage_id = $1 AND s.id = r.storage_id AND h.id = r.host_id AND (NOT ${MATCHES} OR NOT ${WITHOUT_ROW})`,
+     WHERE r.storage_id = $1 AND s.id = r.storage_id AND h.id = r.host_id AND ${STRAY}`,
     [storageId],
   )
 }

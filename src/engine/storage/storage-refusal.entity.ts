@@ -1,7 +1,10 @@
 import { Column, Entity, ForeignKey, Index, PrimaryColumn } from 'typeorm'
 import type { Fault } from '../../wire/session.js'
 
-/** A host that a storage matches and that could not be given its row: by quota, or because its agent is too old. */
+/**
+ * A host that a storage matches and that could not be given it as it is wanted: by quota, or because it cannot connect such
+ * storage. What it was given before it keeps.
+ */
 @Entity('storage_refusals')
 @Index('ix_storage_refusals_host_id', ['hostId'])
 export class StorageRefusal {

@@ -1,10 +1,8 @@
 import { type ReadArguments, readArguments, type StorageArguments } from '../../wire/storage/arguments.js'
 import { BadArgument } from '../../wire/storage/bad-argument.js'
 import type { Host } from '../hosts/host.entity.js'
-import { Conflict, Invalid } from '../platform/errors.js'
-
-/** VDSM's number for arguments that make no sense. */
-const BAD_ARGUMENTS = 453
+import { Conflict } from '../platform/errors.js'
+import { badArguments } from './connection-errors.js'
 
 /** The rules of the agents' drivers, before anything is stored. @throws Invalid naming the field */
 export function requireArguments(given: StorageArguments): ReadArguments {
@@ -13,9 +11,7 @@ export function requireArguments(given: StorageArguments): ReadArguments {
   } catch (error) {
     if (!(error instanceof BadArgument)) throw error
     const { field, message } = error
-    throw new Invalid(`the storage connection cannot be right: ${message}`, [{ field, message }], undefined, {
-      number: BAD_ARGUMENTS,
-    })
+    throw badArguments(`the storage connection cannot be right: ${message}`, { field, message })
   }
 }
 

@@ -26,7 +26,7 @@ export class StorageHostsView {
    */
   total!: number
   /**
-   * That match and could not be given one.
+   * That match and could not be given one, or its change.
    * @example 0
    */
   refused!: number
@@ -71,7 +71,7 @@ export class StorageView {
   /** What all hosts see; DEGRADED where only some are connected, DOWN where none is. */
   operatingStatus!: StorageOperatingStatus
   hosts!: StorageHostsView
-  /** The first 50 of the hosts that match and could not be given it. They are tried again. */
+  /** The first 50 of the hosts that match and could not be given it as it is wanted. They are tried again. */
   refusals!: StorageRefusalView[]
   /** What may be asked of it now. */
   actions!: StorageAction[]

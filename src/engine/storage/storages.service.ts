@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { Injectable } from '@nestjs/common'
+import { sameArguments } from '../../wire/storage/sameness.js'
 import { Events } from '../events/events.service.js'
 import { chosenProject, projectMissing } from '../identity/chosen-project.js'
 import { type Caller, requireInProject } from '../platform/caller.js'
@@ -9,7 +10,7 @@ import { Conflict, Invalid, NotFound } from '../platform/errors.js'
 import { type IfMatch, requireMatch } from '../platform/etag.js'
 import type { Listing } from '../platform/listing.js'
 import { inProjectsOf, type Page, page } from '../platform/pages.js'
-import { areHeld, Credentials, sameTexts } from './credentials.js'
+import { areHeld, Credentials } from './credentials.js'
 import type { StorageCreate, StoragePut, StorageQuery, StorageSelectorInput, StorageUpdate } from './storage.dto.js'
 import { Storage, type StorageSelector } from './storage.entity.js'
 import { storageEvent } from './storage.events.js'
@@ -113,28 +114,23 @@ export class Storages {
       if (storage.deleting) throw new Conflict(`storage ${storage.name} is being deleted`, 'pending')
       const said = saidOf(storage)
       requireCredentialsFor(said, storage)
-      const sameArguments =
-        said.uri === storage.uri &&
-        sameTexts(said.options, storage.options) &&
-        areHeld(() => this.credentials.ofStorage(storage), said.credentials)
-      if (sameArguments && said.name === storage.name && isDeepStrictEqual(said.selector, storage.selector))
+      const sameIntent =
+        sameArguments(storage, said) && areHeld(() => this.credentials.ofStorage(storage), said.credentials)
+      if (sameIntent && said.name === storage.name && isDeepStrictEqual(said.selector, storage.selector))
         return shown(tx, storage)
       await requireHosts(tx, said.selector, storage.selector)
-      await this.write(tx, storage, said, sameArguments)
+      await this.write(tx, storage, said, sameIntent)
       return this.tell(tx, 'storage.storage.updated', id)
     })
   }
 
-  private async write(tx: Tx, storage: Storage, said: Said, sameArguments: boolean): Promise<void> {
+  private async write(tx: Tx, storage: Storage, said: Said, sameIntent: boolean): Promise<void> {
     const { name, selector, uri, options, credentials } = said
     const { id, generation, intentGeneration } = storage
     const sealed = credentials ? this.credentials.sealForStorage(id, credentials) : {}
-    const intent = sameArguments ? {} : { ...sealed, intentGeneration: intentGeneration + 1 }
-    await tx.update(
-      Storage,
-      { id },
-      { name, selector, uri, options, ...intent, generation: generation + 1, updatedAt: new Date() },
-    )
+    // the same in another spelling stays as its rows on hosts have it
+    const intent = sameIntent ? {} : { uri, options, ...sealed, intentGeneration: intentGeneration + 1 }
+    await tx.update(Storage, { id }, { name, selector, ...intent, generation: generation + 1, updatedAt: new Date() })
     // what stood against it may not any more
     await tx.query('DELETE FROM storage_refusals WHERE storage_id = $1', [id])
   }
