@@ -3,7 +3,7 @@ import type { Logger } from '../logger.js'
 import type { XmlRpcMethod, XmlRpcMethods } from '../xmlrpc/server.js'
 import { isStruct, type XmlRpcStruct, type XmlRpcValue } from '../xmlrpc/value.js'
 import { badArguments } from './faults.js'
-import type { HeldConnection } from './keeper.js'
+import type { HeldConnection } from './held.js'
 import type { OwnConnections } from './own-connections.js'
 import type { Sighting } from './sightings.js'
 
@@ -82,7 +82,7 @@ function unmanagedEntry({ id, uri, mountPoint, status, fault }: Sighting): [key:
       connected: isConnected(status),
       managed: false,
       status,
-      ...lastError(fault, null),
+      ...lastError(fault, fault?.at ?? null),
     },
   ]
 }
