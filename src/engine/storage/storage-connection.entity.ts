@@ -35,6 +35,8 @@ export class StorageConnection {
   @Column('text', { nullable: true }) target!: string | null
   /** As `targetIdOf` makes it of the target. */
   @Column('text', { nullable: true }) targetId!: string | null
+  /** Since when the host holds this target under the id. */
+  @Column('timestamptz', { nullable: true }) targetSince!: Date | null
   @Column('integer', { default: 1 }) generation!: number
   @Column('uuid', { nullable: true }) commandId!: string | null
   @Column('text') provisioningStatus!: ProvisioningStatus

@@ -73,7 +73,7 @@ export class StorageHolderView {
   @ApiProperty({ enum: [...storageOperatingStatuses], example: 'UP' })
   operatingStatus!: StorageOperatingStatus
   /**
-   * When the id was registered.
+   * Since when the host holds this target under the id.
    * @example 2026-01-31T12:00:00.000Z
    */
   since!: string

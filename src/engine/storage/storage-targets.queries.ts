@@ -92,7 +92,7 @@ export interface HolderRow {
   readonly provisioningStatus: ProvisioningStatus
   readonly operatingStatus: StorageOperatingStatus
   readonly fault: Fault | null
-  readonly createdAt: Date
+  readonly since: Date
   readonly connectedSince: Date | null
   /** A tombstone waits: it was asked to go. */
   readonly leaving: boolean
@@ -111,7 +111,7 @@ export const listHolders = (
     `SELECT s.id, s.host_id AS "hostId", h.name AS "hostName", h.connected AS "hostConnected", s.connection_id AS "connectionId",
        s.project_id AS "projectId", s.storage_id AS "storageId", st.name AS "storageName",
        s.provisioning_status AS "provisioningStatus", s.operating_status AS "operatingStatus", s.fault,
-       s.created_at AS "createdAt", s.connected_since AS "connectedSince",
+       s.target_since AS since, s.connected_since AS "connectedSince",
        EXISTS (SELECT FROM tombstones t WHERE t.host_id = s.host_id AND t.subject = 'storage-connection/' || s.connection_id
                AND t.state = 'waiting') AS leaving
      FROM storage_connections s JOIN hosts h ON h.id = s.host_id LEFT JOIN storages st ON st.id = s.storage_id

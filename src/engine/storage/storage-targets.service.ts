@@ -122,7 +122,7 @@ export class StorageTargets {
       storageId: row.storageId,
       provisioningStatus: row.provisioningStatus,
       operatingStatus: row.operatingStatus,
-      since: row.createdAt.toISOString(),
+      since: row.since.toISOString(),
       connectedSince: row.connectedSince?.toISOString() ?? null,
       blockedBy: releaseBlocks(row, users.length),
     }

@@ -15,6 +15,7 @@ const COLUMNS: Readonly<Record<keyof StorageConnection, string>> = {
   storageGeneration: 'storage_generation',
   target: 'target',
   targetId: 'target_id',
+  targetSince: 'target_since',
   generation: 'generation',
   commandId: 'command_id',
   provisioningStatus: 'provisioning_status',
