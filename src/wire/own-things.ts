@@ -19,4 +19,8 @@ export interface OwnConnectionDetail {
   readonly options: Readonly<Record<string, string>>
   /** Where the kernel has it mounted, as far as that is known. */
   readonly mountPoint: string | null
+  /** It was connected before its first id, and is never disconnected (S10). Left out by older agents. */
+  readonly preexisting?: boolean
+  /** No id holds it any more, and the host is disconnecting it (S5). Left out by older agents. */
+  readonly leaving?: boolean
 }

@@ -231,7 +231,7 @@ export class Observation {
   /** The area's own operating status, e.g. `UP`. */
   @IsString() @MaxLength(32) status!: string
   @IsOptional() @ValidateNested() @Type(() => Fault) fault?: Fault | null
-  /** As in the inventory: with what a host has of itself, which the plane has no other word of. */
+  /** As in the inventory: whole with what a host has of itself, else what the plane has no other word of. */
   @IsOptional() @IsObject() detail?: Record<string, unknown>
   /** What a host had of itself is no more. */
   @IsOptional() @IsBoolean() gone?: boolean

@@ -216,10 +216,12 @@ describe('unmanage', () => {
   it('leaves a target alone that was there before its first id', async () => {
     const storage = new ScriptedStorage()
     storage.connected.set('local:///srv', {})
-    const { keeper, status } = await startKeeper(await temporaryDirectory(), storage)
+    const { keeper, status, observations } = await startKeeper(await temporaryDirectory(), storage)
     await keeper.manage(manage('a'), 1)
     await eventually(() => expect(status('a')).toBe('UP'))
     expect(keeper.held()[0]?.preexisting).toBe(true)
+    expect(observations.at(-1)).toMatchObject({ status: 'UP', detail: { preexisting: true } })
+    expect(keeper.inventory()[0]?.detail).toMatchObject({ preexisting: true })
     await keeper.unmanage('a')
     await eventually(() => expect(keeper.leaving()).toEqual([]))
     expect(storage.connected.has('local:///srv')).toBe(true)
@@ -563,7 +565,7 @@ describe('what the plane sees', () => {
     parseWire(InventoryItem, item)
     expect(item).toMatchObject({
       digest: digestOf({ options: { ro: '' }, uri: 'nfs://server:a' }),
-      detail: { uri: 'nfs://server:a', target: 'nfs://server/a' },
+      detail: { uri: 'nfs://server:a', target: 'nfs://server/a', preexisting: false },
     })
   })
 })

@@ -80,6 +80,8 @@ const mount = (device: string, mountPoint: string, uri = `nfs://server/${device}
 const known = (more: Partial<Recognised> = {}): Recognised => ({
   how: 'itself',
   held: true,
+  leaving: false,
+  target: 'nfs://server/held',
   status: 'UP',
   fault: null,
   ...more,
@@ -113,8 +115,15 @@ describe('a connection that no id holds', () => {
 
   it('is what is being let go of, with the reason why it is not gone', () => {
     const fault = { type: 'disconnect', message: 'target is busy', number: 452 }
-    const leaving = known({ held: false, status: 'DISCONNECTING', fault })
-    expect(unmanagedAmong([mount('0:1', '/a')], () => leaving)).toMatchObject([{ status: 'DISCONNECTING', fault }])
+    const leaving = known({ held: false, leaving: true, status: 'DISCONNECTING', fault })
+    const [found] = unmanagedAmong([mount('0:1', '/a')], () => leaving)
+    expect(found).toMatchObject({ status: 'DISCONNECTING', fault })
+    expect(itemOf(found!).detail).toMatchObject({
+      uri: 'nfs://server/0:1',
+      target: 'nfs://server/held',
+      mountPoint: '/a',
+      leaving: true,
+    })
   })
 
   it('is an iSCSI session, connected as far as it is logged in', () => {
@@ -154,7 +163,9 @@ describe('a connection that no id holds', () => {
     expect(shown()).toEqual([])
     storage.before.disconnect = () => gate.passed
     await keeper.unmanage('c1')
-    await eventually(() => expect(shown()).toMatchObject([{ status: 'DISCONNECTING' }]))
+    await eventually(() =>
+      expect(shown()).toMatchObject([{ status: 'DISCONNECTING', leaving: true, target: 'local:///srv' }]),
+    )
     gate.open()
   })
 })

@@ -31,7 +31,8 @@ export function heldConnection(id: string, stored: StoredConnection, target: Tar
 
 /** The digest leaves credentials out: their change is a generation, and a hash of a password is a way to it. */
 export function inventoryItemOf(held: HeldConnection): InventoryItem {
-  const { connectionId, origin, uri, target, options, generation, status, fault, faultAt } = held
+  const { connectionId, origin, uri, target, options, generation, status, preexisting, fault, faultAt } = held
+  const told = { uri, target, preexisting }
   return {
     subject: subjectOf(origin, connectionId),
     generation,
@@ -39,7 +40,7 @@ export function inventoryItemOf(held: HeldConnection): InventoryItem {
     origin,
     digest: digestOf({ uri, options }),
     fault: datedFault(fault, faultAt),
-    detail: origin === 'host' ? { uri, target, options, mountPoint: null } : { uri, target },
+    detail: origin === 'host' ? { ...told, options, mountPoint: null } : told,
   }
 }
 
@@ -48,4 +49,5 @@ export const observationOf = (held: HeldConnection): Observation => ({
   generation: held.generation,
   status: held.status,
   fault: datedFault(held.fault, held.faultAt),
+  detail: { preexisting: held.preexisting },
 })

@@ -136,8 +136,9 @@ export class StorageKeeper {
     for (const target of this.targets.values()) {
       const how = target.options.driver.recognises(target.options.uri, seen)
       if (how === null) continue
-      const { ids, status, fault, faultAt } = target
-      return { how, held: ids.size > 0, status, fault: datedFault(fault, faultAt) }
+      const { key, ids, preexisting, status, fault, faultAt } = target
+      const held = ids.size > 0
+      return { how, held, leaving: !held && !preexisting, target: key, status, fault: datedFault(fault, faultAt) }
     }
     return null
   }

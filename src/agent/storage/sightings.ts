@@ -10,8 +10,11 @@ import type { KernelConnection } from './kernel.js'
 export interface Recognised {
   /** `view`: only this place is ours, as with a bind mount; what it shows belongs to something else. */
   readonly how: 'itself' | 'view'
-  /** Some id holds it; otherwise it is being let go of. */
+  /** Some id holds it. */
   readonly held: boolean
+  /** No id holds it any more, and it is being disconnected. */
+  readonly leaving: boolean
+  readonly target: string
   readonly status: StorageOperatingStatus
   readonly fault: Fault | null
 }
@@ -20,7 +23,11 @@ export interface Recognised {
 export interface Sighting {
   readonly id: string
   readonly uri: string
+  /** The target that was held; of what never was, the URI. */
+  readonly target: string
   readonly mountPoint: string | null
+  /** It was held, and is being disconnected. */
+  readonly leaving: boolean
   /** UP says that the kernel shows it connected: nobody probes what nobody holds. */
   readonly status: StorageOperatingStatus
   readonly fault: Fault | null
@@ -53,7 +60,8 @@ function sightingOf(connection: KernelConnection, known: Recognised | null): Sig
     .digest('hex')
     .slice(0, 16)
   const { status, fault } = known ?? statusOf(connection)
-  return { id, uri: connection.uri, mountPoint, status, fault }
+  const { target, leaving } = known ?? { target: connection.uri, leaving: false }
+  return { id, uri: connection.uri, target, mountPoint, leaving, status, fault }
 }
 
 function statusOf(connection: KernelConnection): Pick<Sighting, 'status' | 'fault'> {
@@ -62,8 +70,8 @@ function statusOf(connection: KernelConnection): Pick<Sighting, 'status' | 'faul
   return { status: 'DOWN', fault: faultOf(connectFailed(`the kernel says that session${sid} is ${state}`)) }
 }
 
-export function itemOf({ id, uri, mountPoint, status, fault }: Sighting): InventoryItem {
-  const detail: OwnConnectionDetail = { uri, target: uri, options: {}, mountPoint }
+export function itemOf({ id, uri, target, mountPoint, leaving, status, fault }: Sighting): InventoryItem {
+  const detail: OwnConnectionDetail = { uri, target, options: {}, mountPoint, leaving }
   const subject = `${SIGHTED_CONNECTION}/${id}`
   return { subject, generation: 0, status, origin: 'host', digest: id, fault, detail: { ...detail } }
 }

@@ -14,9 +14,28 @@ export class StorageHolders0011 implements MigrationInterface {
 }
 
 const up = [
-  'ALTER TABLE storage_connections ADD COLUMN target_since timestamptz',
+  `ALTER TABLE storage_connections
+     ADD COLUMN target_since timestamptz,
+     ADD COLUMN preexisting boolean NOT NULL DEFAULT false`,
   // nobody wrote down when a target became another: it is not longer than that
   'UPDATE storage_connections SET target_since = created_at WHERE target_id IS NOT NULL',
+
+  `ALTER TABLE own_storage_connections
+     ADD COLUMN target_id text,
+     ADD COLUMN target_since timestamptz NOT NULL DEFAULT now(),
+     ADD COLUMN preexisting boolean NOT NULL DEFAULT false,
+     ADD COLUMN leaving boolean NOT NULL DEFAULT false`,
+  // as targetIdOf does
+  `UPDATE own_storage_connections SET target_since = created_at, target_id = left(translate(encode(sha256(convert_to(
+     CASE WHEN lower(split_part(target, ':', 1)) IN ('local', 'posix') AND target !~ '^[^:]*://[^/]'
+          THEN host_id || ' ' || target ELSE target END, 'UTF8')), 'base64'), '+/=', '-_'), 22)`,
+  'ALTER TABLE own_storage_connections ALTER COLUMN target_id SET NOT NULL',
+  'CREATE INDEX ix_own_storage_connections_target_id ON own_storage_connections (target_id)',
 ]
 
-const down = ['ALTER TABLE storage_connections DROP COLUMN target_since']
+const down = [
+  'DROP INDEX ix_own_storage_connections_target_id',
+  `ALTER TABLE own_storage_connections DROP COLUMN target_id, DROP COLUMN target_since, DROP COLUMN preexisting,
+     DROP COLUMN leaving`,
+  'ALTER TABLE storage_connections DROP COLUMN target_since, DROP COLUMN preexisting',
+]

@@ -3,7 +3,6 @@ import type { ProvisioningStatus } from '../platform/provisioning.js'
 import type { OwnStorageConnection } from './own-storage-connection.entity.js'
 import { StorageConnectionView, viewFault, viewStorageConnection } from './storage-connection.dto.js'
 import type { StorageConnection } from './storage-connection.entity.js'
-import { targetIdOf } from './storage-target.js'
 
 export const origins = ['plane', 'host'] as const
 export type StorageOrigin = (typeof origins)[number]
@@ -44,7 +43,7 @@ export const listedOfHost = (row: OwnStorageConnection): ListedStorageConnection
   credentialNames: [],
   storageId: null,
   target: row.target,
-  targetId: targetIdOf(row.hostId, row.target),
+  targetId: row.targetId,
   provisioningStatus: null,
   operatingStatus: row.operatingStatus,
   connected: row.operatingStatus === 'UP' || row.operatingStatus === 'DEGRADED',

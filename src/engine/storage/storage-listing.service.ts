@@ -14,7 +14,7 @@ const ownListing: Listing<OwnStorageConnection> = {
   entity: OwnStorageConnection,
   sortable: ['connectionId', 'createdAt', 'operatingStatus'],
   defaultSort: 'connectionId',
-  filterable: ['connectionId', 'operatingStatus', 'target'],
+  filterable: ['connectionId', 'operatingStatus', 'target', 'targetId'],
 }
 
 /** Whatever else a query asks for is nothing that the host's part has: then that part is left out. */

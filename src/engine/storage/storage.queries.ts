@@ -16,6 +16,7 @@ const COLUMNS: Readonly<Record<keyof StorageConnection, string>> = {
   target: 'target',
   targetId: 'target_id',
   targetSince: 'target_since',
+  preexisting: 'preexisting',
   generation: 'generation',
   commandId: 'command_id',
   provisioningStatus: 'provisioning_status',
