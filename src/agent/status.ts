@@ -9,7 +9,7 @@ import type { HeldConnection } from './storage/held.js'
 import { holderOf } from './storage/holder.js'
 import type { LeavingTarget } from './storage/keeper.js'
 import { type KernelConnection, readKernelConnections } from './storage/kernel.js'
-import { type Sighting, unmanagedAmong } from './storage/sightings.js'
+import { boundedSightings, type Sighting, unmanagedAmong } from './storage/sightings.js'
 import { StorageState } from './storage/state.js'
 
 export interface JournalStatus {
@@ -40,6 +40,8 @@ export interface AgentStatus {
     readonly leaving: readonly LeavingTarget[]
     /** What the kernel has connected and no id holds. */
     readonly unmanaged: readonly Sighting[]
+    /** How many more of these there are than are told of. */
+    readonly untold: number
   }
 }
 
@@ -77,6 +79,7 @@ async function readOffline(stateDir: string, agent: AgentStatus['agent']): Promi
     faultAt: null,
   }))
   const held = new Set(connections.map(({ target }) => target))
+  const { told, untold } = boundedSightings(await unmanagedBeside(stateDir, storage))
   const leaving = [...storage.targets.keys()].filter((target) => !held.has(target))
   return {
     agent,
@@ -95,7 +98,8 @@ async function readOffline(stateDir: string, agent: AgentStatus['agent']): Promi
     holds: {
       connections,
       leaving: leaving.map((target) => ({ target, status: 'UNKNOWN' as const, fault: null })),
-      unmanaged: await unmanagedBeside(stateDir, storage),
+      unmanaged: told,
+      untold,
     },
   }
 }

@@ -8,10 +8,17 @@ export const HOST_CONNECTION = 'host-storage-connection'
 /** A connection that the host's kernel shows and no id holds; its id lasts as long as it does. */
 export const SIGHTED_CONNECTION = 'sighted-storage-connection'
 
-/** Most of each noun that a host tells of, and that the plane keeps of one host. */
+/** Most of each of these nouns that a host tells of, and that the plane keeps of one host. */
 export const MAX_OWN_THINGS = 1000
 
-/** `detail` of both nouns, beside `origin` and status. Never a secret. */
+/** How many sighted connections are more than that: one item, while there are. `detail` is an `UntoldDetail`. */
+export const UNTOLD_CONNECTIONS = 'untold-storage-connections'
+
+export interface UntoldDetail {
+  readonly count: number
+}
+
+/** `detail` of connections, beside `origin` and status. Never a secret. */
 export interface OwnConnectionDetail {
   readonly uri: string
   /** The actual target, equal for every spelling of it. */

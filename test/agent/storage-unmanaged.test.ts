@@ -5,7 +5,13 @@ import { parseMountInfo } from '../../src/agent/host/mounts.js'
 import type { IscsiSession } from '../../src/agent/storage/iscsi/sessions.js'
 import { type KernelConnection, mountedConnections, readKernelConnections } from '../../src/agent/storage/kernel.js'
 import { Lookout } from '../../src/agent/storage/lookout.js'
-import { itemOf, type Recognised, unmanagedAmong } from '../../src/agent/storage/sightings.js'
+import {
+  boundedSightings,
+  itemOf,
+  type Recognised,
+  unmanagedAmong,
+  untoldItems,
+} from '../../src/agent/storage/sightings.js'
 import { MAX_OWN_THINGS } from '../../src/wire/own-things.js'
 import { InventoryItem } from '../../src/wire/session.js'
 import { parseWire } from '../../src/wire/validate.js'
@@ -77,6 +83,7 @@ const mount = (device: string, mountPoint: string, uri = `nfs://server/${device}
   device,
   mountPoint,
 })
+const mounts = (count: number) => Array.from({ length: count }, (_, n) => mount(`0:${n}`, `/${n}`))
 const known = (more: Partial<Recognised> = {}): Recognised => ({
   how: 'itself',
   held: true,
@@ -145,11 +152,19 @@ describe('a connection that no id holds', () => {
     expect(found('FAILED')).toMatchObject([{ status: 'DOWN', fault: { message: expect.stringContaining('FAILED') } }])
   })
 
-  it('fits the wire, and there are no more than may be told', () => {
-    const many = Array.from({ length: MAX_OWN_THINGS + 5 }, (_, n) => mount(`0:${n}`, `/${n}`))
-    const found = unmanagedAmong(many, nobody)
-    expect(found).toHaveLength(MAX_OWN_THINGS)
-    expect(parseWire(InventoryItem, itemOf(found[0]!))).toMatchObject({ origin: 'host', detail: { mountPoint: '/0' } })
+  it('fits the wire', () => {
+    const [found] = unmanagedAmong([mount('0:1', '/0')], nobody)
+    expect(parseWire(InventoryItem, itemOf(found!))).toMatchObject({ origin: 'host', detail: { mountPoint: '/0' } })
+  })
+
+  it('is counted where there are more than may be told, and told first where it is being let go of', () => {
+    const leaving = known({ held: false, leaving: true, status: 'DISCONNECTING' })
+    const all = unmanagedAmong(mounts(MAX_OWN_THINGS + 5), (c) => (c.uri === `nfs://server/0:1003` ? leaving : null))
+    const { told, untold } = boundedSightings(all)
+    expect([told.length, untold]).toEqual([MAX_OWN_THINGS, 5])
+    expect(told[0]).toMatchObject({ leaving: true, mountPoint: '/1003' })
+    expect(untoldItems(untold).map((item) => parseWire(InventoryItem, item).detail)).toEqual([{ count: 5 }])
+    expect(untoldItems(0)).toEqual([])
   })
 
   it('is none any more once an id holds it, and one again while it is let go of', async () => {
@@ -202,6 +217,32 @@ describe('the lookout', () => {
     const after = looks
     await eventually(() => expect(looks).toBeGreaterThan(after + 3))
     expect(changes()).toBe(1)
+  })
+
+  it('says once in the log that there are more than are told of, and when all are again', async () => {
+    const kernel = mounts(MAX_OWN_THINGS + 2)
+    let looks = 0
+    const { lookout, logger, changes } = start(async () => {
+      looks += 1
+      return [...kernel]
+    })
+    await eventually(() => expect(lookout.untold).toBe(2))
+    expect(lookout.seen).toHaveLength(MAX_OWN_THINGS)
+    kernel.pop()
+    await eventually(() => expect(lookout.untold).toBe(1))
+    expect(changes()).toBe(2)
+    const after = looks
+    await eventually(() => expect(looks).toBeGreaterThan(after + 1))
+    expect(logger.lines).toMatchObject([
+      {
+        level: 'warn',
+        message: expect.stringContaining('more unmanaged'),
+        fields: { told: MAX_OWN_THINGS, untold: 2 },
+      },
+    ])
+    kernel.pop()
+    await eventually(() => expect(logger.lines).toHaveLength(2))
+    expect(lookout.untold).toBe(0)
   })
 
   it('goes on where a look fails, with what it saw last', async () => {

@@ -1,6 +1,6 @@
 import type { Logger } from '../logger.js'
 import type { KernelConnection } from './kernel.js'
-import { type Recognised, type Sighting, unmanagedAmong } from './sightings.js'
+import { boundedSightings, type Recognised, type Sighting, unmanagedAmong } from './sightings.js'
 
 export interface LookoutOptions {
   readonly look: () => Promise<readonly KernelConnection[]>
@@ -16,6 +16,7 @@ const LOOK_MS = 2000
 /** Looks again and again at what the kernel has connected and no id holds. */
 export class Lookout {
   private sighted: readonly Sighting[] = []
+  private more = 0
   private looking: Promise<void> | null = null
   private timer: NodeJS.Timeout | null = null
   private stopped = false
@@ -25,6 +26,11 @@ export class Lookout {
   /** As the last look had it. */
   get seen(): readonly Sighting[] {
     return this.sighted
+  }
+
+  /** How many more there were. */
+  get untold(): number {
+    return this.more
   }
 
   start(): void {
@@ -59,9 +65,14 @@ export class Lookout {
   private async lookNow(): Promise<void> {
     const { look, recognise, onChange, logger } = this.options
     try {
-      const sighted = unmanagedAmong(await look(), recognise)
-      const changed = JSON.stringify(sighted) !== JSON.stringify(this.sighted)
-      this.sighted = sighted
+      const { told, untold } = boundedSightings(unmanagedAmong(await look(), recognise))
+      const changed = untold !== this.more || JSON.stringify(told) !== JSON.stringify(this.sighted)
+      if (untold > 0 && this.more === 0)
+        logger.warn({ told: told.length, untold }, 'there are more unmanaged storage connections than are told of')
+      if (untold === 0 && this.more > 0)
+        logger.info({ told: told.length }, 'all unmanaged storage connections are told of again')
+      this.sighted = told
+      this.more = untold
       if (changed) onChange()
     } catch (error) {
       logger.warn(

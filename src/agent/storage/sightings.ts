@@ -1,6 +1,12 @@
 import { createHash } from 'node:crypto'
 import type { StorageOperatingStatus } from '../../wire/commands.js'
-import { MAX_OWN_THINGS, type OwnConnectionDetail, SIGHTED_CONNECTION } from '../../wire/own-things.js'
+import {
+  MAX_OWN_THINGS,
+  type OwnConnectionDetail,
+  SIGHTED_CONNECTION,
+  UNTOLD_CONNECTIONS,
+  type UntoldDetail,
+} from '../../wire/own-things.js'
 import type { Fault, InventoryItem } from '../../wire/session.js'
 import { faultOf } from '../fault.js'
 import { connectFailed } from './faults.js'
@@ -42,12 +48,21 @@ export function unmanagedAmong(
   const told = new Set(
     looks.filter(({ known }) => known?.held && known.how === 'itself').map(({ connection }) => actual(connection)),
   )
-  const sightings = looks.flatMap(({ connection, known }) => {
+  return looks.flatMap(({ connection, known }) => {
     if (known?.held || told.has(actual(connection))) return []
     told.add(actual(connection))
     return sightingOf(connection, known)
   })
-  return sightings.slice(0, MAX_OWN_THINGS)
+}
+
+/** As many as are told of, and how many more there are; what is being disconnected is not among those. */
+export function boundedSightings(all: readonly Sighting[]): {
+  readonly told: readonly Sighting[]
+  readonly untold: number
+} {
+  if (all.length <= MAX_OWN_THINGS) return { told: all, untold: 0 }
+  const inOrder = [...all.filter(({ leaving }) => leaving), ...all.filter(({ leaving }) => !leaving)]
+  return { told: inOrder.slice(0, MAX_OWN_THINGS), untold: all.length - MAX_OWN_THINGS }
 }
 
 const actual = (connection: KernelConnection): string =>
@@ -74,4 +89,12 @@ export function itemOf({ id, uri, target, mountPoint, leaving, status, fault }: 
   const detail: OwnConnectionDetail = { uri, target, options: {}, mountPoint, leaving }
   const subject = `${SIGHTED_CONNECTION}/${id}`
   return { subject, generation: 0, status, origin: 'host', digest: id, fault, detail: { ...detail } }
+}
+
+/** None where all is told. */
+export function untoldItems(count: number): InventoryItem[] {
+  if (count === 0) return []
+  const detail: UntoldDetail = { count }
+  const subject = `${UNTOLD_CONNECTIONS}/unmanaged`
+  return [{ subject, generation: 0, status: 'UNKNOWN', origin: 'host', digest: `${count}`, detail: { ...detail } }]
 }

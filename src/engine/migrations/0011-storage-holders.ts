@@ -31,9 +31,16 @@ const up = [
           THEN host_id || ' ' || target ELSE target END, 'UTF8')), 'base64'), '+/=', '-_'), 22)`,
   'ALTER TABLE own_storage_connections ALTER COLUMN target_id SET NOT NULL',
   'CREATE INDEX ix_own_storage_connections_target_id ON own_storage_connections (target_id)',
+
+  `CREATE TABLE untold_storage_connections (
+     host_id uuid CONSTRAINT fk_untold_storage_connections_host_id REFERENCES hosts (id) ON DELETE CASCADE,
+     count integer NOT NULL,
+     CONSTRAINT pk_untold_storage_connections PRIMARY KEY (host_id)
+   )`,
 ]
 
 const down = [
+  'DROP TABLE untold_storage_connections',
   'DROP INDEX ix_own_storage_connections_target_id',
   `ALTER TABLE own_storage_connections DROP COLUMN target_id, DROP COLUMN target_since, DROP COLUMN preexisting,
      DROP COLUMN leaving`,

@@ -1,11 +1,13 @@
 import { Injectable } from '@nestjs/common'
-import { MAX_OWN_THINGS } from '../../wire/own-things.js'
+import { subjectNoun } from '../../wire/commands.js'
+import { MAX_OWN_THINGS, UNTOLD_CONNECTIONS } from '../../wire/own-things.js'
 import type { InventoryItem } from '../../wire/session.js'
 import { OwnThings, type OwnThingsKeeper } from '../hosts/own-things.js'
 import type { HostObservation } from '../hosts/subject-owners.js'
 import { prepared, type Tx } from '../platform/database.js'
 import { targetIdOf } from './storage-target.js'
 import { NOUNS, toldBy } from './told-connections.js'
+import { untoldCounts, writeUntold } from './untold-connections.queries.js'
 
 const TOLD = `host uuid, managed boolean, id text, status text, fault jsonb, uri text, target text, target_id text, options jsonb,
   mount text, preexisting boolean, leaving boolean`
@@ -35,7 +37,10 @@ export class OwnStorageConnections implements OwnThingsKeeper {
   }
 
   async replace(tx: Tx, hostId: string, items: readonly InventoryItem[]): Promise<void> {
-    const told = rowsOf(items.map((item) => ({ ...item, hostId }))).filter(({ uri }) => uri !== null)
+    const observations = items.map((item) => ({ ...item, hostId }))
+    const [untold = { host: hostId, count: 0 }] = untoldCounts(observations)
+    await writeUntold(tx, [untold])
+    const told = rowsOf(observations).filter(({ uri }) => uri !== null)
     await prepared(
       tx,
       'own_storage_forget_others',
@@ -48,6 +53,7 @@ export class OwnStorageConnections implements OwnThingsKeeper {
   }
 
   async observe(tx: Tx, observations: readonly HostObservation[]): Promise<void> {
+    await writeUntold(tx, untoldCounts(observations))
     const rows = rowsOf(observations)
     const gone = rows.filter((row) => row.gone)
     if (gone.length > 0)
@@ -95,7 +101,8 @@ export class OwnStorageConnections implements OwnThingsKeeper {
 
 /** One row a subject: a statement that meets a row twice takes either, or fails. */
 function rowsOf(observations: readonly HostObservation[]) {
-  const bySubject = new Map(observations.map((o) => [`${o.hostId} ${o.subject}`, o]))
+  const ofConnections = observations.filter(({ subject }) => subjectNoun(subject) !== UNTOLD_CONNECTIONS)
+  const bySubject = new Map(ofConnections.map((o) => [`${o.hostId} ${o.subject}`, o]))
   return [...bySubject.values()].map((o) => {
     const told = toldBy(o)
     const targetId = told.target === null ? null : targetIdOf(o.hostId, told.target)

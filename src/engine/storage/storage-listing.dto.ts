@@ -1,4 +1,5 @@
 import { OmitType } from '@nestjs/swagger'
+import { PageOf } from '../platform/pages.js'
 import type { ProvisioningStatus } from '../platform/provisioning.js'
 import type { OwnStorageConnection } from './own-storage-connection.entity.js'
 import { StorageConnectionView, viewFault, viewStorageConnection } from './storage-connection.dto.js'
@@ -28,6 +29,15 @@ export class ListedStorageConnectionView extends OmitType(StorageConnectionView,
    * @example /mnt/export
    */
   mountPoint!: string | null
+}
+
+export class ListedStorageConnectionPage extends PageOf(ListedStorageConnectionView) {
+  /**
+   * How many unmanaged connections the host has beside those that are listed: it tells of 1,000. On pages that reach what the host
+   * has without the plane; 0 on others.
+   * @example 0
+   */
+  untold!: number
 }
 
 /** Adds to the view instead of spreading it, which took longer than all the rest of a row. */

@@ -1,5 +1,5 @@
 import { type StorageOperatingStatus, storageOperatingStatuses, subjectKey, subjectNoun } from '../../wire/commands.js'
-import { HOST_CONNECTION, SIGHTED_CONNECTION } from '../../wire/own-things.js'
+import { HOST_CONNECTION, SIGHTED_CONNECTION, UNTOLD_CONNECTIONS } from '../../wire/own-things.js'
 import type { Fault, Observation } from '../../wire/session.js'
 import { clipped } from '../../wire/text.js'
 
@@ -17,7 +17,7 @@ export interface ToldConnection {
   readonly leaving: boolean
 }
 
-export const NOUNS = [HOST_CONNECTION, SIGHTED_CONNECTION] as const
+export const NOUNS = [HOST_CONNECTION, SIGHTED_CONNECTION, UNTOLD_CONNECTIONS] as const
 
 const MAX_CHARS = 2048
 const MAX_OPTIONS = 32
