@@ -5,9 +5,8 @@ import { readJournal } from './journal.js'
 import type { EntryState, JournalEntry } from './journal-record.js'
 import type { SessionStatus } from './session-client.js'
 import { StateDirectoryError } from './state-error.js'
-import type { HeldConnection } from './storage/held.js'
+import type { HeldConnection, LeavingTarget } from './storage/held.js'
 import { holderOf } from './storage/holder.js'
-import type { LeavingTarget } from './storage/keeper.js'
 import { type KernelConnection, readKernelConnections } from './storage/kernel.js'
 import { boundedSightings, type Sighting, unmanagedAmong } from './storage/sightings.js'
 import { StorageState } from './storage/state.js'
@@ -97,7 +96,12 @@ async function readOffline(stateDir: string, agent: AgentStatus['agent']): Promi
     },
     holds: {
       connections,
-      leaving: leaving.map((target) => ({ target, status: 'UNKNOWN' as const, fault: null })),
+      leaving: leaving.map((target) => ({
+        target,
+        status: 'UNKNOWN' as const,
+        preexisting: storage.targets.get(target)?.ownership === 'preexisting',
+        fault: null,
+      })),
       unmanaged: told,
       untold,
     },

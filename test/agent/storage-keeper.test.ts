@@ -150,7 +150,8 @@ describe('unmanage', () => {
     const tracked = {
       target: 'local:///srv',
       status: 'DISCONNECTING',
-      fault: { type: 'disconnect', message: 'target is busy', number: 452 },
+      preexisting: false,
+      fault: { type: 'disconnect', message: 'target is busy', number: 452, at: expect.any(String) },
     }
     await eventually(() => expect(keeper.leaving()).toEqual([tracked]))
     storage.before = {}

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { FaultError } from '../../src/agent/fault.js'
 import { parseMountInfo } from '../../src/agent/host/mounts.js'
 import type { IscsiSession } from '../../src/agent/storage/iscsi/sessions.js'
 import { type KernelConnection, mountedConnections, readKernelConnections } from '../../src/agent/storage/kernel.js'
@@ -11,6 +12,7 @@ import {
   type Recognised,
   unmanagedAmong,
   untoldItems,
+  withLeaving,
 } from '../../src/agent/storage/sightings.js'
 import { MAX_OWN_THINGS } from '../../src/wire/own-things.js'
 import { InventoryItem } from '../../src/wire/session.js'
@@ -167,6 +169,29 @@ describe('a connection that no id holds', () => {
     expect(untoldItems(0)).toEqual([])
   })
 
+  it('is what could not be let go of, also where the kernel’s tables do not show it', async () => {
+    const storage = new ScriptedStorage()
+    storage.before.disconnect = () => {
+      throw new FaultError('disconnect', 'target is busy', 452)
+    }
+    const { keeper, status } = await startKeeper(await temporaryDirectory(), storage)
+    await keeper.manage({ connectionId: 'c1', uri: 'local:///srv', options: {} }, 1)
+    await eventually(() => expect(status('c1')).toBe('UP'))
+    await keeper.unmanage('c1')
+    const told = (seen: readonly KernelConnection[]) =>
+      withLeaving(
+        unmanagedAmong(seen, (c) => keeper.recognise(c)),
+        keeper.leaving(),
+      )
+    const fault = { type: 'disconnect', message: 'target is busy', number: 452, at: expect.any(String) }
+    await eventually(() =>
+      expect(told([])).toMatchObject([
+        { target: 'local:///srv', leaving: true, status: 'DISCONNECTING', mountPoint: null, fault },
+      ]),
+    )
+    expect(told([mount('0:1', '/a', 'local:///srv')])).toMatchObject([{ leaving: true, mountPoint: '/a' }])
+  })
+
   it('is none any more once an id holds it, and one again while it is let go of', async () => {
     const storage = new ScriptedStorage()
     const gate = new Gate()
@@ -192,6 +217,7 @@ describe('the lookout', () => {
     const lookout = new Lookout({
       look,
       recognise: () => null,
+      leaving: () => [],
       everyMs: () => 10,
       onChange: () => {
         changes += 1

@@ -66,6 +66,9 @@ describe('the holders of a target', () => {
       { connectionId: 'flow', origin: 'plane', provisioningStatus: 'ACTIVE' },
     ])
     expect(found.map(blocks)).toEqual([['held-on-host'], ['held']])
+    const list = `/api/v1/hosts/${agent.hostId}/storage-connections?targetId=`
+    expect((await engine.http.get(`${list}${targetIdOf('', target)}`)).body.items).toHaveLength(2)
+    expect((await engine.http.get(`${list}${targetIdOf('', 'nfs://filer/none')}`)).body.items).toEqual([])
   })
 
   it('that are a host’s own have held it since they lead there', async () => {

@@ -19,6 +19,22 @@ export interface HeldConnection extends Holder {
   readonly faultAt: string | null
 }
 
+/** A target that no id holds, and that is not done with yet. */
+export interface LeavingTarget {
+  readonly target: string
+  readonly status: StorageOperatingStatus
+  /** It stays connected. */
+  readonly preexisting: boolean
+  readonly fault: Fault | null
+}
+
+export const leavingTarget = ({ key, status, preexisting, fault, faultAt }: Target): LeavingTarget => ({
+  target: key,
+  status,
+  preexisting,
+  fault: datedFault(fault, faultAt),
+})
+
 const unknownView = { status: 'UNKNOWN', fault: null, faultAt: null } as const
 
 /** @param target what the id is seen by; undefined: what is on disk is not understood */

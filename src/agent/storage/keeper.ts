@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { StorageManage, StorageManaged, StorageResetDone, StorageUnmanaged } from '../../wire/commands.js'
-import { type StorageOperatingStatus, subjectKey } from '../../wire/commands.js'
-import type { Fault, InventoryItem, Observation } from '../../wire/session.js'
+import { subjectKey } from '../../wire/commands.js'
+import type { InventoryItem, Observation } from '../../wire/session.js'
 import { differingOptions, type ReadArguments, type StorageArguments } from '../../wire/storage/arguments.js'
 import type { StorageUri } from '../../wire/storage/uri.js'
 import { datedFault, FaultError } from '../fault.js'
@@ -9,7 +9,14 @@ import type { Logger } from '../logger.js'
 import { requireArguments } from './arguments.js'
 import type { StorageDriver, StorageDrivers } from './driver.js'
 import { notRegistered, optionsConflict } from './faults.js'
-import { type HeldConnection, heldConnection, inventoryItemOf, observationOf } from './held.js'
+import {
+  type HeldConnection,
+  heldConnection,
+  inventoryItemOf,
+  type LeavingTarget,
+  leavingTarget,
+  observationOf,
+} from './held.js'
 import type { KernelConnection } from './kernel.js'
 import type { Recognised } from './sightings.js'
 import type { StorageState, StoredConnection } from './state.js'
@@ -28,12 +35,6 @@ export interface KeeperOptions {
   readonly random?: () => number
   readonly backoff?: TargetOptions<Target>['backoff']
   readonly settings?: Partial<TargetSettings>
-}
-
-export interface LeavingTarget {
-  readonly target: string
-  readonly status: StorageOperatingStatus
-  readonly fault: Fault | null
 }
 
 /** Many ids, fewer targets: registers ids on disk and leaves connecting to each target's own life. */
@@ -146,7 +147,7 @@ export class StorageKeeper {
   /** Targets without an id that are still being let go of (S5). */
   leaving(): LeavingTarget[] {
     const without = [...this.targets.values()].filter(({ ids }) => ids.size === 0)
-    return without.map(({ key, status, fault }) => ({ target: key, status, fault }))
+    return without.map(leavingTarget)
   }
 
   async stop(): Promise<void> {

@@ -1,10 +1,13 @@
 import type { Logger } from '../logger.js'
+import type { LeavingTarget } from './held.js'
 import type { KernelConnection } from './kernel.js'
-import { boundedSightings, type Recognised, type Sighting, unmanagedAmong } from './sightings.js'
+import { boundedSightings, type Recognised, type Sighting, unmanagedAmong, withLeaving } from './sightings.js'
 
 export interface LookoutOptions {
   readonly look: () => Promise<readonly KernelConnection[]>
   readonly recognise: (connection: KernelConnection) => Recognised | null
+  /** What no id holds any more. */
+  readonly leaving: () => readonly LeavingTarget[]
   readonly everyMs: () => number
   readonly onChange: () => void
   readonly logger: Logger
@@ -63,9 +66,9 @@ export class Lookout {
   }
 
   private async lookNow(): Promise<void> {
-    const { look, recognise, onChange, logger } = this.options
+    const { look, recognise, leaving, onChange, logger } = this.options
     try {
-      const { told, untold } = boundedSightings(unmanagedAmong(await look(), recognise))
+      const { told, untold } = boundedSightings(withLeaving(unmanagedAmong(await look(), recognise), leaving()))
       const changed = untold !== this.more || JSON.stringify(told) !== JSON.stringify(this.sighted)
       if (untold > 0 && this.more === 0)
         logger.warn({ told: told.length, untold }, 'there are more unmanaged storage connections than are told of')

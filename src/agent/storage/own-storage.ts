@@ -38,6 +38,7 @@ export class OwnStorage {
     this.lookout = new Lookout({
       look: kernel,
       recognise: (seen) => keeper.recognise(seen),
+      leaving: () => keeper.leaving(),
       everyMs: () => keeper.probeIntervalMs,
       onChange: () => this.changed(),
       logger,

@@ -10,6 +10,7 @@ import {
 import type { Fault, InventoryItem } from '../../wire/session.js'
 import { faultOf } from '../fault.js'
 import { connectFailed } from './faults.js'
+import type { LeavingTarget } from './held.js'
 import type { KernelConnection } from './kernel.js'
 
 /** What the keeper knows of something that the kernel shows. */
@@ -55,6 +56,21 @@ export function unmanagedAmong(
   })
 }
 
+/**
+ * Also what could not be disconnected and is not among what is listed of the kernel: a view of one of the system's own
+ * filesystems, or of one that is listed already.
+ */
+export function withLeaving(seen: readonly Sighting[], leaving: readonly LeavingTarget[]): Sighting[] {
+  const shown = new Set(seen.filter((sighting) => sighting.leaving).map(({ target }) => target))
+  const hidden = leaving.filter(({ target, preexisting, fault }) => {
+    return !preexisting && fault !== null && !shown.has(target)
+  })
+  const sightings = hidden.map(({ target, status, fault }): Sighting => {
+    return { id: idOf('leaving', target), uri: target, target, mountPoint: null, leaving: true, status, fault }
+  })
+  return [...seen, ...sightings]
+}
+
 /** As many as are told of, and how many more there are; what is being disconnected is not among those. */
 export function boundedSightings(all: readonly Sighting[]): {
   readonly told: readonly Sighting[]
@@ -70,14 +86,14 @@ const actual = (connection: KernelConnection): string =>
 
 function sightingOf(connection: KernelConnection, known: Recognised | null): Sighting {
   const mountPoint = connection.kind === 'mount' ? connection.mountPoint : null
-  const id = createHash('sha256')
-    .update(JSON.stringify([connection.uri, mountPoint]))
-    .digest('hex')
-    .slice(0, 16)
+  const id = idOf(connection.uri, mountPoint)
   const { status, fault } = known ?? statusOf(connection)
   const { target, leaving } = known ?? { target: connection.uri, leaving: false }
   return { id, uri: connection.uri, target, mountPoint, leaving, status, fault }
 }
+
+const idOf = (...parts: readonly (string | null)[]): string =>
+  createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16)
 
 function statusOf(connection: KernelConnection): Pick<Sighting, 'status' | 'fault'> {
   if (connection.kind === 'mount' || connection.session.state === 'LOGGED_IN') return { status: 'UP', fault: null }
