@@ -248,6 +248,7 @@ class Agent implements RunningAgent {
         connections: keeper.held(),
         leaving: keeper.leaving(),
         unmanaged: await this.ownStorage.unmanaged(),
+        untold: this.ownStorage.untold,
       },
     }
   }

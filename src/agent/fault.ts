@@ -21,6 +21,10 @@ export function faultOf(error: unknown): Fault {
   return makeFault('internal', error instanceof Error ? error.message : String(error))
 }
 
+/** The same, with the time at which it was seen. */
+export const datedFault = (fault: Fault | null, at: string | null): Fault | null =>
+  fault === null || at === null ? fault : { ...fault, at }
+
 /** Every fault is made here: tools say anything at any length, and what travels must fit the wire and can be stored. */
 export function makeFault(type: string, message: string, number?: number): Fault {
   const words = clipped(message, MAX_MESSAGE_CHARS)

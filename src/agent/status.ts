@@ -5,10 +5,10 @@ import { readJournal } from './journal.js'
 import type { EntryState, JournalEntry } from './journal-record.js'
 import type { SessionStatus } from './session-client.js'
 import { StateDirectoryError } from './state-error.js'
+import type { HeldConnection, LeavingTarget } from './storage/held.js'
 import { holderOf } from './storage/holder.js'
-import type { HeldConnection, LeavingTarget } from './storage/keeper.js'
 import { type KernelConnection, readKernelConnections } from './storage/kernel.js'
-import { type Sighting, unmanagedAmong } from './storage/sightings.js'
+import { boundedSightings, type Sighting, unmanagedAmong } from './storage/sightings.js'
 import { StorageState } from './storage/state.js'
 
 export interface JournalStatus {
@@ -39,6 +39,8 @@ export interface AgentStatus {
     readonly leaving: readonly LeavingTarget[]
     /** What the kernel has connected and no id holds. */
     readonly unmanaged: readonly Sighting[]
+    /** How many more of these there are than are told of. */
+    readonly untold: number
   }
 }
 
@@ -76,6 +78,7 @@ async function readOffline(stateDir: string, agent: AgentStatus['agent']): Promi
     faultAt: null,
   }))
   const held = new Set(connections.map(({ target }) => target))
+  const { told, untold } = boundedSightings(await unmanagedBeside(stateDir, storage))
   const leaving = [...storage.targets.keys()].filter((target) => !held.has(target))
   return {
     agent,
@@ -93,8 +96,14 @@ async function readOffline(stateDir: string, agent: AgentStatus['agent']): Promi
     },
     holds: {
       connections,
-      leaving: leaving.map((target) => ({ target, status: 'UNKNOWN' as const, fault: null })),
-      unmanaged: await unmanagedBeside(stateDir, storage),
+      leaving: leaving.map((target) => ({
+        target,
+        status: 'UNKNOWN' as const,
+        preexisting: storage.targets.get(target)?.ownership === 'preexisting',
+        fault: null,
+      })),
+      unmanaged: told,
+      untold,
     },
   }
 }
@@ -106,8 +115,10 @@ async function unmanagedBeside(stateDir: string, { connections }: StorageState):
     seen.kind === 'mount'
       ? seen.mountPoint.startsWith(`${stateDir}/`)
       : targets.some((target) => target.startsWith('iscsi:') && target.includes(seen.session.name))
-  const held = { how: 'itself', held: true, status: 'UNKNOWN', fault: null } as const
-  return unmanagedAmong(await readKernelConnections().catch(() => []), (seen) => (isOurs(seen) ? held : null))
+  const held = { how: 'itself', held: true, leaving: false, status: 'UNKNOWN', fault: null } as const
+  return unmanagedAmong(await readKernelConnections().catch(() => []), (seen) =>
+    isOurs(seen) ? { ...held, target: seen.uri } : null,
+  )
 }
 
 export function identityStatus(identity: HostIdentity | null): Pick<AgentStatus, 'name' | 'hostId' | 'certificate'> {

@@ -29,6 +29,7 @@ import { OwnStorageConnection } from './storage/own-storage-connection.entity.js
 import { Storage } from './storage/storage.entity.js'
 import { StorageConnection } from './storage/storage-connection.entity.js'
 import { StorageRefusal } from './storage/storage-refusal.entity.js'
+import { UntoldConnections } from './storage/untold-connections.entity.js'
 
 /** Every table that has an entity. */
 export const entities = [
@@ -48,6 +49,7 @@ export const entities = [
   LimitCounter,
   JoinTokenRow,
   OwnStorageConnection,
+  UntoldConnections,
   Project,
   Quarantined,
   Replica,

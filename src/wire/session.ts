@@ -158,11 +158,16 @@ export interface Refusal {
   readonly message: string
 }
 
+/** ISO 8601 in UTC with milliseconds, as JavaScript writes it. */
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
+
 /** Why something went wrong on a host: `type` is stable, `message` holds the tool's own words, `number` VDSM's code. */
 export class Fault {
   @Matches(/^[a-z][a-z0-9.-]{1,63}$/) type!: string
   @IsString() @MaxLength(4000) message!: string
   @IsOptional() @IsInt() number?: number
+  /** When the host saw it, by its own clock; left out where that is not known, and by older agents. */
+  @IsOptional() @Matches(TIME) at?: string
 }
 
 export const reportStates = ['succeeded', 'failed', 'superseded'] as const
@@ -226,7 +231,7 @@ export class Observation {
   /** The area's own operating status, e.g. `UP`. */
   @IsString() @MaxLength(32) status!: string
   @IsOptional() @ValidateNested() @Type(() => Fault) fault?: Fault | null
-  /** As in the inventory: with what a host has of itself, which the plane has no other word of. */
+  /** As in the inventory: whole with what a host has of itself, else what the plane has no other word of. */
   @IsOptional() @IsObject() detail?: Record<string, unknown>
   /** What a host had of itself is no more. */
   @IsOptional() @IsBoolean() gone?: boolean

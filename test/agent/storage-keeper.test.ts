@@ -150,7 +150,8 @@ describe('unmanage', () => {
     const tracked = {
       target: 'local:///srv',
       status: 'DISCONNECTING',
-      fault: { type: 'disconnect', message: 'target is busy', number: 452 },
+      preexisting: false,
+      fault: { type: 'disconnect', message: 'target is busy', number: 452, at: expect.any(String) },
     }
     await eventually(() => expect(keeper.leaving()).toEqual([tracked]))
     storage.before = {}
@@ -216,10 +217,12 @@ describe('unmanage', () => {
   it('leaves a target alone that was there before its first id', async () => {
     const storage = new ScriptedStorage()
     storage.connected.set('local:///srv', {})
-    const { keeper, status } = await startKeeper(await temporaryDirectory(), storage)
+    const { keeper, status, observations } = await startKeeper(await temporaryDirectory(), storage)
     await keeper.manage(manage('a'), 1)
     await eventually(() => expect(status('a')).toBe('UP'))
     expect(keeper.held()[0]?.preexisting).toBe(true)
+    expect(observations.at(-1)).toMatchObject({ status: 'UP', detail: { preexisting: true } })
+    expect(keeper.inventory()[0]?.detail).toMatchObject({ preexisting: true })
     await keeper.unmanage('a')
     await eventually(() => expect(keeper.leaving()).toEqual([]))
     expect(storage.connected.has('local:///srv')).toBe(true)
@@ -353,8 +356,11 @@ describe('keeping up', () => {
     await keeper.manage(manage('a'), 1)
     await eventually(() => expect(storage.steps().length).toBeGreaterThan(3))
     expect(statuses('a')).toEqual(['CONNECTING', 'DOWN'])
-    expect(observations.at(-1)?.fault).toEqual({ type: 'mount', message: 'wrong fs type, bad superblock', number: 477 })
-    expect(keeper.held()[0]?.faultAt).toMatch(/^\d{4}-/)
+    const at = keeper.held()[0]?.faultAt
+    expect(at).toMatch(/^\d{4}-/)
+    const fault = { type: 'mount', message: 'wrong fs type, bad superblock', number: 477, at }
+    expect(observations.at(-1)?.fault).toEqual(fault)
+    expect(keeper.inventory()[0]?.fault).toEqual(fault)
     storage.before = {}
     await eventually(() => expect(status('a')).toBe('UP'))
     expect(observations.at(-1)?.fault).toBeNull()
@@ -560,7 +566,7 @@ describe('what the plane sees', () => {
     parseWire(InventoryItem, item)
     expect(item).toMatchObject({
       digest: digestOf({ options: { ro: '' }, uri: 'nfs://server:a' }),
-      detail: { uri: 'nfs://server:a', target: 'nfs://server/a' },
+      detail: { uri: 'nfs://server:a', target: 'nfs://server/a', preexisting: false },
     })
   })
 })

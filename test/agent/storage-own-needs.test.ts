@@ -27,7 +27,7 @@ describe('what one id asks of a target that it shares', () => {
     await keeper.manage(manage('two', 2), 1)
     await keeper.manage(manage('any'), 1)
     await eventually(() => expect([status('one'), status('two'), status('any')]).toEqual(['UP', 'DOWN', 'UP']))
-    expect(observations.findLast(({ subject }) => subject.endsWith('/two'))?.fault).toEqual(missing('2'))
+    expect(observations.findLast(({ subject }) => subject.endsWith('/two'))?.fault).toMatchObject(missing('2'))
     expect(keeper.held().find(({ connectionId }) => connectionId === 'two')?.faultAt).not.toBeNull()
     expect(storage.steps()).toEqual(['connect'])
     expect(keeper.inventory().map((item) => item.status)).toEqual(['UP', 'DOWN', 'UP'])

@@ -1,11 +1,19 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { FaultError } from '../../src/agent/fault.js'
 import { parseMountInfo } from '../../src/agent/host/mounts.js'
 import type { IscsiSession } from '../../src/agent/storage/iscsi/sessions.js'
 import { type KernelConnection, mountedConnections, readKernelConnections } from '../../src/agent/storage/kernel.js'
 import { Lookout } from '../../src/agent/storage/lookout.js'
-import { itemOf, type Recognised, unmanagedAmong } from '../../src/agent/storage/sightings.js'
+import {
+  boundedSightings,
+  itemOf,
+  type Recognised,
+  unmanagedAmong,
+  untoldItems,
+  withLeaving,
+} from '../../src/agent/storage/sightings.js'
 import { MAX_OWN_THINGS } from '../../src/wire/own-things.js'
 import { InventoryItem } from '../../src/wire/session.js'
 import { parseWire } from '../../src/wire/validate.js'
@@ -77,9 +85,12 @@ const mount = (device: string, mountPoint: string, uri = `nfs://server/${device}
   device,
   mountPoint,
 })
+const mounts = (count: number) => Array.from({ length: count }, (_, n) => mount(`0:${n}`, `/${n}`))
 const known = (more: Partial<Recognised> = {}): Recognised => ({
   how: 'itself',
   held: true,
+  leaving: false,
+  target: 'nfs://server/held',
   status: 'UP',
   fault: null,
   ...more,
@@ -113,8 +124,15 @@ describe('a connection that no id holds', () => {
 
   it('is what is being let go of, with the reason why it is not gone', () => {
     const fault = { type: 'disconnect', message: 'target is busy', number: 452 }
-    const leaving = known({ held: false, status: 'DISCONNECTING', fault })
-    expect(unmanagedAmong([mount('0:1', '/a')], () => leaving)).toMatchObject([{ status: 'DISCONNECTING', fault }])
+    const leaving = known({ held: false, leaving: true, status: 'DISCONNECTING', fault })
+    const [found] = unmanagedAmong([mount('0:1', '/a')], () => leaving)
+    expect(found).toMatchObject({ status: 'DISCONNECTING', fault })
+    expect(itemOf(found!).detail).toMatchObject({
+      uri: 'nfs://server/0:1',
+      target: 'nfs://server/held',
+      mountPoint: '/a',
+      leaving: true,
+    })
   })
 
   it('is an iSCSI session, connected as far as it is logged in', () => {
@@ -136,11 +154,42 @@ describe('a connection that no id holds', () => {
     expect(found('FAILED')).toMatchObject([{ status: 'DOWN', fault: { message: expect.stringContaining('FAILED') } }])
   })
 
-  it('fits the wire, and there are no more than may be told', () => {
-    const many = Array.from({ length: MAX_OWN_THINGS + 5 }, (_, n) => mount(`0:${n}`, `/${n}`))
-    const found = unmanagedAmong(many, nobody)
-    expect(found).toHaveLength(MAX_OWN_THINGS)
-    expect(parseWire(InventoryItem, itemOf(found[0]!))).toMatchObject({ origin: 'host', detail: { mountPoint: '/0' } })
+  it('fits the wire', () => {
+    const [found] = unmanagedAmong([mount('0:1', '/0')], nobody)
+    expect(parseWire(InventoryItem, itemOf(found!))).toMatchObject({ origin: 'host', detail: { mountPoint: '/0' } })
+  })
+
+  it('is counted where there are more than may be told, and told first where it is being let go of', () => {
+    const leaving = known({ held: false, leaving: true, status: 'DISCONNECTING' })
+    const all = unmanagedAmong(mounts(MAX_OWN_THINGS + 5), (c) => (c.uri === `nfs://server/0:1003` ? leaving : null))
+    const { told, untold } = boundedSightings(all)
+    expect([told.length, untold]).toEqual([MAX_OWN_THINGS, 5])
+    expect(told[0]).toMatchObject({ leaving: true, mountPoint: '/1003' })
+    expect(untoldItems(untold).map((item) => parseWire(InventoryItem, item).detail)).toEqual([{ count: 5 }])
+    expect(untoldItems(0)).toEqual([])
+  })
+
+  it('is what could not be let go of, also where the kernel’s tables do not show it', async () => {
+    const storage = new ScriptedStorage()
+    storage.before.disconnect = () => {
+      throw new FaultError('disconnect', 'target is busy', 452)
+    }
+    const { keeper, status } = await startKeeper(await temporaryDirectory(), storage)
+    await keeper.manage({ connectionId: 'c1', uri: 'local:///srv', options: {} }, 1)
+    await eventually(() => expect(status('c1')).toBe('UP'))
+    await keeper.unmanage('c1')
+    const told = (seen: readonly KernelConnection[]) =>
+      withLeaving(
+        unmanagedAmong(seen, (c) => keeper.recognise(c)),
+        keeper.leaving(),
+      )
+    const fault = { type: 'disconnect', message: 'target is busy', number: 452, at: expect.any(String) }
+    await eventually(() =>
+      expect(told([])).toMatchObject([
+        { target: 'local:///srv', leaving: true, status: 'DISCONNECTING', mountPoint: null, fault },
+      ]),
+    )
+    expect(told([mount('0:1', '/a', 'local:///srv')])).toMatchObject([{ leaving: true, mountPoint: '/a' }])
   })
 
   it('is none any more once an id holds it, and one again while it is let go of', async () => {
@@ -154,7 +203,9 @@ describe('a connection that no id holds', () => {
     expect(shown()).toEqual([])
     storage.before.disconnect = () => gate.passed
     await keeper.unmanage('c1')
-    await eventually(() => expect(shown()).toMatchObject([{ status: 'DISCONNECTING' }]))
+    await eventually(() =>
+      expect(shown()).toMatchObject([{ status: 'DISCONNECTING', leaving: true, target: 'local:///srv' }]),
+    )
     gate.open()
   })
 })
@@ -166,6 +217,7 @@ describe('the lookout', () => {
     const lookout = new Lookout({
       look,
       recognise: () => null,
+      leaving: () => [],
       everyMs: () => 10,
       onChange: () => {
         changes += 1
@@ -191,6 +243,32 @@ describe('the lookout', () => {
     const after = looks
     await eventually(() => expect(looks).toBeGreaterThan(after + 3))
     expect(changes()).toBe(1)
+  })
+
+  it('says once in the log that there are more than are told of, and when all are again', async () => {
+    const kernel = mounts(MAX_OWN_THINGS + 2)
+    let looks = 0
+    const { lookout, logger, changes } = start(async () => {
+      looks += 1
+      return [...kernel]
+    })
+    await eventually(() => expect(lookout.untold).toBe(2))
+    expect(lookout.seen).toHaveLength(MAX_OWN_THINGS)
+    kernel.pop()
+    await eventually(() => expect(lookout.untold).toBe(1))
+    expect(changes()).toBe(2)
+    const after = looks
+    await eventually(() => expect(looks).toBeGreaterThan(after + 1))
+    expect(logger.lines).toMatchObject([
+      {
+        level: 'warn',
+        message: expect.stringContaining('more unmanaged'),
+        fields: { told: MAX_OWN_THINGS, untold: 2 },
+      },
+    ])
+    kernel.pop()
+    await eventually(() => expect(logger.lines).toHaveLength(2))
+    expect(lookout.untold).toBe(0)
   })
 
   it('goes on where a look fails, with what it saw last', async () => {

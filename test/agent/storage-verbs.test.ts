@@ -2,10 +2,13 @@ import { execFile } from 'node:child_process'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { silentLogger } from '../../src/agent/logger.js'
 import { readAgentStatus } from '../../src/agent/status.js'
 import type { KernelConnection } from '../../src/agent/storage/kernel.js'
+import { storageVerbs } from '../../src/agent/storage/verbs.js'
 import type { XmlRpcValue } from '../../src/agent/xmlrpc/value.js'
 import { storageSubject } from '../../src/wire/commands.js'
+import { MAX_OWN_THINGS } from '../../src/wire/own-things.js'
 import { eventually } from '../support/eventually.js'
 import { agentForTest, configFor, engineForTest } from './support/agent.js'
 import { command } from './support/commands.js'
@@ -221,6 +224,30 @@ describe('what a host has of itself', () => {
     await eventually(() => expect(told().at(-1)).toMatchObject({ subject: item?.subject, gone: true }))
     kernel.push(exported)
     await eventually(() => expect(told().at(-1)).toMatchObject({ subject: item?.subject, status: 'UP' }))
+  })
+
+  it('says how many more there are than it lists, to programs of the host and to the plane', async () => {
+    const mounts = Array.from({ length: MAX_OWN_THINGS + 3 }, (_, n) => {
+      return { ...exported, uri: `nfs://server/${n}`, device: `0:${n}`, mountPoint: `/mnt/${n}` }
+    })
+    const { engine, config } = await start(mounts)
+    expect(engine.session.inventory).toHaveLength(MAX_OWN_THINGS + 1)
+    expect(engine.session.inventory.at(-1)).toMatchObject({
+      subject: 'untold-storage-connections/unmanaged',
+      detail: { count: 3 },
+    })
+    const { unmanaged, untold } = (await readAgentStatus(config.stateDir)).holds
+    expect([unmanaged.length, untold]).toEqual([MAX_OWN_THINGS, 3])
+    // the reader of the tests takes no reply of that size
+    const own = { manage: async () => undefined, unmanage: async () => undefined }
+    const verbs = storageVerbs({
+      own,
+      held: () => [],
+      unmanaged: async () => [],
+      untold: () => untold,
+      logger: silentLogger,
+    })
+    expect(await verbs.getStorageServerList?.([])).toMatchObject({ connections: {}, untold: 3 })
   })
 
   it('is in what the agent says of itself, running or not', async () => {

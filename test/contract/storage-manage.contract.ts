@@ -67,7 +67,7 @@ export function describeStorageManageContract(name: string, makeSubject: MakeSub
           origin: 'plane',
           digest: digestOf({ options: {}, uri }),
           fault: null,
-          detail: { uri, target: host.subject.uri(1) },
+          detail: { uri, target: host.subject.uri(1), preexisting: false },
         },
       ])
     })

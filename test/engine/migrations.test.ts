@@ -1,6 +1,7 @@
 import { DataSource, type MigrationInterface, type QueryRunner } from 'typeorm'
 import { dataSourceOptions } from '../../src/engine/data-source.js'
 import { migrate, migrationStatus, migrations } from '../../src/engine/platform/migrations.js'
+import { targetIdOf } from '../../src/engine/storage/storage-target.js'
 import { createEmptyDatabase, createTestDatabase, type TestDatabase } from '../support/database.js'
 import { schemaOf } from '../support/schema.js'
 
@@ -99,6 +100,27 @@ describe('migrations', () => {
     await expect(migrate(older, 'up')).rejects.toMatchObject(refusal)
     await expect(migrate(older, 'down')).rejects.toMatchObject(refusal)
     expect((await migrationStatus(older)).unknown).toEqual(['Second0000000000002'])
+  })
+
+  it('give what hosts had of themselves the targets’ ids that it is told with from then on', async () => {
+    const url = await empty()
+    const older = await connect(url, migrations.slice(0, 10))
+    await migrate(older, 'up')
+    const [{ id }] = await older.query(`INSERT INTO hosts (name) VALUES ('h') RETURNING id`)
+    for (const target of ['nfs://filer/a', 'local:///srv/a', 'posix:///dev/sdb?fstype=ext4', 'posix://f/a?fstype=nfs'])
+      await older.query(
+        `INSERT INTO own_storage_connections (host_id, managed, connection_id, uri, target, operating_status)
+         VALUES ($1, true, $2, $2, $2, 'UP')`,
+        [id, target],
+      )
+    const dataSource = await connect(url)
+    await migrate(dataSource, 'up')
+    const rows = await dataSource.query(
+      'SELECT target, target_id, target_since = created_at AS since FROM own_storage_connections',
+    )
+    expect(rows).toHaveLength(4)
+    for (const { target, target_id: targetId, since } of rows)
+      expect([targetId, since]).toEqual([targetIdOf(id, target), true])
   })
 
   it('may take longer than a statement of the engine may, and the limits hold again afterwards', async () => {

@@ -1,5 +1,5 @@
 import { digestOf } from '../../src/wire/digest.js'
-import { HOST_CONNECTION, MAX_OWN_THINGS, SIGHTED_CONNECTION } from '../../src/wire/own-things.js'
+import { HOST_CONNECTION, MAX_OWN_THINGS, SIGHTED_CONNECTION, UNTOLD_CONNECTIONS } from '../../src/wire/own-things.js'
 import type { InventoryItem, Observation } from '../../src/wire/session.js'
 import { callerWith, createProject } from '../support/callers.js'
 import { startTestEngine, type TestEngine } from '../support/engine.js'
@@ -176,6 +176,30 @@ describe('what a host has of itself', () => {
     expect(await count()).toEqual([{ n: 2 * MAX_OWN_THINGS }])
     await agent.observe([observed(own('n0', { status: 'DOWN' }))])
     expect((await list(agent, '?connectionId=n0')).items).toMatchObject([{ operatingStatus: 'DOWN' }])
+  })
+
+  it('says how many more a host has than it tells of, as long as that is so', async () => {
+    const subject = `${UNTOLD_CONNECTIONS}/unmanaged`
+    const more = (count: unknown): InventoryItem => own('', { subject, status: 'UNKNOWN', detail: { count } })
+    const agent = await open([own('a'), sighted('x'), more(7)])
+    await managed(agent, 'a')
+    const untold = async (query = '') => (await list(agent, query)).untold
+    expect(await untold()).toBe(7)
+    expect(named((await list(agent)).items)).toEqual(['plane a', 'host a', 'null x'])
+    expect(await Promise.all(['?managed=false', '?limit=1&managed=false', '?limit=1'].map(untold))).toEqual([7, 7, 7])
+    expect(await Promise.all(['?managed=true', '?origin=plane', '?origin=host'].map(untold))).toEqual([0, 0, 0])
+    const projectId = await createProject(engine)
+    const member = await callerWith(engine, { projects: { [projectId]: 'admin' } })
+    expect((await member.http.get(path(agent))).body.untold).toBe(0)
+    await agent.observe([observed(more(8))])
+    expect(await untold()).toBe(8)
+    await agent.observe([observed(more('many'))])
+    expect(await untold()).toBe(0)
+    await agent.observe([observed(more(9))])
+    await agent.observe([{ subject, generation: 0, status: 'UNKNOWN', gone: true }])
+    expect(await untold()).toBe(0)
+    await agent.observe([observed(more(9))])
+    expect((await list(await back(agent, [own('a')]))).untold).toBe(0)
   })
 
   it('goes with its host', async () => {

@@ -132,6 +132,21 @@ describe('the holders of a target', () => {
     })
   })
 
+  it('say since when an id holds this target, and not the one before', async () => {
+    const holder = async (target: string) => (await holders(targetIdOf('', target)))[0]
+    await managed(first, 'mover', 'nfs://filer/before')
+    const { since: before } = await holder('nfs://filer/before')
+    const change = (uri: string) => engine.http.put(at(first, 'mover'), { uri }, { headers: { 'if-match': '*' } })
+    await change('local:///srv/other')
+    const { createdAt, updatedAt } = (await engine.http.get(at(first, 'mover'))).body
+    await first.report(await first.command(), { result: { target: 'nfs://filer/after' } })
+    const { since } = await holder('nfs://filer/after')
+    expect(before >= createdAt && since >= updatedAt).toBe(true)
+    await change('local:///srv/another')
+    await first.report(await first.command(), { result: { target: 'nfs://filer/after' } })
+    expect((await holder('nfs://filer/after')).since).toBe(since)
+  })
+
   it('say what blocks its release: the host that has not confirmed, is away, or could not', async () => {
     let leaver = await WireAgent.open(engine.tcp, helloOf('s3'))
     const target = await managed(leaver, 'leaving', 'nfs://filer/leaving')

@@ -248,6 +248,24 @@ describe('what is seen of a storage connection', () => {
     expect((await get('seen')).body).toMatchObject({ operatingStatus: 'UP', connected: true, lastError: null })
   })
 
+  it('has the time of its error from the host, where the host tells it', async () => {
+    await managed('timed')
+    const fault = { type: 'mount-failed', message: 'mount: no such device', number: 477 }
+    const subject = 'storage-connection/timed'
+    await agent.observe([{ subject, generation: 1, status: 'DOWN', fault }])
+    expect((await get('timed')).body.lastError.at).toMatch(/^\d{4}-/)
+    const at = '2020-02-29T12:00:00.123Z'
+    await agent.observe([{ subject, generation: 1, status: 'DOWN', fault: { ...fault, at } }])
+    expect((await get('timed')).body.lastError).toEqual({ ...fault, at })
+    const { body } = await engine.http.get(`/api/v1/storage-readiness?connectionId=timed&hostId=${agent.hostId}`)
+    expect(body.items[0].lacking[0].fault).toEqual({ ...fault, at })
+    const undated = { ...fault, at: 'yesterday' }
+    expect(await agent.observe([{ subject, generation: 1, status: 'DOWN', fault: undated }])).toMatchObject({
+      refused: true,
+      code: 'bad-message',
+    })
+  })
+
   it('is listed per host with filters', async () => {
     await managed('listed')
     await agent.observe([{ subject: 'storage-connection/listed', generation: 1, status: 'STUCK', fault: null }])

@@ -1,21 +1,22 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { StorageManage, StorageManaged, StorageResetDone, StorageUnmanaged } from '../../wire/commands.js'
-import { type StorageOperatingStatus, storageSubject, subjectKey } from '../../wire/commands.js'
-import { digestOf } from '../../wire/digest.js'
-import type { Fault, InventoryItem, Observation } from '../../wire/session.js'
-import {
-  differingOptions,
-  type ReadArguments,
-  type StorageArguments,
-  type StorageOptions,
-} from '../../wire/storage/arguments.js'
+import { subjectKey } from '../../wire/commands.js'
+import type { InventoryItem, Observation } from '../../wire/session.js'
+import { differingOptions, type ReadArguments, type StorageArguments } from '../../wire/storage/arguments.js'
 import type { StorageUri } from '../../wire/storage/uri.js'
-import { FaultError } from '../fault.js'
+import { datedFault, FaultError } from '../fault.js'
 import type { Logger } from '../logger.js'
 import { requireArguments } from './arguments.js'
 import type { StorageDriver, StorageDrivers } from './driver.js'
 import { notRegistered, optionsConflict } from './faults.js'
-import { type Holder, holderOf, subjectOf } from './holder.js'
+import {
+  type HeldConnection,
+  heldConnection,
+  inventoryItemOf,
+  type LeavingTarget,
+  leavingTarget,
+  observationOf,
+} from './held.js'
 import type { KernelConnection } from './kernel.js'
 import type { Recognised } from './sightings.js'
 import type { StorageState, StoredConnection } from './state.js'
@@ -34,24 +35,6 @@ export interface KeeperOptions {
   readonly random?: () => number
   readonly backoff?: TargetOptions<Target>['backoff']
   readonly settings?: Partial<TargetSettings>
-}
-
-export interface HeldConnection extends Holder {
-  readonly uri: string
-  readonly target: string
-  readonly options: StorageOptions
-  readonly generation: number
-  readonly status: StorageOperatingStatus
-  readonly preexisting: boolean
-  readonly fault: Fault | null
-  /** ISO 8601. */
-  readonly faultAt: string | null
-}
-
-export interface LeavingTarget {
-  readonly target: string
-  readonly status: StorageOperatingStatus
-  readonly fault: Fault | null
 }
 
 /** Many ids, fewer targets: registers ids on disk and leaves connecting to each target's own life. */
@@ -134,29 +117,15 @@ export class StorageKeeper {
     return this.options.state.connections.get(subjectKey(subject))?.generation
   }
 
-  /**
-   * Of the plane's ids and of this host's own. The digest leaves credentials out: their change is a generation, and a hash of
-   * a password is a way to it.
-   */
+  /** Of the plane's ids and of this host's own. */
   inventory(): InventoryItem[] {
-    return this.held().map(({ connectionId, origin, uri, target, options, generation, status, fault }) => ({
-      subject: subjectOf(origin, connectionId),
-      generation,
-      status,
-      origin,
-      digest: digestOf({ uri, options }),
-      fault,
-      detail: origin === 'host' ? { uri, target, options, mountPoint: null } : { uri, target },
-    }))
+    return this.held().map(inventoryItemOf)
   }
 
   held(): HeldConnection[] {
-    return [...this.options.state.connections].map(([id, { uri, options, generation, target: key }]) => {
-      const target = this.targets.get(key)
-      const { status, fault, faultAt } = target?.viewOf(id) ?? unknownView
-      const preexisting = target?.preexisting ?? false
-      return { ...holderOf(id), uri, target: key, options, generation, status, preexisting, fault, faultAt }
-    })
+    return [...this.options.state.connections].map(([id, stored]) =>
+      heldConnection(id, stored, this.targets.get(stored.target)),
+    )
   }
 
   get probeIntervalMs(): number {
@@ -167,7 +136,10 @@ export class StorageKeeper {
   recognise(seen: KernelConnection): Recognised | null {
     for (const target of this.targets.values()) {
       const how = target.options.driver.recognises(target.options.uri, seen)
-      if (how !== null) return { how, held: target.ids.size > 0, status: target.status, fault: target.fault }
+      if (how === null) continue
+      const { key, ids, preexisting, status, fault, faultAt } = target
+      const held = ids.size > 0
+      return { how, held, leaving: !held && !preexisting, target: key, status, fault: datedFault(fault, faultAt) }
     }
     return null
   }
@@ -175,7 +147,7 @@ export class StorageKeeper {
   /** Targets without an id that are still being let go of (S5). */
   leaving(): LeavingTarget[] {
     const without = [...this.targets.values()].filter(({ ids }) => ids.size === 0)
-    return without.map(({ key, status, fault }) => ({ target: key, status, fault }))
+    return without.map(leavingTarget)
   }
 
   async stop(): Promise<void> {
@@ -274,12 +246,11 @@ export class StorageKeeper {
   }
 
   private observe(connectionId: string, target: Target): void {
-    const { status, fault } = target.viewOf(connectionId)
-    const connection = this.options.state.connections.get(connectionId)
-    if (connection === undefined) return
-    const { generation } = connection
-    if (holderOf(connectionId).origin === 'host') this.options.onOwnChange?.()
-    else this.options.onObservation({ subject: storageSubject(connectionId), generation, status, fault })
+    const stored = this.options.state.connections.get(connectionId)
+    if (stored === undefined) return
+    const held = heldConnection(connectionId, stored, target)
+    if (held.origin === 'host') this.options.onOwnChange?.()
+    else this.options.onObservation(observationOf(held))
   }
 }
 
@@ -293,5 +264,3 @@ function forgetFailure(target: Target): void {
   target.fault = null
   target.faultAt = null
 }
-
-const unknownView = { status: 'UNKNOWN', fault: null, faultAt: null } as const

@@ -1,10 +1,13 @@
 import type { Logger } from '../logger.js'
+import type { LeavingTarget } from './held.js'
 import type { KernelConnection } from './kernel.js'
-import { type Recognised, type Sighting, unmanagedAmong } from './sightings.js'
+import { boundedSightings, type Recognised, type Sighting, unmanagedAmong, withLeaving } from './sightings.js'
 
 export interface LookoutOptions {
   readonly look: () => Promise<readonly KernelConnection[]>
   readonly recognise: (connection: KernelConnection) => Recognised | null
+  /** What no id holds any more. */
+  readonly leaving: () => readonly LeavingTarget[]
   readonly everyMs: () => number
   readonly onChange: () => void
   readonly logger: Logger
@@ -16,6 +19,7 @@ const LOOK_MS = 2000
 /** Looks again and again at what the kernel has connected and no id holds. */
 export class Lookout {
   private sighted: readonly Sighting[] = []
+  private more = 0
   private looking: Promise<void> | null = null
   private timer: NodeJS.Timeout | null = null
   private stopped = false
@@ -25,6 +29,11 @@ export class Lookout {
   /** As the last look had it. */
   get seen(): readonly Sighting[] {
     return this.sighted
+  }
+
+  /** How many more there were. */
+  get untold(): number {
+    return this.more
   }
 
   start(): void {
@@ -57,11 +66,16 @@ export class Lookout {
   }
 
   private async lookNow(): Promise<void> {
-    const { look, recognise, onChange, logger } = this.options
+    const { look, recognise, leaving, onChange, logger } = this.options
     try {
-      const sighted = unmanagedAmong(await look(), recognise)
-      const changed = JSON.stringify(sighted) !== JSON.stringify(this.sighted)
-      this.sighted = sighted
+      const { told, untold } = boundedSightings(withLeaving(unmanagedAmong(await look(), recognise), leaving()))
+      const changed = untold !== this.more || JSON.stringify(told) !== JSON.stringify(this.sighted)
+      if (untold > 0 && this.more === 0)
+        logger.warn({ told: told.length, untold }, 'there are more unmanaged storage connections than are told of')
+      if (untold === 0 && this.more > 0)
+        logger.info({ told: told.length }, 'all unmanaged storage connections are told of again')
+      this.sighted = told
+      this.more = untold
       if (changed) onChange()
     } catch (error) {
       logger.warn(

@@ -8,7 +8,7 @@ import type { StorageKeeper } from './keeper.js'
 import type { KernelConnection } from './kernel.js'
 import { Lookout } from './lookout.js'
 import { OwnConnections } from './own-connections.js'
-import { itemOf, type Sighting } from './sightings.js'
+import { itemOf, type Sighting, untoldItems } from './sightings.js'
 import type { StorageState } from './state.js'
 import { storageVerbs } from './verbs.js'
 
@@ -38,12 +38,17 @@ export class OwnStorage {
     this.lookout = new Lookout({
       look: kernel,
       recognise: (seen) => keeper.recognise(seen),
+      leaving: () => keeper.leaving(),
       everyMs: () => keeper.probeIntervalMs,
       onChange: () => this.changed(),
       logger,
     })
     this.things = new OwnThings({
-      list: () => [...keeper.inventory().filter(isOwn), ...this.lookout.seen.map(itemOf)],
+      list: () => [
+        ...keeper.inventory().filter(isOwn),
+        ...this.lookout.seen.map(itemOf),
+        ...untoldItems(this.lookout.untold),
+      ],
       outbox,
       current,
     })
@@ -57,6 +62,7 @@ export class OwnStorage {
       own: this.own,
       held: () => keeper.held(),
       unmanaged: () => this.unmanaged(),
+      untold: () => this.untold,
       logger,
     })
     try {
@@ -81,6 +87,11 @@ export class OwnStorage {
 
   unmanaged(): Promise<readonly Sighting[]> {
     return this.lookout.fresh()
+  }
+
+  /** How many more there were at the last look than `unmanaged` has. */
+  get untold(): number {
+    return this.lookout.untold
   }
 
   changed(): void {

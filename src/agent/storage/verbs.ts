@@ -3,7 +3,7 @@ import type { Logger } from '../logger.js'
 import type { XmlRpcMethod, XmlRpcMethods } from '../xmlrpc/server.js'
 import { isStruct, type XmlRpcStruct, type XmlRpcValue } from '../xmlrpc/value.js'
 import { badArguments } from './faults.js'
-import type { HeldConnection } from './keeper.js'
+import type { HeldConnection } from './held.js'
 import type { OwnConnections } from './own-connections.js'
 import type { Sighting } from './sightings.js'
 
@@ -11,6 +11,8 @@ export interface VerbsOptions {
   readonly own: Pick<OwnConnections, 'manage' | 'unmanage'>
   readonly held: () => readonly HeldConnection[]
   readonly unmanaged: () => Promise<readonly Sighting[]>
+  /** How many more unmanaged ones there were at the last look. */
+  readonly untold: () => number
   readonly logger: Logger
 }
 
@@ -21,7 +23,7 @@ const GENERAL = 100
  * The three verbs of VDSM's proposal for programs on this host (docs/local-verbs.md). All answer in VDSM's shape,
  * `{ status: { code, message }, … }`; what was not done also names the stable type of the fault.
  */
-export const storageVerbs = ({ own, held, unmanaged, logger }: VerbsOptions): XmlRpcMethods => {
+export const storageVerbs = ({ own, held, unmanaged, untold, logger }: VerbsOptions): XmlRpcMethods => {
   const verb = (work: (params: readonly XmlRpcValue[]) => Promise<XmlRpcStruct>): XmlRpcMethod => {
     return async (params) => {
       try {
@@ -53,7 +55,8 @@ export const storageVerbs = ({ own, held, unmanaged, logger }: VerbsOptions): Xm
     getStorageServerList: verb(async (params) => {
       atMost(params, 0)
       const sightings = await unmanaged()
-      return { connections: Object.fromEntries([...held().map(heldEntry), ...sightings.map(unmanagedEntry)]) }
+      const connections = Object.fromEntries([...held().map(heldEntry), ...sightings.map(unmanagedEntry)])
+      return { connections, untold: untold() }
     }),
   }
 }
@@ -74,15 +77,15 @@ function heldEntry(held: HeldConnection): [key: string, entry: XmlRpcStruct] {
   ]
 }
 
-function unmanagedEntry({ id, uri, mountPoint, status, fault }: Sighting): [key: string, entry: XmlRpcStruct] {
+function unmanagedEntry({ id, uri, target, mountPoint, status, fault }: Sighting): [key: string, entry: XmlRpcStruct] {
   return [
     `unmanaged/${id}`,
     {
-      connectionInfo: { uri, target: uri, options: {}, ...(mountPoint !== null && { mountPoint }) },
+      connectionInfo: { uri, target, options: {}, ...(mountPoint !== null && { mountPoint }) },
       connected: isConnected(status),
       managed: false,
       status,
-      ...lastError(fault, null),
+      ...lastError(fault, fault?.at ?? null),
     },
   ]
 }

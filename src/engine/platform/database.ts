@@ -146,7 +146,7 @@ export async function prepared<R extends QueryResultRow>(
 
 /**
  * Part of a statement that is a transaction by itself: its commit is seen at once, and waits for no disk. A Postgres that is
- * killed within the second may have forgotten it: only for what is then done again, and comes to the same (ADR 45).
+ * killed within the second may have forgotten it: only for what is then done again, and comes to the same (ADR 43).
  * Whoever uses it must ask it for its row.
  */
 export const UNFLUSHED = `unflushed AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))`

@@ -11,6 +11,7 @@ import { Limits0007 } from '../migrations/0007-limits.js'
 import { Storage0008 } from '../migrations/0008-storage.js'
 import { StorageOrigin0009 } from '../migrations/0009-storage-origin.js'
 import { ObservedGeneration0010 } from '../migrations/0010-observed-generation.js'
+import { StorageHolders0011 } from '../migrations/0011-storage-holders.js'
 import { breakWhenSilent } from './silent-server.js'
 
 type MigrationClass = new () => MigrationInterface
@@ -27,6 +28,7 @@ export const migrations: MigrationClass[] = [
   Storage0008,
   StorageOrigin0009,
   ObservedGeneration0010,
+  StorageHolders0011,
 ].map(numberedForTypeOrm)
 
 export interface MigrationStatus {

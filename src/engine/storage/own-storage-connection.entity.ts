@@ -10,6 +10,7 @@ import type { Fault } from '../../wire/session.js'
 @Index('uq_own_storage_connections_host_id_connection_id_managed', ['hostId', 'connectionId', 'managed'], {
   unique: true,
 })
+@Index('ix_own_storage_connections_target_id', ['targetId'])
 export class OwnStorageConnection {
   @PrimaryGeneratedColumn('uuid') id!: string
   @Column('uuid')
@@ -19,6 +20,14 @@ export class OwnStorageConnection {
   @Column('text') connectionId!: string
   @Column('text') uri!: string
   @Column('text') target!: string
+  /** As `targetIdOf` makes it of the target. */
+  @Column('text') targetId!: string
+  /** When it was first told to lead there. */
+  @Column('timestamptz', { default: () => 'now()' }) targetSince!: Date
+  /** The target was connected before its first id: its host never disconnects it (S10). */
+  @Column('boolean', { default: false }) preexisting!: boolean
+  /** No id holds it any more, and its host is disconnecting it (S5). */
+  @Column('boolean', { default: false }) leaving!: boolean
   @Column('jsonb', { default: {} }) options!: Record<string, string>
   @Column('text', { nullable: true }) mountPoint!: string | null
   @Column('text') operatingStatus!: StorageOperatingStatus

@@ -1,20 +1,26 @@
 import { Injectable } from '@nestjs/common'
-import { MAX_OWN_THINGS } from '../../wire/own-things.js'
+import { subjectNoun } from '../../wire/commands.js'
+import { MAX_OWN_THINGS, UNTOLD_CONNECTIONS } from '../../wire/own-things.js'
 import type { InventoryItem } from '../../wire/session.js'
 import { OwnThings, type OwnThingsKeeper } from '../hosts/own-things.js'
 import type { HostObservation } from '../hosts/subject-owners.js'
 import { prepared, type Tx } from '../platform/database.js'
+import { targetIdOf } from './storage-target.js'
 import { NOUNS, toldBy } from './told-connections.js'
+import { untoldCounts, writeUntold } from './untold-connections.queries.js'
 
-const TOLD =
-  'host uuid, managed boolean, id text, status text, fault jsonb, uri text, target text, options jsonb, mount text'
+const TOLD = `host uuid, managed boolean, id text, status text, fault jsonb, uri text, target text, target_id text, options jsonb,
+  mount text, preexisting boolean, leaving boolean`
 
 /** Where a row differs from what was told of it: nothing is written for what stays as it is. */
-const CHANGED = `(o.uri, o.target, o.options, o.mount_point, o.operating_status, o.observed_fault)
-  IS DISTINCT FROM (excluded.uri, excluded.target, excluded.options, excluded.mount_point, excluded.operating_status, excluded.observed_fault)`
+const CHANGED = `(o.uri, o.target, o.options, o.mount_point, o.operating_status, o.observed_fault, o.preexisting, o.leaving)
+  IS DISTINCT FROM (excluded.uri, excluded.target, excluded.options, excluded.mount_point, excluded.operating_status,
+    excluded.observed_fault, excluded.preexisting, excluded.leaving)`
 
 const UPSERT = `ON CONFLICT (host_id, connection_id, managed) DO UPDATE
-  SET uri = excluded.uri, target = excluded.target, options = excluded.options, mount_point = excluded.mount_point,
+  SET uri = excluded.uri, target = excluded.target, target_id = excluded.target_id, options = excluded.options,
+    target_since = CASE WHEN o.target = excluded.target THEN o.target_since ELSE now() END,
+    mount_point = excluded.mount_point, preexisting = excluded.preexisting, leaving = excluded.leaving,
     operating_status = excluded.operating_status, observed_fault = excluded.observed_fault,
     observed_at = CASE WHEN o.operating_status = excluded.operating_status
                             AND o.observed_fault IS NOT DISTINCT FROM excluded.observed_fault
@@ -31,7 +37,10 @@ export class OwnStorageConnections implements OwnThingsKeeper {
   }
 
   async replace(tx: Tx, hostId: string, items: readonly InventoryItem[]): Promise<void> {
-    const told = rowsOf(items.map((item) => ({ ...item, hostId }))).filter(({ uri }) => uri !== null)
+    const observations = items.map((item) => ({ ...item, hostId }))
+    const [untold = { host: hostId, count: 0 }] = untoldCounts(observations)
+    await writeUntold(tx, [untold])
+    const told = rowsOf(observations).filter(({ uri }) => uri !== null)
     await prepared(
       tx,
       'own_storage_forget_others',
@@ -44,6 +53,7 @@ export class OwnStorageConnections implements OwnThingsKeeper {
   }
 
   async observe(tx: Tx, observations: readonly HostObservation[]): Promise<void> {
+    await writeUntold(tx, untoldCounts(observations))
     const rows = rowsOf(observations)
     const gone = rows.filter((row) => row.gone)
     if (gone.length > 0)
@@ -73,8 +83,10 @@ export class OwnStorageConnections implements OwnThingsKeeper {
       tx,
       'own_storage_write',
       `INSERT INTO own_storage_connections AS o
-         (host_id, managed, connection_id, uri, target, options, mount_point, operating_status, observed_fault)
-       SELECT t.host, t.managed, t.id, t.uri, t.target, t.options, t.mount, t.status, t.fault
+         (host_id, managed, connection_id, uri, target, target_id, options, mount_point, preexisting, leaving, operating_status,
+          observed_fault)
+       SELECT t.host, t.managed, t.id, t.uri, t.target, t.target_id, t.options, t.mount, t.preexisting, t.leaving, t.status,
+         t.fault
        FROM (SELECT t.*, k.id IS NOT NULL AS known, row_number() OVER (PARTITION BY t.host, k.id IS NULL) AS place
              FROM jsonb_to_recordset($1::jsonb) AS t(${TOLD})
              LEFT JOIN own_storage_connections k
@@ -89,6 +101,11 @@ export class OwnStorageConnections implements OwnThingsKeeper {
 
 /** One row a subject: a statement that meets a row twice takes either, or fails. */
 function rowsOf(observations: readonly HostObservation[]) {
-  const bySubject = new Map(observations.map((o) => [`${o.hostId} ${o.subject}`, o]))
-  return [...bySubject.values()].map((o) => ({ host: o.hostId, gone: o.gone === true, ...toldBy(o) }))
+  const ofConnections = observations.filter(({ subject }) => subjectNoun(subject) !== UNTOLD_CONNECTIONS)
+  const bySubject = new Map(ofConnections.map((o) => [`${o.hostId} ${o.subject}`, o]))
+  return [...bySubject.values()].map((o) => {
+    const told = toldBy(o)
+    const targetId = told.target === null ? null : targetIdOf(o.hostId, told.target)
+    return { host: o.hostId, gone: o.gone === true, ...told, target_id: targetId }
+  })
 }

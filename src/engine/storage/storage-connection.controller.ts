@@ -4,7 +4,6 @@ import type { FastifyRequest } from 'fastify'
 import type { Caller } from '../platform/caller.js'
 import { type IfMatch, IfMatchHeader } from '../platform/etag.js'
 import { IdParam, Operation, RestController } from '../platform/openapi.js'
-import { PageOf } from '../platform/pages.js'
 import { accepted } from '../platform/reply.js'
 import { Who } from '../platform/who.js'
 import { ConnectionIdPipe } from './connection-id.pipe.js'
@@ -20,7 +19,7 @@ import {
 } from './storage-connection.dto.js'
 import { StorageConnections } from './storage-connections.service.js'
 import { StorageFlows } from './storage-flows.js'
-import { ListedStorageConnectionView } from './storage-listing.dto.js'
+import { ListedStorageConnectionPage } from './storage-listing.dto.js'
 import { StorageListing } from './storage-listing.service.js'
 
 const CONNECTION = {
@@ -48,7 +47,7 @@ export class StorageConnectionController {
     summary: "List a host's storage connections",
     description:
       'First what the plane asked for, then, for who may see the plane, what the host has without it: ids of its own programs, and unmanaged connections.',
-    reply: [200, PageOf(ListedStorageConnectionView)],
+    reply: [200, ListedStorageConnectionPage],
   })
   async list(@Who() caller: Caller, @IdParam('hostId') hostId: string, @Query() query: StorageConnectionQuery) {
     return this.listing.list(caller, hostId, query)

@@ -165,7 +165,10 @@ export class FaultView {
    * @example 477
    */
   number?: number
-  /** @example 2026-01-31T12:00:00.000Z */
+  /**
+   * When the host saw it, by its own clock; when the plane heard of it, where the host did not say.
+   * @example 2026-01-31T12:00:00.000Z
+   */
   at!: string | null
 }
 
@@ -270,5 +273,11 @@ export function viewStorageConnection(row: StorageConnection): StorageConnection
   }
 }
 
+/** @param at where the host did not say when it was */
 export const viewFault = (fault: StorageConnection['fault'], at: Date | null): FaultView | null =>
-  fault ? { type: fault.type, message: fault.message, number: fault.number, at: at?.toISOString() ?? null } : null
+  fault && {
+    type: fault.type,
+    message: fault.message,
+    number: fault.number,
+    at: fault.at ?? at?.toISOString() ?? null,
+  }

@@ -35,6 +35,10 @@ export class StorageConnection {
   @Column('text', { nullable: true }) target!: string | null
   /** As `targetIdOf` makes it of the target. */
   @Column('text', { nullable: true }) targetId!: string | null
+  /** Since when the host holds this target under the id. */
+  @Column('timestamptz', { nullable: true }) targetSince!: Date | null
+  /** The target was connected before its first id: its host never disconnects it (S10). */
+  @Column('boolean', { default: false }) preexisting!: boolean
   @Column('integer', { default: 1 }) generation!: number
   @Column('uuid', { nullable: true }) commandId!: string | null
   @Column('text') provisioningStatus!: ProvisioningStatus

@@ -1,9 +1,9 @@
 import { OmitType } from '@nestjs/swagger'
+import { PageOf } from '../platform/pages.js'
 import type { ProvisioningStatus } from '../platform/provisioning.js'
 import type { OwnStorageConnection } from './own-storage-connection.entity.js'
 import { StorageConnectionView, viewFault, viewStorageConnection } from './storage-connection.dto.js'
 import type { StorageConnection } from './storage-connection.entity.js'
-import { targetIdOf } from './storage-target.js'
 
 export const origins = ['plane', 'host'] as const
 export type StorageOrigin = (typeof origins)[number]
@@ -31,6 +31,15 @@ export class ListedStorageConnectionView extends OmitType(StorageConnectionView,
   mountPoint!: string | null
 }
 
+export class ListedStorageConnectionPage extends PageOf(ListedStorageConnectionView) {
+  /**
+   * How many unmanaged connections the host has beside those that are listed: it tells of 1,000. On pages that reach what the host
+   * has without the plane; 0 on others.
+   * @example 0
+   */
+  untold!: number
+}
+
 /** Adds to the view instead of spreading it, which took longer than all the rest of a row. */
 export const listedOfPlane = (row: StorageConnection): ListedStorageConnectionView =>
   Object.assign(viewStorageConnection(row), { managed: true, origin: 'plane' as const, mountPoint: null })
@@ -44,7 +53,7 @@ export const listedOfHost = (row: OwnStorageConnection): ListedStorageConnection
   credentialNames: [],
   storageId: null,
   target: row.target,
-  targetId: targetIdOf(row.hostId, row.target),
+  targetId: row.targetId,
   provisioningStatus: null,
   operatingStatus: row.operatingStatus,
   connected: row.operatingStatus === 'UP' || row.operatingStatus === 'DEGRADED',

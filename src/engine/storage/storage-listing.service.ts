@@ -3,18 +3,19 @@ import { Hosts } from '../hosts/hosts.service.js'
 import { type Caller, mayInPlane } from '../platform/caller.js'
 import { Database } from '../platform/database.js'
 import type { Listing } from '../platform/listing.js'
-import { type Page, page } from '../platform/pages.js'
+import { page } from '../platform/pages.js'
 import { BadInput, coded } from '../platform/validation.js'
 import { OwnStorageConnection } from './own-storage-connection.entity.js'
 import type { StorageConnectionQuery } from './storage-connection.dto.js'
 import { planeListing, StorageConnectionLists } from './storage-connection-lists.js'
-import { type ListedStorageConnectionView, listedOfHost, listedOfPlane } from './storage-listing.dto.js'
+import { type ListedStorageConnectionPage, listedOfHost, listedOfPlane } from './storage-listing.dto.js'
+import { findUntold } from './untold-connections.queries.js'
 
 const ownListing: Listing<OwnStorageConnection> = {
   entity: OwnStorageConnection,
   sortable: ['connectionId', 'createdAt', 'operatingStatus'],
   defaultSort: 'connectionId',
-  filterable: ['connectionId', 'operatingStatus', 'target'],
+  filterable: ['connectionId', 'operatingStatus', 'target', 'targetId'],
 }
 
 /** Whatever else a query asks for is nothing that the host's part has: then that part is left out. */
@@ -35,11 +36,7 @@ export class StorageListing {
     private readonly database: Database,
   ) {}
 
-  async list(
-    caller: Caller,
-    hostId: string,
-    query: StorageConnectionQuery,
-  ): Promise<Page<ListedStorageConnectionView>> {
+  async list(caller: Caller, hostId: string, query: StorageConnectionQuery): Promise<ListedStorageConnectionPage> {
     const own = mayInPlane(caller, 'viewer') && asksForOwn(query)
     if (query.cursor?.startsWith(OWN_CURSOR)) {
       if (!own) throw new BadInput([coded('cursor', 'cursor', 'cursor belongs to other filters')])
@@ -48,28 +45,34 @@ export class StorageListing {
     if (!asksForPlanes(query)) return own ? this.ownPage(hostId, query, '', query.limit) : this.nothing(hostId)
     const first = await this.lists.list(caller, hostId, query)
     const items = first.items.map(listedOfPlane)
-    if (first.next !== null || !own) return { items, next: first.next }
+    if (first.next !== null || !own) return { items, next: first.next, untold: 0 }
     const room = query.limit - items.length
     const rest = await this.ownPage(hostId, query, '', Math.max(room, 1))
-    if (room > 0) return { items: [...items, ...rest.items], next: rest.next }
-    return { items, next: rest.items.length > 0 ? OWN_CURSOR : null }
+    if (room > 0) return { ...rest, items: [...items, ...rest.items] }
+    return { ...rest, items, next: rest.items.length > 0 ? OWN_CURSOR : null }
   }
 
-  private async ownPage(hostId: string, query: StorageConnectionQuery, cursor: string, limit: number) {
+  private async ownPage(
+    hostId: string,
+    query: StorageConnectionQuery,
+    cursor: string,
+    limit: number,
+  ): Promise<ListedStorageConnectionPage> {
     await this.hosts.require(hostId)
+    const managed = managedWanted(query)
     const sort = ownSort(query.sort)
     const asked = { ...query, sort, limit, cursor: cursor === '' ? undefined : cursor }
     const found = await page(this.database.dataSource.manager, ownListing, asked, (rows) => {
       rows.andWhere('row.hostId = :hostId', { hostId })
-      const managed = managedWanted(query)
       if (managed !== null) rows.andWhere('row.managed = :managed', { managed })
     })
-    return { items: found.items.map(listedOfHost), next: found.next && `${OWN_CURSOR}${found.next}` }
+    const untold = managed === true ? 0 : await this.database.statement((tx) => findUntold(tx, hostId))
+    return { items: found.items.map(listedOfHost), next: found.next && `${OWN_CURSOR}${found.next}`, untold }
   }
 
-  private async nothing(hostId: string): Promise<Page<ListedStorageConnectionView>> {
+  private async nothing(hostId: string): Promise<ListedStorageConnectionPage> {
     await this.hosts.require(hostId)
-    return { items: [], next: null }
+    return { items: [], next: null, untold: 0 }
   }
 }
 

@@ -1,7 +1,7 @@
 import { ApiProperty } from '@nestjs/swagger'
 import { type StorageOperatingStatus, storageOperatingStatuses } from '../../wire/commands.js'
 import { Filter, PageQuery } from '../platform/pages.js'
-import { FaultView } from './storage-connection.dto.js'
+import { FaultView, viewFault } from './storage-connection.dto.js'
 import { type HostStorageReadiness, type Lack, lacks } from './storage-readiness.js'
 
 export class StorageReadinessQuery extends PageQuery {
@@ -39,6 +39,6 @@ export const viewReadiness = ({ hostId, ready, lacking }: HostStorageReadiness):
   ready,
   lacking: lacking.map(({ fault, ...lack }) => ({
     ...lack,
-    fault: fault && { type: fault.type, message: fault.message, number: fault.number, at: null },
+    fault: viewFault(fault, null),
   })),
 })

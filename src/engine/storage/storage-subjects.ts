@@ -145,14 +145,15 @@ export class StorageSubjects implements SubjectOwner {
       'storage_observe',
       `WITH d AS (
          ${lockedRows(
-           'status text, fault jsonb',
-           `(s.operating_status <> d.status OR s.observed_fault IS DISTINCT FROM d.fault OR s.observed_generation < d.generation)
+           'status text, fault jsonb, preexisting boolean',
+           `(s.operating_status <> d.status OR s.observed_fault IS DISTINCT FROM d.fault OR s.preexisting <> d.preexisting
+             OR s.observed_generation < d.generation)
            AND (d.generation >= s.generation OR (s.target IS NOT NULL AND s.provisioning_status <> 'ACTIVE'))
            AND d.generation >= coalesce(s.observed_generation, 0)`,
          )})
        UPDATE storage_connections s
        SET operating_status = d.status, observed_fault = d.fault, observed_at = now(), observed_generation = d.generation,
-         connected_since = CASE WHEN d.status IN ('UP', 'DEGRADED') THEN coalesce(s.connected_since, now()) END
+         preexisting = d.preexisting, connected_since = CASE WHEN d.status IN ('UP', 'DEGRADED') THEN coalesce(s.connected_since, now()) END
        FROM d WHERE s.id = d.row_id
        RETURNING s.host_id, s.project_id, s.connection_id, s.generation, s.operating_status`,
       [JSON.stringify(latest(observations))],
@@ -199,6 +200,7 @@ function latest(observations: readonly HostObservation[]) {
     generation: o.generation,
     status: known(o.status),
     fault: o.fault ?? null,
+    preexisting: o.detail?.preexisting === true,
   }))
 }
 

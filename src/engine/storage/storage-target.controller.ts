@@ -28,7 +28,8 @@ export class StorageTargetController {
     id: 'storageTargets.list',
     allow: { project: 'viewer' },
     summary: 'List actual targets, over all hosts',
-    description: 'Of connections whose host has answered. A target without a server in it is its host’s own.',
+    description:
+      'Of connections whose host has answered and, for who sees the plane, of what hosts have of themselves. A target without a server in it is its host’s own.',
     reply: [200, PageOf(StorageTargetView)],
   })
   async list(@Who() caller: Caller, @Query() query: StorageTargetQuery) {

@@ -3,6 +3,8 @@ import { IsOptional, IsString, MaxLength } from 'class-validator'
 import { type StorageOperatingStatus, storageOperatingStatuses } from '../../wire/commands.js'
 import { Filter, PageQuery } from '../platform/pages.js'
 import { type ProvisioningStatus, provisioningStatuses } from '../platform/provisioning.js'
+import { FaultView } from './storage-connection.dto.js'
+import { origins, type StorageOrigin } from './storage-listing.dto.js'
 
 export class StorageTargetQuery extends PageQuery {
   @Filter({ format: 'uuid', description: 'Targets that these hosts hold.' }) hostId?: string[]
@@ -45,11 +47,26 @@ export class StorageTargetView {
   hosts!: number
 }
 
-export type ReleaseBlock = 'held' | 'storage' | 'host-away' | 'under-way' | 'failed' | 'used'
+const releaseBlockTypes = [
+  'disconnecting',
+  'failed',
+  'held',
+  'held-on-host',
+  'host-away',
+  'preexisting',
+  'storage',
+  'under-way',
+  'unmanaged',
+  'used',
+] as const
 
 export class ReleaseBlockView {
-  @ApiProperty({ enum: ['failed', 'held', 'host-away', 'storage', 'under-way', 'used'], example: 'held' })
-  type!: ReleaseBlock
+  /**
+   * `held-on-host`: by a program there; `disconnecting`: the last id has gone, and the disconnect has not come about; `unmanaged`: no
+   * id holds it, nor did one; `preexisting`: it was connected before its first id, and is never disconnected.
+   */
+  @ApiProperty({ enum: [...releaseBlockTypes], example: 'held' })
+  type!: (typeof releaseBlockTypes)[number]
   /** @example the id holds it: delete it */
   message!: string
 }
@@ -64,22 +81,31 @@ export class StorageHolderView {
   hostName!: string | null
   /** @example FLOW101_a */
   connectionId!: string
-  /** @example 00000000-0000-4000-8000-00000000d0d0 */
-  projectId!: string
+  /** Who asked for it: the plane, or a program on the host; null: no id holds it, and it is there all the same. */
+  @ApiProperty({ type: String, enum: [...origins, null], nullable: true, example: 'plane' })
+  origin!: StorageOrigin | null
+  /**
+   * Null: not of a project, but of the host.
+   * @example 00000000-0000-4000-8000-00000000d0d0
+   */
+  projectId!: string | null
   /** @example null */
   storageId!: string | null
-  @ApiProperty({ enum: [...provisioningStatuses], example: 'ACTIVE' })
-  provisioningStatus!: ProvisioningStatus
+  /** Null: the plane has no say in it. */
+  @ApiProperty({ type: String, enum: [...provisioningStatuses, null], nullable: true, example: 'ACTIVE' })
+  provisioningStatus!: ProvisioningStatus | null
   @ApiProperty({ enum: [...storageOperatingStatuses], example: 'UP' })
   operatingStatus!: StorageOperatingStatus
   /**
-   * When the id was registered.
+   * Since when the host holds this target under the id; of what is the host's own, since it was told.
    * @example 2026-01-31T12:00:00.000Z
    */
   since!: string
   /** @example 2026-01-31T12:00:01.000Z */
   connectedSince!: string | null
-  /** What stands between now and its release: all that has to happen first. */
+  /** Why it is not up, or not gone. */
+  lastError!: FaultView | null
+  /** What stands between now and the release of the target there: all that has to happen first, or that it never will be. */
   blockedBy!: ReleaseBlockView[]
 }
 
@@ -96,7 +122,7 @@ export class StorageHoldersView {
    */
   next!: string | null
   /**
-   * Ids of projects that the caller does not see.
+   * That the caller does not see: ids of other projects, and what hosts have of themselves.
    * @example 0
    */
   others!: number
@@ -116,10 +142,15 @@ export class StruckHostView {
    */
   operating!: Record<string, number>
   /**
-   * The first 50 of them.
+   * The first 50 of the plane's ids.
    * @example ["FLOW101_a"]
    */
   connectionIds!: string[]
+  /**
+   * The first 50 of the ids of programs on the host.
+   * @example []
+   */
+  ownConnectionIds!: string[]
 }
 
 export class TargetUserView {
@@ -147,7 +178,7 @@ export class BlastRadiusView {
   /** @example 12 */
   hosts!: number
   /**
-   * Connections of projects that the caller does not see.
+   * That the caller does not see: connections of other projects, and what hosts have of themselves.
    * @example 0
    */
   others!: number

@@ -1,7 +1,5 @@
 import { type StorageOperatingStatus, storageOperatingStatuses } from '../../wire/commands.js'
-import type { Fault } from '../../wire/session.js'
 import { prepared, type Tx } from '../platform/database.js'
-import type { ProvisioningStatus } from '../platform/provisioning.js'
 
 type Seen = Readonly<Record<StorageOperatingStatus, number>>
 
@@ -16,6 +14,18 @@ export type TargetRow = Seen & {
   readonly connections: number
   readonly hosts: number
 }
+
+/**
+ * All that leads to targets, as `s`: connections of these projects; where that is of all, also what hosts have of themselves.
+ * @param where what both tables are narrowed by
+ * @param visible the parameter of the projects
+ */
+const leading = (where: string, visible: '$1' | '$2'): string =>
+  `(SELECT 'plane' AS origin, target_id, target, host_id, connection_id, operating_status FROM storage_connections
+    WHERE ${where} AND (${visible}::uuid[] IS NULL OR project_id = ANY(${visible}))
+    UNION ALL
+    SELECT CASE WHEN managed THEN 'host' ELSE 'nobody' END, target_id, target, host_id, connection_id, operating_status
+    FROM own_storage_connections WHERE ${where} AND ${visible}::uuid[] IS NULL) s`
 
 const TARGET = `s.target_id AS "targetId", min(s.target) AS target, count(*)::int AS connections,
   count(DISTINCT s.host_id)::int AS hosts, ${SEEN}`
@@ -39,9 +49,8 @@ export const listTargets = (
   prepared(
     tx,
     'storage_targets',
-    `SELECT ${TARGET} FROM storage_connections s
-     WHERE s.target_id IS NOT NULL AND ($1::uuid[] IS NULL OR s.project_id = ANY($1))
-       AND ($3::text[] IS NULL OR lower(split_part(s.target, ':', 1)) = ANY($3)) AND ($5::text IS NULL OR s.target = $5)
+    `SELECT ${TARGET} FROM ${leading('target_id IS NOT NULL', '$1')}
+     WHERE ($3::text[] IS NULL OR lower(split_part(s.target, ':', 1)) = ANY($3)) AND ($5::text IS NULL OR s.target = $5)
      GROUP BY s.target_id
      HAVING ($2::uuid[] IS NULL OR bool_or(s.host_id = ANY($2))) AND ($4::text[] IS NULL OR bool_or(s.operating_status = ANY($4)))
        AND ($6::text IS NULL OR (min(s.target), s.target_id) > ($6, $7::text))
@@ -59,7 +68,7 @@ export const listTargets = (
   )
 
 export interface FoundTarget extends TargetRow {
-  /** Connections of projects that are not visible. */
+  /** Those that are not visible: of other projects, and of hosts themselves. */
   readonly others: number
 }
 
@@ -73,59 +82,24 @@ export async function findTarget(
     tx,
     'storage_target',
     `SELECT ${TARGET},
-       (SELECT count(*)::int FROM storage_connections o WHERE o.target_id = $1 AND NOT ($2::uuid[] IS NULL OR o.project_id = ANY($2))) AS others
-     FROM storage_connections s WHERE s.target_id = $1 AND ($2::uuid[] IS NULL OR s.project_id = ANY($2)) GROUP BY s.target_id`,
+       ((SELECT count(*) FROM storage_connections o WHERE o.target_id = $1 AND NOT ($2::uuid[] IS NULL OR o.project_id = ANY($2)))
+        + (SELECT count(*) FROM own_storage_connections o WHERE o.target_id = $1 AND $2::uuid[] IS NOT NULL))::int AS others
+     FROM ${leading('target_id = $1', '$2')} GROUP BY s.target_id`,
     [targetId, projectIds],
   )
   return row ?? null
 }
 
-export interface HolderRow {
-  readonly id: string
-  readonly hostId: string
-  readonly hostName: string
-  readonly hostConnected: boolean
-  readonly connectionId: string
-  readonly projectId: string
-  readonly storageId: string | null
-  readonly storageName: string | null
-  readonly provisioningStatus: ProvisioningStatus
-  readonly operatingStatus: StorageOperatingStatus
-  readonly fault: Fault | null
-  readonly createdAt: Date
-  readonly connectedSince: Date | null
-  /** A tombstone waits: it was asked to go. */
-  readonly leaving: boolean
-}
-
-export const listHolders = (
-  tx: Tx,
-  targetId: string,
-  projectIds: readonly string[] | null,
-  after: readonly (string | null)[] | null,
-  limit: number,
-): Promise<HolderRow[]> =>
-  prepared(
-    tx,
-    'storage_holders',
-    `SELECT s.id, s.host_id AS "hostId", h.name AS "hostName", h.connected AS "hostConnected", s.connection_id AS "connectionId",
-       s.project_id AS "projectId", s.storage_id AS "storageId", st.name AS "storageName",
-       s.provisioning_status AS "provisioningStatus", s.operating_status AS "operatingStatus", s.fault,
-       s.created_at AS "createdAt", s.connected_since AS "connectedSince",
-       EXISTS (SELECT FROM tombstones t WHERE t.host_id = s.host_id AND t.subject = 'storage-connection/' || s.connection_id
-               AND t.state = 'waiting') AS leaving
-     FROM storage_connections s JOIN hosts h ON h.id = s.host_id LEFT JOIN storages st ON st.id = s.storage_id
-     WHERE s.target_id = $1 AND ($2::uuid[] IS NULL OR s.project_id = ANY($2))
-       AND ($3::uuid IS NULL OR (s.host_id, s.connection_id) > ($3, $4::text))
-     ORDER BY s.host_id, s.connection_id LIMIT $5`,
-    [targetId, projectIds, after?.[0] ?? null, after?.[1] ?? null, limit],
-  )
-
 export type StruckRow = Seen & {
   readonly hostId: string
   readonly hostName: string
   readonly connectionIds: string[]
+  /** Of programs on the host. */
+  readonly ownConnectionIds: string[]
 }
+
+const idsOf = (origin: string): string =>
+  `(coalesce(array_agg(s.connection_id ORDER BY s.connection_id) FILTER (WHERE s.origin = '${origin}'), '{}'))[1:50]`
 
 export const listStruck = (
   tx: Tx,
@@ -137,10 +111,10 @@ export const listStruck = (
   prepared(
     tx,
     'storage_struck',
-    `SELECT s.host_id AS "hostId", min(h.name) AS "hostName", (array_agg(s.connection_id ORDER BY s.connection_id))[1:50] AS "connectionIds",
-       ${SEEN}
-     FROM storage_connections s JOIN hosts h ON h.id = s.host_id
-     WHERE s.target_id = $1 AND ($2::uuid[] IS NULL OR s.project_id = ANY($2)) AND ($3::uuid IS NULL OR s.host_id > $3)
+    `SELECT s.host_id AS "hostId", min(h.name) AS "hostName", ${idsOf('plane')} AS "connectionIds",
+       ${idsOf('host')} AS "ownConnectionIds", ${SEEN}
+     FROM ${leading('target_id = $1', '$2')} JOIN hosts h ON h.id = s.host_id
+     WHERE $3::uuid IS NULL OR s.host_id > $3
      GROUP BY s.host_id ORDER BY s.host_id LIMIT $4`,
     [targetId, projectIds, after?.[0] ?? null, limit],
   )

@@ -8,6 +8,8 @@ import type { Page, PageQuery } from '../platform/pages.js'
 import { UsersOf } from '../platform/users-of.js'
 import { BadInput, coded } from '../platform/validation.js'
 import { releaseBlocks } from './release-blocks.js'
+import { viewFault } from './storage-connection.dto.js'
+import { type HolderRow, listHolders } from './storage-holders.queries.js'
 import type {
   BlastRadiusView,
   StorageHoldersView,
@@ -20,8 +22,6 @@ import {
   countsIn,
   type FoundTarget,
   findTarget,
-  type HolderRow,
-  listHolders,
   listStruck,
   listTargets,
   type TargetRow,
@@ -36,7 +36,7 @@ const column = (property: string): SortColumn => ({
   falling: false,
 })
 const byTarget = [column('target'), column('targetId')]
-const byHolder = [column('hostId'), column('connectionId')]
+const byHolder = [column('hostId'), column('connectionId'), column('origin')]
 const byHost = [column('hostId')]
 
 const SHOWN_USERS = 50
@@ -68,7 +68,7 @@ export class StorageTargets {
     return this.database.transaction(async (tx) => {
       const found = await this.require(tx, caller, targetId)
       const rows = await listHolders(tx, targetId, visibleProjects(caller), after, query.limit + 1)
-      const keyOf = ({ hostId, connectionId }: HolderRow) => [hostId, connectionId]
+      const keyOf = ({ hostId, connectionId, origin }: HolderRow) => [hostId, connectionId, origin]
       const { items, next } = cut(rows, query, byHolder, keyOf, (row) => row)
       const views: StorageHolderView[] = []
       for (const row of items) views.push(await this.viewHolder(tx, caller, row))
@@ -91,6 +91,7 @@ export class StorageTargets {
           hostName: nameFor(caller, row.hostName),
           operating: countsIn(row),
           connectionIds: row.connectionIds,
+          ownConnectionIds: row.ownConnectionIds,
         }),
       )
       const { operatingStatus, operating, connections, hosts } = viewTarget(found)
@@ -113,17 +114,19 @@ export class StorageTargets {
   }
 
   private async viewHolder(tx: Tx, caller: Caller, row: HolderRow): Promise<StorageHolderView> {
-    const users = await this.users.list(tx, 'storage-connection', row.id)
+    const users = row.origin === 'plane' ? await this.users.list(tx, 'storage-connection', row.id) : []
     return {
       hostId: row.hostId,
       hostName: nameFor(caller, row.hostName),
       connectionId: row.connectionId,
+      origin: row.origin === 'nobody' ? null : row.origin,
       projectId: row.projectId,
       storageId: row.storageId,
       provisioningStatus: row.provisioningStatus,
       operatingStatus: row.operatingStatus,
-      since: row.createdAt.toISOString(),
+      since: row.since.toISOString(),
       connectedSince: row.connectedSince?.toISOString() ?? null,
+      lastError: viewFault(row.observedFault, row.observedAt),
       blockedBy: releaseBlocks(row, users.length),
     }
   }

@@ -15,6 +15,8 @@ const COLUMNS: Readonly<Record<keyof StorageConnection, string>> = {
   storageGeneration: 'storage_generation',
   target: 'target',
   targetId: 'target_id',
+  targetSince: 'target_since',
+  preexisting: 'preexisting',
   generation: 'generation',
   commandId: 'command_id',
   provisioningStatus: 'provisioning_status',

@@ -69,7 +69,9 @@ class Managed implements Settler {
        UPDATE storage_connections s
        SET provisioning_status = CASE WHEN d.ok THEN 'ACTIVE' ELSE 'ERROR' END, target = coalesce(d.target, s.target),
          target_id = coalesce(d.target_id, s.target_id),
+         target_since = CASE WHEN d.ok AND d.target IS DISTINCT FROM s.target THEN now() ELSE s.target_since END,
          fault = CASE WHEN d.ok THEN NULL ELSE d.fault END, fault_at = CASE WHEN d.ok THEN NULL ELSE now() END, updated_at = now(),
+         preexisting = s.preexisting AND NOT (${UNSEEN}),
          operating_status = CASE WHEN ${UNSEEN} THEN 'UNKNOWN' ELSE s.operating_status END,
          observed_fault = CASE WHEN ${UNSEEN} THEN NULL ELSE s.observed_fault END,
          observed_at = CASE WHEN ${UNSEEN} THEN now() ELSE s.observed_at END,

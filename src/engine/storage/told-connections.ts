@@ -1,5 +1,5 @@
 import { type StorageOperatingStatus, storageOperatingStatuses, subjectKey, subjectNoun } from '../../wire/commands.js'
-import { HOST_CONNECTION, SIGHTED_CONNECTION } from '../../wire/own-things.js'
+import { HOST_CONNECTION, SIGHTED_CONNECTION, UNTOLD_CONNECTIONS } from '../../wire/own-things.js'
 import type { Fault, Observation } from '../../wire/session.js'
 import { clipped } from '../../wire/text.js'
 
@@ -13,19 +13,22 @@ export interface ToldConnection {
   readonly target: string | null
   readonly options: Readonly<Record<string, string>>
   readonly mount: string | null
+  readonly preexisting: boolean
+  readonly leaving: boolean
 }
 
-export const NOUNS = [HOST_CONNECTION, SIGHTED_CONNECTION] as const
+export const NOUNS = [HOST_CONNECTION, SIGHTED_CONNECTION, UNTOLD_CONNECTIONS] as const
 
 const MAX_CHARS = 2048
 const MAX_OPTIONS = 32
 
 /** Only what the table is for, and no more than a row may hold, whatever an agent says. */
 export function toldBy(item: Pick<Observation, 'subject' | 'status' | 'fault' | 'detail'>): ToldConnection {
-  const { uri, target, options, mountPoint } = item.detail ?? {}
+  const { uri, target, options, mountPoint, preexisting, leaving } = item.detail ?? {}
   const spelled = textOf(uri)
+  const managed = subjectNoun(item.subject) === HOST_CONNECTION
   return {
-    managed: subjectNoun(item.subject) === HOST_CONNECTION,
+    managed,
     id: subjectKey(item.subject),
     status: storageOperatingStatuses.find((known) => known === item.status) ?? 'UNKNOWN',
     fault: item.fault ?? null,
@@ -33,6 +36,9 @@ export function toldBy(item: Pick<Observation, 'subject' | 'status' | 'fault' | 
     target: textOf(target) ?? spelled,
     options: optionsOf(options),
     mount: textOf(mountPoint),
+    preexisting: preexisting === true,
+    // older agents tell it by the status alone
+    leaving: !managed && (leaving === true || item.status === 'DISCONNECTING'),
   }
 }
 
