@@ -220,6 +220,7 @@ describe('letting go', () => {
   })
 
   it.each([
+    [8, 'timeout', 474],
     [10, 'iscsi-logout', 474],
     [28, 'iscsi-logout', 474],
     [20, 'iscsid', 465],

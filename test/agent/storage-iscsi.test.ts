@@ -133,6 +133,21 @@ describe('connecting', () => {
     expect(fake.records()).toEqual([])
   })
 
+  it.each([
+    [1, 'iscsi-interface', 473],
+    [6, 'iscsi-interface', 473],
+    [7, 'iscsi-interface', 473],
+    [8, 'timeout', 473],
+    [13, 'permission', 469],
+    [20, 'iscsid', 465],
+  ])('whose interface cannot be made (exit code %i) is %s %i', async (code, type, number) => {
+    const { fake, driver } = await place()
+    fake.intercept = (_, args) => (args.includes('iface') ? exited(code, 'iscsiadm: the words of it') : undefined)
+    const fault = await failure(driver.connect(uri, plain))
+    expect(fault).toMatchObject({ type, number, message: expect.stringContaining('the words of it') })
+    expect(fake.argv.filter((line) => line.includes('-m node'))).toEqual([])
+  })
+
   it('tells that iscsid does not run', async () => {
     const { fake, driver } = await place()
     fake.iscsid = 'rests'
