@@ -51,8 +51,14 @@ export function createIscsiDriver(options: IscsiDriverOptions = {}): StorageDriv
     return found.find(({ iface }) => iface === IFACE) ?? found[0] ?? null
   }
 
+  /** Once, when that went well: what could not be removed is tried again with the next connecting. */
   const tidy = () => {
-    tidied ??= readSessions(sysRoot).then((sessions) => database.sweep(sessions))
+    tidied ??= readSessions(sysRoot)
+      .then((sessions) => database.sweep(sessions))
+      .catch((error: unknown) => {
+        tidied = null
+        throw error
+      })
     return tidied
   }
 
