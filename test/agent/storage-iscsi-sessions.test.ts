@@ -1,7 +1,7 @@
 import 'reflect-metadata'
 import type { StorageDriver } from '../../src/agent/storage/driver.js'
 import { Gate } from './support/gate.js'
-import { exited, type FakeInitiator, timedOut, unkillable } from './support/iscsi.js'
+import { exited, type FakeInitiator, notThere, timedOut, unkillable } from './support/iscsi.js'
 import { at, driverOf, failure, limits, NAME, place, plain, uri } from './support/iscsi-place.js'
 
 const logouts = (fake: FakeInitiator) => fake.argv.filter((line) => line.includes('--logout'))
@@ -154,6 +154,20 @@ describe('letting go', () => {
     expect(fake.records()).toHaveLength(1)
     fake.open = [[2 ** 30, `/dev/${disk}`]]
     await driver.disconnect(uri, 'gently')
+  })
+
+  it.each([
+    ['takes too long', timedOut],
+    ['cannot be made', notThere('find')],
+  ])('leaves gently what may be open, where the look for it %s', async (_, result) => {
+    const { fake, driver, disk } = await connected()
+    fake.intercept = (program) => (program === 'find' ? result : undefined)
+    const fault = await failure(driver.disconnect(uri, 'gently'))
+    expect(fault).toMatchObject({ type: 'disconnect', number: 452 })
+    expect(fault?.message).toContain(`it cannot be told who has /dev/${disk} open`)
+    expect(logouts(fake)).toEqual([])
+    await driver.disconnect(uri, 'firmly')
+    expect(fake.kernel.sessions()).toEqual([])
   })
 
   it('leaves gently what a volume stands on, and says which', async () => {
