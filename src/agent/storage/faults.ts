@@ -28,6 +28,10 @@ export const notRegistered = (connectionId: string) =>
 export const whyNotAnew = ({ type, message, number }: Fault, hindrance: Fault): Fault =>
   makeFault(type, `${message}; it cannot be connected anew: ${hindrance.message}`, number)
 
+/** The same, and why it could not be mended: a look that finds it as it was does not take that back. */
+export const saysMore = (shown: { status: string; fault: Fault | null }, { type, message }: Fault): boolean =>
+  shown.status === 'DOWN' && shown.fault?.type === type && shown.fault.message.startsWith(`${message};`)
+
 /** What the words of mount(8), its helpers and the kernel mean, in VDSM's numbers; what is not known is `mount`. */
 const meanings: readonly (readonly [words: RegExp, type: string, number: number])[] = [
   [/stale (nfs )?file handle/i, 'stale', 384],
