@@ -86,6 +86,23 @@ describe('one portal by two names', () => {
     expect(await driver.isConnected(at('san'))).toBe(false)
   })
 
+  it('stays one session where the other name could not be resolved, and its login fails', async () => {
+    const { fake, driver, named } = await both()
+    fake.resolves.set('san2', ['10.0.0.5'])
+    await driver.connect(named, plain)
+    let resolves = false
+    fake.intercept = (program, args) => {
+      if (program === 'getent') return resolves ? undefined : timedOut
+      if (!args.includes('--login')) return undefined
+      fake.kernel.setState(1, 'FAILED')
+      resolves = true
+      return exited(8, 'iscsiadm: connection timed out')
+    }
+    expect(await failure(driver.connect(at('san2'), plain))).toMatchObject({ type: 'timeout', number: 464 })
+    expect(logouts(fake)).toEqual([])
+    expect(fake.records()).toEqual([`${NAME}/san,3260,1/keelson`])
+  })
+
   it('an IPv6 address is the same in every spelling', async () => {
     const { fake, driver } = await both()
     const six = fake.target({ address: 'fd00::5' })

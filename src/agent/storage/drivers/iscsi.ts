@@ -100,7 +100,8 @@ export function createIscsiDriver(options: IscsiDriverOptions = {}): StorageDriv
       turns.take(turnOf(uri), async () => {
         await tidy().catch(() => undefined)
         const there = await find(uri)
-        const session = there ?? (await logIn(uri, means, { iscsiadm, database, find: () => find(uri) }))
+        const isOthers = ({ sid }: IscsiSession) => users.isHeldByOthers(sid, uri.target)
+        const session = there ?? (await logIn(uri, means, { iscsiadm, database, find: () => find(uri), isOthers }))
         users.hold(session.sid, uri.target)
         if (there?.state === 'LOGGED_IN') await iscsiadm.rescan(there.sid, RESCAN_MS).catch(unlessStuck)
       }),
