@@ -3,9 +3,14 @@ import { readFile } from 'node:fs/promises'
 import { silentLogger } from '../../src/agent/logger.js'
 import { createStorageDrivers } from '../../src/agent/storage/drivers.js'
 import { userOf } from '../../src/agent/storage/iscsi/disk-users.js'
+import { readSessions } from '../../src/agent/storage/iscsi/sessions.js'
+import type { StorageKeeper } from '../../src/agent/storage/keeper.js'
+import type { KernelConnection } from '../../src/agent/storage/kernel.js'
+import { unmanagedAmong } from '../../src/agent/storage/sightings.js'
 import { storageStatePath } from '../../src/agent/storage/state.js'
 import { eventually } from '../support/eventually.js'
-import { type FakeInitiator } from './support/iscsi.js'
+import { Gate } from './support/gate.js'
+import { exited, type FakeInitiator } from './support/iscsi.js'
 import { driverOf, NAME, place } from './support/iscsi-place.js'
 import { manage, ScriptedStorage, startKeeper } from './support/storage.js'
 import { temporaryDirectory } from './support/temporary.js'
@@ -128,6 +133,69 @@ describe('an iSCSI connection that is kept', () => {
     const said = [log, fake.argv, observations, keeper.held(), keeper.inventory()]
     expect(JSON.stringify(said)).not.toContain('canary')
     expect(await readFile(storageStatePath(directory), 'utf8')).not.toContain('canary')
+  })
+})
+
+describe('sessions that no id holds', () => {
+  const shown = async (fake: FakeInitiator, keeper: StorageKeeper) => {
+    const sessions = await readSessions(fake.kernel.sysRoot)
+    const seen = sessions.map((session) => ({
+      ...{ kind: 'session', scheme: 'iscsi' },
+      ...{ uri: `${session.persistentAddress} by ${session.iface}`, session },
+    }))
+    return unmanagedAmong(seen as KernelConnection[], (each) => keeper.recognise(each)).map(({ uri }) => uri)
+  }
+  const two = portal.replace('10.0.0.5', '10.0.0.6')
+
+  it('are told of, also of a target whose managed portal is down', async () => {
+    const { fake, target } = await place()
+    fake.kernel.logIn(fake.target({ ...target, address: '10.0.0.6' }))
+    target.reaches = 'refuses'
+    const { keeper, status } = await keep(fake, await temporaryDirectory())
+    await keeper.manage(manage('a', portal), 1)
+    await eventually(() => expect(status('a')).toBe('DOWN'))
+    expect(await shown(fake, keeper)).toEqual(['10.0.0.6 by default'])
+    target.reaches = 'answers'
+    await eventually(() => expect(status('a')).toBe('UP'))
+    expect(await shown(fake, keeper)).toEqual(['10.0.0.6 by default'])
+  })
+
+  it('are told of where they go by the portal of a managed one, and another interface', async () => {
+    const { fake, target } = await place()
+    const { keeper, status } = await keep(fake, await temporaryDirectory())
+    await keeper.manage(manage('a', portal), 1)
+    await eventually(() => expect(status('a')).toBe('UP'))
+    fake.kernel.logIn(target)
+    expect(await shown(fake, keeper)).toEqual(['10.0.0.5 by default'])
+  })
+
+  it('are none of those that ids hold at several portals of a target', async () => {
+    const { fake, target } = await place()
+    fake.kernel.logIn(fake.target({ ...target, address: '10.0.0.6' }))
+    const { keeper, status } = await keep(fake, await temporaryDirectory())
+    await keeper.manage(manage('a', portal), 1)
+    await keeper.manage(manage('b', two), 1)
+    await eventually(() => expect([status('a'), status('b')]).toEqual(['UP', 'UP']))
+    expect(fake.kernel.sessions()).toHaveLength(2)
+    expect(await shown(fake, keeper)).toEqual([])
+  })
+
+  it('are not what is being logged in to', async () => {
+    const { fake, target } = await place()
+    const [waits, gate] = [new Gate(), new Gate()]
+    fake.intercept = async (_, args) => {
+      if (!args.includes('--login')) return undefined
+      fake.kernel.logIn(target, '10.0.0.5', 'keelson')
+      waits.open()
+      await gate.passed
+      return exited(0)
+    }
+    const { keeper, status } = await keep(fake, await temporaryDirectory())
+    await keeper.manage(manage('a', portal), 1)
+    await waits.passed
+    expect(await shown(fake, keeper)).toEqual([])
+    gate.open()
+    await eventually(() => expect(status('a')).toBe('UP'))
   })
 })
 

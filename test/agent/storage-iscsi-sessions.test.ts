@@ -1,7 +1,7 @@
 import 'reflect-metadata'
 import type { StorageDriver } from '../../src/agent/storage/driver.js'
 import { Gate } from './support/gate.js'
-import { exited, type FakeInitiator, timedOut, unkillable } from './support/iscsi.js'
+import { exited, type FakeInitiator, notThere, timedOut, unkillable } from './support/iscsi.js'
 import { at, driverOf, failure, limits, NAME, place, plain, uri } from './support/iscsi-place.js'
 
 const logouts = (fake: FakeInitiator) => fake.argv.filter((line) => line.includes('--logout'))
@@ -86,6 +86,23 @@ describe('one portal by two names', () => {
     expect(await driver.isConnected(at('san'))).toBe(false)
   })
 
+  it('stays one session where the other name could not be resolved, and its login fails', async () => {
+    const { fake, driver, named } = await both()
+    fake.resolves.set('san2', ['10.0.0.5'])
+    await driver.connect(named, plain)
+    let resolves = false
+    fake.intercept = (program, args) => {
+      if (program === 'getent') return resolves ? undefined : timedOut
+      if (!args.includes('--login')) return undefined
+      fake.kernel.setState(1, 'FAILED')
+      resolves = true
+      return exited(8, 'iscsiadm: connection timed out')
+    }
+    expect(await failure(driver.connect(at('san2'), plain))).toMatchObject({ type: 'timeout', number: 464 })
+    expect(logouts(fake)).toEqual([])
+    expect(fake.records()).toEqual([`${NAME}/san,3260,1/keelson`])
+  })
+
   it('an IPv6 address is the same in every spelling', async () => {
     const { fake, driver } = await both()
     const six = fake.target({ address: 'fd00::5' })
@@ -156,6 +173,20 @@ describe('letting go', () => {
     await driver.disconnect(uri, 'gently')
   })
 
+  it.each([
+    ['takes too long', timedOut],
+    ['cannot be made', notThere('find')],
+  ])('leaves gently what may be open, where the look for it %s', async (_, result) => {
+    const { fake, driver, disk } = await connected()
+    fake.intercept = (program) => (program === 'find' ? result : undefined)
+    const fault = await failure(driver.disconnect(uri, 'gently'))
+    expect(fault).toMatchObject({ type: 'disconnect', number: 452 })
+    expect(fault?.message).toContain(`it cannot be told who has /dev/${disk} open`)
+    expect(logouts(fake)).toEqual([])
+    await driver.disconnect(uri, 'firmly')
+    expect(fake.kernel.sessions()).toEqual([])
+  })
+
   it('leaves gently what a volume stands on, and says which', async () => {
     const { fake, driver, disk } = await connected()
     fake.kernel.addHolder(disk, 'dm-3', { name: 'vg-guests', uuid: 'LVM-1' })
@@ -220,6 +251,7 @@ describe('letting go', () => {
   })
 
   it.each([
+    [8, 'timeout', 474],
     [10, 'iscsi-logout', 474],
     [28, 'iscsi-logout', 474],
     [20, 'iscsid', 465],

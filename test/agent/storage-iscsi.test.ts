@@ -1,5 +1,5 @@
 import 'reflect-metadata'
-import { stat } from 'node:fs/promises'
+import { rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Means } from '../../src/agent/storage/driver.js'
 import { readArguments } from '../../src/wire/storage/arguments.js'
@@ -133,6 +133,21 @@ describe('connecting', () => {
     expect(fake.records()).toEqual([])
   })
 
+  it.each([
+    [1, 'iscsi-interface', 473],
+    [6, 'iscsi-interface', 473],
+    [7, 'iscsi-interface', 473],
+    [8, 'timeout', 473],
+    [13, 'permission', 469],
+    [20, 'iscsid', 465],
+  ])('whose interface cannot be made (exit code %i) is %s %i', async (code, type, number) => {
+    const { fake, driver } = await place()
+    fake.intercept = (_, args) => (args.includes('iface') ? exited(code, 'iscsiadm: the words of it') : undefined)
+    const fault = await failure(driver.connect(uri, plain))
+    expect(fault).toMatchObject({ type, number, message: expect.stringContaining('the words of it') })
+    expect(fake.argv.filter((line) => line.includes('-m node'))).toEqual([])
+  })
+
   it('tells that iscsid does not run', async () => {
     const { fake, driver } = await place()
     fake.iscsid = 'rests'
@@ -263,6 +278,34 @@ describe('credentials', () => {
     fake.intercept = () => undefined
     await driverOf(fake).tidy?.()
     expect(fake.records()).toEqual([`${NAME}/10.0.0.9,3260,1/default`])
+  })
+
+  it('of a crash that could not be removed are, with the next connecting; those of others under way stay', async () => {
+    const { fake, target, driver } = await guarded()
+    fake.target({ ...target, address: '10.0.0.6' })
+    const stale = `${NAME}/10.0.0.7,3260,1/keelson`
+    fake.leave(`${stale}/in-the-way`, '')
+    fake.leave(`${NAME}/10.0.0.8,3260,1/keelson`, secret)
+    await expect(driver.tidy?.()).rejects.toThrow()
+    expect(fake.records()).toEqual([`${stale}/in-the-way`])
+
+    const [gate, waits] = [new Gate(), new Gate()]
+    fake.intercept = async (_, args) => {
+      if (args.includes('--login') && args.join(' ').includes('10.0.0.5')) {
+        waits.open()
+        await gate.passed
+      }
+      return undefined
+    }
+    const connecting = driver.connect(uri, chap)
+    await waits.passed
+    await rm(join(fake.databaseRoot, 'nodes', stale), { recursive: true })
+    fake.leave(stale, secret)
+    await driver.connect(at('10.0.0.6'), chap)
+    expect(fake.records()).toEqual([`${NAME}/10.0.0.5,3260,1/keelson`, `${NAME}/10.0.0.6,3260,1/keelson`])
+    gate.open()
+    await connecting
+    expect(await driver.probe(uri, chap.options, limits())).toEqual({ seen: 'up' })
   })
 
   it('stay with a session that is there when the agent starts again: iscsid needs them', async () => {

@@ -1,4 +1,5 @@
 import 'reflect-metadata'
+import { spawn } from 'node:child_process'
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { faultOf } from '../../src/agent/fault.js'
@@ -9,8 +10,9 @@ import { createNfsDriver } from '../../src/agent/storage/drivers/nfs.js'
 import { createPosixDriver } from '../../src/agent/storage/drivers/posix.js'
 import { readArguments, type StorageOptions } from '../../src/wire/storage/arguments.js'
 import type { StorageScheme, UriOf } from '../../src/wire/storage/uri.js'
+import { eventually } from '../support/eventually.js'
 import { exited, FakeHost } from './support/mount-table.js'
-import { temporaryDirectory } from './support/temporary.js'
+import { temporaryDirectory, whenTestEnds } from './support/temporary.js'
 
 const limits = { timeoutMs: 100, signal: new AbortController().signal, own: [] }
 const failure = (work: Promise<unknown>) => work.then(() => null, faultOf)
@@ -308,6 +310,57 @@ describe('ceph', () => {
     expect(fault).toMatchObject({ type: 'connect', number: 451 })
     expect(fault?.message).toContain('val=***: Malformed input')
     expect(await readdir(join(at.stateDir, 'keys'))).toEqual([])
+  })
+
+  it('whose monitor does not take the key is 476', async () => {
+    const at = await place(ceph, 'ceph://mon/a', { credentials: { secret }, fsTypes })
+    at.host.answers = () =>
+      exited(
+        1,
+        'monclient(hunting): handle_auth_bad_method server allowed_methods [2] but i only support [2,1]\n' +
+          'failed to fetch mon config (--no-mon-config to skip)\n',
+      )
+    expect(await failure(at.connect())).toMatchObject({ type: 'authentication', number: 476 })
+  })
+
+  it('leaves no key behind that a crash has left, and takes none away that a client is to read', async () => {
+    const at = await place(ceph, 'ceph://mon/a', { credentials: { secret }, fsTypes })
+    await at.driver.tidy?.()
+    const keys = join(at.stateDir, 'keys')
+    const seen: string[][] = []
+    await mkdir(keys)
+    await writeFile(join(keys, 'mon:_old.keyring'), secret)
+    const driver = createCephDriver({
+      ...common(at.stateDir, at.host),
+      keyRoot: keys,
+      run: async (program, args, options) => {
+        await driver.tidy?.()
+        seen.push(await readdir(keys))
+        return at.host.run(program, args, options)
+      },
+    })
+    const read = readArguments({ uri: 'ceph://mon/a', credentials: { secret } })
+    await driver.connect(read.uri as UriOf<'ceph'>, read)
+    expect(seen).toEqual([['mon:_a.keyring']])
+    expect(await readdir(keys)).toEqual([])
+  })
+
+  it('heals by itself while its client runs, unless its cluster has shut that out', async () => {
+    const at = await place(ceph, 'ceph://mon/a', { credentials: { secret }, fsTypes })
+    await at.connect()
+    const mountPoint = join(at.stateDir, 'mnt', 'ceph', 'mon:_a')
+    const client = spawn(process.execPath, ['-e', 'setInterval(() => {}, 60_000)', mountPoint], { argv0: 'ceph-fuse' })
+    whenTestEnds(async () => void client.kill('SIGKILL'))
+    const seen = (words: string) => {
+      at.host.answers = (program) => (program === 'find' ? exited(1, `find: ${words}`) : null)
+      return at.probe()
+    }
+    await eventually(async () => {
+      expect(await seen('Input/output error')).toMatchObject({ seen: 'down', heals: true })
+    })
+    for (const words of ['Cannot send after transport endpoint shutdown', 'No such file or directory']) {
+      expect(await seen(words)).toMatchObject({ seen: 'down', heals: false })
+    }
   })
 
   it('takes no key that somebody else has put there for its own', async () => {

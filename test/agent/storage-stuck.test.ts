@@ -104,6 +104,43 @@ describe('a probe that hangs right after its target was connected', () => {
   })
 })
 
+describe('a probe that hangs on what is left as it is', () => {
+  async function preexisting() {
+    const storage = new ScriptedStorage()
+    storage.connected.set(target, {})
+    const kept = await startKeeper(await temporaryDirectory(), storage)
+    const probe = hangs()
+    storage.before.probe = probe.hang
+    await kept.keeper.manage(manage('a', target), 1)
+    await eventually(() => expect(kept.status('a')).toBe('STUCK'))
+    return { ...kept, storage, probe }
+  }
+
+  it('has no other one beside it, however often a reset is asked for', async () => {
+    const { keeper, status, storage, probe } = await preexisting()
+    for (let round = 0; round < 5; round += 1) {
+      await expect(keeper.reset('a', never)).rejects.toMatchObject({ type: 'preexisting' })
+    }
+    expect(storage.calls).toEqual(['probe'])
+    storage.before = {}
+    probe.open()
+    await eventually(() => expect(status('a')).toBe('UP'))
+    expect(storage.steps()).toEqual([])
+  })
+
+  it('holds up neither its release nor what comes after', async () => {
+    const { keeper, status, storage, probe } = await preexisting()
+    await expect(keeper.reset('a', never)).rejects.toMatchObject({ type: 'preexisting' })
+    await keeper.unmanage('a')
+    await eventually(() => expect(keeper.leaving()).toEqual([]))
+    storage.before = {}
+    await keeper.manage(manage('b', target), 1)
+    await eventually(() => expect(status('b')).toBe('UP'))
+    expect(storage.steps()).toEqual([])
+    probe.open()
+  })
+})
+
 describe('other options for a target that is busy', () => {
   const busy = () => {
     throw disconnectFailed('target is busy')

@@ -33,7 +33,8 @@ describeAsRoot('iscsiadm’s database', () => {
         .filter((entry) => !entry.isDirectory() && /nodes|static/.test(entry.parentPath))
         .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1))
         .sort()
-    return { root, database: new NodeDatabase(createIscsiadm(inside), [root]), record, show, files }
+    const open = () => new NodeDatabase(createIscsiadm(inside), [root])
+    return { root, open, database: open(), record, show, files }
   }
 
   it('reads what was written into it, secrets with all their signs, and shows them to nobody else', async () => {
@@ -78,14 +79,17 @@ describeAsRoot('iscsiadm’s database', () => {
   })
 
   it('takes a record anew that a crash has left empty, and sweeps what has no session', async () => {
-    const { root, database, record, files } = await place()
+    const { root, open, database, record, files } = await place()
     const directory = join(root, `nodes/${name}/10.0.0.5,3260,1`)
     mkdirSync(directory, { recursive: true })
     writeFileSync(join(directory, 'keelson'), '')
     await database.write(portal, { options: {}, credentials: {} })
     expect(record('10.0.0.5:3260,1')).toContain(`node.name = ${name}\n`)
     writeFileSync(join(directory, 'keelson.new'), 'secret')
+    // what an agent has written itself is in use
     await database.sweep([])
+    expect(files()).toHaveLength(3)
+    await open().sweep([])
     expect(files()).toEqual([])
     expect(readFileSync(join(root, 'ifaces/keelson'), 'utf8')).toContain('iface.transport_name = tcp')
   })

@@ -28,9 +28,15 @@ export const notRegistered = (connectionId: string) =>
 export const whyNotAnew = ({ type, message, number }: Fault, hindrance: Fault): Fault =>
   makeFault(type, `${message}; it cannot be connected anew: ${hindrance.message}`, number)
 
+/** The same, and why it could not be mended: a look that finds it as it was does not take that back. */
+export const saysMore = (shown: { status: string; fault: Fault | null }, { type, message }: Fault): boolean =>
+  shown.status === 'DOWN' && shown.fault?.type === type && shown.fault.message.startsWith(`${message};`)
+
 /** What the words of mount(8), its helpers and the kernel mean, in VDSM's numbers; what is not known is `mount`. */
 const meanings: readonly (readonly [words: RegExp, type: string, number: number])[] = [
   [/stale (nfs )?file handle/i, 'stale', 384],
+  // of a monitor that a key, or none, does not satisfy; the client goes on to say that it could not fetch its configuration
+  [/handle_auth_bad_method/, 'authentication', 476],
   [/permission denied|access denied|operation not permitted/i, 'permission', 469],
   [
     /connection (refused|timed out|reset)|timed out while|no route to host|(network|host) is unreachable|host is down|not connected|input\/output error|name or service not known|temporary failure in name resolution|failed to resolve|dns resolution failed|failed to fetch mon config/i,

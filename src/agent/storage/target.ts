@@ -4,7 +4,7 @@ import { type ReadArguments, type StorageOptions, sameOptions } from '../../wire
 import { Backoff } from '../backoff.js'
 import { FaultError, faultOf } from '../fault.js'
 import type { Grip, Means, ProbeResult } from './driver.js'
-import { credentialsLost, leftAsItIs, StuckError, StuckProbe, whyNotAnew } from './faults.js'
+import { credentialsLost, leftAsItIs, StuckError, StuckProbe, saysMore, whyNotAnew } from './faults.js'
 import { OwnNeeds, type OwnView } from './own-needs.js'
 import { ResetRequests } from './reset-requests.js'
 import { LONG_MS, Sleeper } from './sleeper.js'
@@ -33,6 +33,8 @@ export class Target {
   /** Connected, but of no use, and why: to be connected anew. */
   private broken: Fault | null = null
   private stuck = false
+  /** The probe that hangs: beside it another one would, too. */
+  private hung: StuckProbe | null = null
   private probeSoon = false
   private connectedWith: StorageOptions = {}
   private readonly record: TargetRecord
@@ -199,14 +201,17 @@ export class Target {
     this.connected = false
     this.broken = null
     this.stuck = false
+    this.hung = null
   }
 
   private async probe(): Promise<void> {
     const { driver, uri, settings } = this.options
     const limits = { timeoutMs: settings.probeTimeoutMs, signal: this.stopping.signal, own: this.needs.all }
     this.probeSoon = false
+    if (this.hung !== null) throw this.hung
     const probed = driver.probe(uri, this.connectedWith, limits).catch((error: unknown) => {
-      throw error instanceof StuckError ? new StuckProbe(error) : error
+      if (error instanceof StuckError) this.hung = new StuckProbe(error)
+      throw this.hung ?? error
     })
     this.judge(await probed)
   }
@@ -225,15 +230,10 @@ export class Target {
     this.stuck = false
     const works = result.seen === 'up' || result.seen === 'degraded'
     const changed = works && this.needs.judge(result.lacks ?? (() => null))
-    if (result.seen === 'down' && this.saysMore(result.fault)) return
+    if (result.seen === 'down' && saysMore(this, result.fault)) return
     const fault = result.seen === 'up' ? this.change.fault : result.fault
     const shown = fault === null ? this.show('UP', null) : this.show(works ? 'DEGRADED' : 'DOWN', fault)
     if (changed && !shown) this.options.onStatus(this)
-  }
-
-  /** The same, and why it could not be mended: a look that finds it as it was does not take that back. */
-  private saysMore({ type, message }: Fault): boolean {
-    return this.status === 'DOWN' && this.fault?.type === type && this.fault.message.startsWith(`${message};`)
   }
 
   private async resetNow(): Promise<void> {
@@ -273,8 +273,9 @@ export class Target {
       )
       // looking is cheap: what is mended is seen with the next look
       const longestMs = isProbe || step === 'look' ? this.options.settings.probeIntervalMs : LONG_MS
-      if (ended) await this.sleeper.sleep(Math.min(this.backoff.nextMs(), longestMs))
-      return
+      if (!ended) return
+      this.hung = null
+      return this.sleeper.sleep(Math.min(this.backoff.nextMs(), longestMs))
     }
     const changeWaits = step === 'reconnect' && this.connected && this.isToChange
     if (broken !== null || !changeWaits) {

@@ -1,4 +1,4 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { CephUri } from '../../../wire/storage/schemes/ceph.js'
 import { daemonsOf, endDaemons } from '../../host/daemons.js'
@@ -11,6 +11,8 @@ const PROGRAM = 'ceph-fuse'
 const BELOW = 'ceph'
 const DEADLINE_MS = 30_000
 const MOUNT_TIMEOUT_SECONDS = 20
+/** What one says whose cluster has shut it out, or whose root is gone: the same process is never let in again. */
+const SHUT_OUT = /transport endpoint shutdown|no such file or directory/i
 
 export interface CephOptions extends MountedOptions {
   /** A key lies here while its client starts: 0600, and never in an argv. */
@@ -20,6 +22,8 @@ export interface CephOptions extends MountedOptions {
 /** CephFS over FUSE, with a configuration that is all in the connection: the host's own /etc/ceph is not read. */
 export function createCephDriver(options: CephOptions): StorageDriver<'ceph'> {
   const keyringOf = (mountPoint: string) => join(options.keyRoot, `${basename(mountPoint)}.keyring`)
+  /** Those that this agent has a client read. */
+  const inUse = new Set<string>()
 
   const mount = async (uri: CephUri, means: Means, { mountPoint, call }: Place): Promise<RunResult> => {
     const keyring = keyringOf(mountPoint)
@@ -28,12 +32,22 @@ export function createCephDriver(options: CephOptions): StorageDriver<'ceph'> {
     if (secret === undefined) return call(PROGRAM, cephArguments(uri, means, null, mountPoint))
     await mkdir(dirname(keyring), { recursive: true, mode: 0o700 })
     try {
+      inUse.add(keyring)
       await rm(keyring, { force: true })
       await writeFile(keyring, `[client.${user}]\n\tkey = ${secret}\n`, { mode: 0o600, flag: 'wx' })
       return await call(PROGRAM, cephArguments(uri, means, keyring, mountPoint))
     } finally {
       // the client has read it once it is mounted
       await rm(keyring, { force: true })
+      inUse.delete(keyring)
+    }
+  }
+
+  /** A client reads its key when it starts: one that a crash has left behind is of no use. */
+  const tidy = async (): Promise<void> => {
+    for (const name of await readdir(options.keyRoot).catch(noneIfMissing)) {
+      const keyring = join(options.keyRoot, name)
+      if (!inUse.has(keyring)) await rm(keyring, { force: true })
     }
   }
 
@@ -47,9 +61,10 @@ export function createCephDriver(options: CephOptions): StorageDriver<'ceph'> {
       await endDaemons(PROGRAM, mountPoint)
       await rm(keyringOf(mountPoint), { force: true })
     },
-    heals: async (mountPoint) => (await daemonsOf(PROGRAM, mountPoint)).length > 0,
+    heals: async (mountPoint, { message }) =>
+      !SHUT_OUT.test(message) && (await daemonsOf(PROGRAM, mountPoint)).length > 0,
   }
-  return mountedDriver(kind, { deadlineMs: DEADLINE_MS, ...options })
+  return { ...mountedDriver(kind, { deadlineMs: DEADLINE_MS, ...options }), tidy }
 }
 
 export function cephArguments(
@@ -80,3 +95,8 @@ export function cephArguments(
 /** Each file system of a cluster is a source of its own. */
 const sourceOf = ({ monitors, path, fileSystem }: CephUri): string =>
   `${monitors.join(',')}:${fileSystem === null ? '' : `${fileSystem}:`}${path}`
+
+function noneIfMissing(error: NodeJS.ErrnoException): string[] {
+  if (error.code === 'ENOENT') return []
+  throw error
+}

@@ -9,7 +9,7 @@ import { letGoOf } from '../iscsi/letting-go.js'
 import { logIn } from '../iscsi/login.js'
 import { DATABASE_ROOTS, NodeDatabase } from '../iscsi/node-database.js'
 import { iscsiObstacle } from '../iscsi/obstacle.js'
-import { portalOf, portalText, sessionsWith } from '../iscsi/portal.js'
+import { isSpelled, portalOf, portalText, sessionsWith } from '../iscsi/portal.js'
 import { probeSession } from '../iscsi/probing.js'
 import { SessionUsers } from '../iscsi/session-users.js'
 import { type IscsiSession, readSessions } from '../iscsi/sessions.js'
@@ -39,20 +39,34 @@ export function createIscsiDriver(options: IscsiDriverOptions = {}): StorageDriv
   const tools = { run, sysRoot, iscsiadm, appearMs: options.appearMs }
   const users = new SessionUsers()
   const turns = new Turns()
+  /** What the last look for it has found. */
+  const lastFound = new WeakMap<IscsiUri, IscsiSession | null>()
   let tidied: Promise<void> | null = null
 
   /** Ours before anybody else's. */
-  const find = async (uri: IscsiUri): Promise<IscsiSession | null> => {
-    const sessions = await readSessions(sysRoot)
-    users.keep(sessions)
+  const among = async (uri: IscsiUri, sessions: readonly IscsiSession[]): Promise<IscsiSession | null> => {
     const held = sessions.find(({ sid }) => sid === users.sidOf(uri.target))
     if (held !== undefined) return held
     const found = await sessionsWith(uri, sessions, run)
     return found.find(({ iface }) => iface === IFACE) ?? found[0] ?? null
   }
 
+  const find = async (uri: IscsiUri): Promise<IscsiSession | null> => {
+    const sessions = await readSessions(sysRoot)
+    users.keep(sessions)
+    const session = await among(uri, sessions)
+    lastFound.set(uri, session)
+    return session
+  }
+
+  /** Once, when that went well: what could not be removed is tried again with the next connecting. */
   const tidy = () => {
-    tidied ??= readSessions(sysRoot).then((sessions) => database.sweep(sessions))
+    tidied ??= readSessions(sysRoot)
+      .then((sessions) => database.sweep(sessions))
+      .catch((error: unknown) => {
+        tidied = null
+        throw error
+      })
     return tidied
   }
 
@@ -70,11 +84,15 @@ export function createIscsiDriver(options: IscsiDriverOptions = {}): StorageDriv
       return true
     },
 
-    /** Before it has been looked for, each session with the target may be it. */
+    /**
+     * Before it has been looked for, each session with the target may be it; where there was none, one that has come by this
+     * portal since, as while it is being logged in to.
+     */
     recognises: (uri, seen) => {
       if (seen.kind !== 'session') return null
-      const sid = users.sidOf(uri.target)
-      const isIt = sid === undefined ? seen.session.name === uri.name : seen.session.sid === sid
+      const found = lastFound.get(uri)
+      if (found === undefined) return seen.session.name === uri.name ? 'itself' : null
+      const isIt = found === null ? isSpelled(uri, seen.session) : seen.session.sid === found.sid
       return isIt ? 'itself' : null
     },
 
@@ -82,7 +100,8 @@ export function createIscsiDriver(options: IscsiDriverOptions = {}): StorageDriv
       turns.take(turnOf(uri), async () => {
         await tidy().catch(() => undefined)
         const there = await find(uri)
-        const session = there ?? (await logIn(uri, means, { iscsiadm, database, find: () => find(uri) }))
+        const isOthers = ({ sid }: IscsiSession) => users.isHeldByOthers(sid, uri.target)
+        const session = there ?? (await logIn(uri, means, { iscsiadm, database, find: () => find(uri), isOthers }))
         users.hold(session.sid, uri.target)
         if (there?.state === 'LOGGED_IN') await iscsiadm.rescan(there.sid, RESCAN_MS).catch(unlessStuck)
       }),

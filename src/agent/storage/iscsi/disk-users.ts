@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { type Mount, readMounts } from '../../host/mounts.js'
 import { type Run, wordsOf } from '../../host/run.js'
-import { StuckError } from '../faults.js'
+import { disconnectFailed, StuckError } from '../faults.js'
 import { attributeIn, names } from './sessions.js'
 
 export interface BlockDevice {
@@ -50,7 +50,7 @@ export async function stackOn(sysRoot: string, disks: readonly string[]): Promis
   return stack
 }
 
-/** Who uses the stack; the first one found, in words, or null. @throws StuckError */
+/** Who uses the stack; the first one found, in words, or null. @throws FaultError when that cannot be told, StuckError */
 export async function userOf(stack: DiskStack, run: Run, mounts = readMounts): Promise<string | null> {
   const mount = (await mounts()).find((candidate) => isOn(stack, candidate))
   if (mount !== undefined) return `${mount.source} is mounted on ${mount.mountPoint}`
@@ -66,19 +66,23 @@ function isOn({ devices, maps }: DiskStack, mount: Mount): boolean {
   )
 }
 
-/** Guests' disks are open and not mounted. In a child: there may be very many descriptors. @throws StuckError */
+/**
+ * Guests' disks are open and not mounted. In a child: there may be very many descriptors. A look that was cut short has not
+ * seen who has not been found.
+ */
 async function openBy({ devices, maps }: DiskStack, run: Run): Promise<string | null> {
   const paths = [...devices.map(({ name }) => `/dev/${name}`), ...maps.map(({ mapName }) => `/dev/mapper/${mapName}`)]
   const links = paths.flatMap((path) => ['-o', '-lname', path]).slice(1)
   const args = ['/proc', '-maxdepth', '3', '-path', '/proc/[0-9]*/fd/*', '(', ...links, ')', '-printf', '%p %l\\n']
   const result = await run('find', args, { deadlineMs: LOOK_MS })
   if (result.outcome === 'unkillable') throw new StuckError(`find ${wordsOf(result)}`, result.ended)
-  if (result.outcome === 'not-started') return null
-  for (const [, pid, device] of result.stdout.matchAll(/^\/proc\/(\d+)\/fd\/\d+ (\S+)$/gm)) {
+  const seen = result.outcome === 'not-started' ? '' : result.stdout
+  for (const [, pid, device] of seen.matchAll(/^\/proc\/(\d+)\/fd\/\d+ (\S+)$/gm)) {
     const program = await attributeIn(`/proc/${pid}/comm`)
     if (program !== null && !watchers.has(program)) return `${device} is open in ${program}, process ${pid}`
   }
-  return null
+  if (result.outcome === 'exited') return null
+  throw disconnectFailed(`it cannot be told who has ${paths.join(', ')} open: find ${wordsOf(result)}`)
 }
 
 /** They look at every disk, and let go of it by themselves. */

@@ -1,6 +1,6 @@
 import { type Run, wordsOf } from '../../host/run.js'
 import { StuckError } from '../faults.js'
-import { faultOfExit, type IscsiStep, loginTimedOut, setupFailed } from './faults.js'
+import { faultOfExit, type IscsiStep, setupFailed, timedOut } from './faults.js'
 import { type Portal, portalText } from './portal.js'
 
 /**
@@ -32,7 +32,7 @@ export function createIscsiadm(run: Run, deadlineMs = DEADLINE_MS): Iscsiadm {
     const result = await run('iscsiadm', args, { deadlineMs: limitMs })
     const words = wordsOf(result)
     if (result.outcome === 'unkillable') throw new StuckError(`iscsiadm ${words}`, result.ended)
-    if (result.outcome === 'timed-out') throw loginTimedOut(`iscsiadm was ${words}`)
+    if (result.outcome === 'timed-out') throw timedOut(step, `iscsiadm was ${words}`)
     if (result.outcome !== 'exited') throw setupFailed(`iscsiadm: ${words}`)
     if (!fine.includes(result.code)) throw faultOfExit(step, result.code, words)
   }
@@ -41,7 +41,7 @@ export function createIscsiadm(run: Run, deadlineMs = DEADLINE_MS): Iscsiadm {
   ]
   return {
     addRecord: (portal) => call('setup', [...record(portal), '-o', 'new'], [exits.done]),
-    addInterface: () => call('setup', ['-m', 'iface', '-I', IFACE, '-o', 'new'], [exits.done]),
+    addInterface: () => call('interface', ['-m', 'iface', '-I', IFACE, '-o', 'new'], [exits.done]),
     login: (portal) => call('login', [...record(portal), '--login'], [exits.done, exits.sessionExists]),
     logout: (sid) => call('logout', ['-m', 'session', '-r', `${sid}`, '--logout'], goneIsFine),
     rescan: (sid, limitMs) => call('setup', ['-m', 'session', '-r', `${sid}`, '--rescan'], goneIsFine, limitMs),

@@ -10,10 +10,16 @@ export interface Login {
   readonly iscsiadm: Iscsiadm
   readonly database: NodeDatabase
   readonly find: () => Promise<IscsiSession | null>
+  /** Whether it was there before, for another target. */
+  readonly isOthers: (session: IscsiSession) => boolean
 }
 
 /** @returns the session that the kernel shows. What has failed leaves no record, and so no secret, behind. */
-export async function logIn(portal: Portal, means: Means, { iscsiadm, database, find }: Login): Promise<IscsiSession> {
+export async function logIn(
+  portal: Portal,
+  means: Means,
+  { iscsiadm, database, find, isOthers }: Login,
+): Promise<IscsiSession> {
   try {
     await database.write(portal, means)
     await iscsiadm.login(portal)
@@ -28,7 +34,7 @@ export async function logIn(portal: Portal, means: Means, { iscsiadm, database, 
     // It still works on it: what it leaves is seen to by the next try.
     if (error instanceof StuckError) throw error
     // iscsid may go on trying by itself, with the secret that it was given.
-    if (session?.iface === IFACE) await iscsiadm.logout(session.sid).catch(() => undefined)
+    if (session?.iface === IFACE && !isOthers(session)) await iscsiadm.logout(session.sid).catch(() => undefined)
     await database.remove(portal)
     throw error
   }

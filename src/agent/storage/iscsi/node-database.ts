@@ -19,6 +19,9 @@ const FILES = [IFACE, `${IFACE}.new`]
  * no longer, since CHAP secrets stand in them. Those go there by file, as no argv is secret.
  */
 export class NodeDatabase {
+  /** Written since this agent began: no leftovers, whether or not their sessions are there yet. */
+  private readonly written = new Set<string>()
+
   constructor(
     private readonly iscsiadm: Iscsiadm,
     private readonly roots: readonly string[],
@@ -26,8 +29,9 @@ export class NodeDatabase {
 
   /** What was there of ours is replaced: one that a crash has cut off makes iscsiadm refuse any other. */
   async write(portal: Portal, means: Means): Promise<void> {
+    this.written.add(pathOf(portal))
     await this.addInterface()
-    await this.remove(portal)
+    await this.erase(portal)
     await this.iscsiadm.addRecord(portal)
     for (const root of this.roots) {
       const path = join(root, 'nodes', pathOf(portal), IFACE)
@@ -37,11 +41,33 @@ export class NodeDatabase {
     throw setupFailed(`iscsiadm keeps its records in none of ${this.roots.join(', ')}`)
   }
 
+  async remove(portal: Portal): Promise<void> {
+    await this.erase(portal)
+    this.written.delete(pathOf(portal))
+  }
+
+  /** Records that a crash has left without a session. One that cannot be removed keeps no other. */
+  async sweep(sessions: readonly IscsiSession[]): Promise<void> {
+    const failures: unknown[] = []
+    for (const portal of await this.portals()) {
+      const isUsed = sessions.some((session) => session.iface === IFACE && isSpelled(portal, session))
+      if (isUsed || this.written.has(pathOf(portal))) continue
+      await this.erase(portal).catch((error: unknown) => failures.push(error))
+    }
+    if (failures.length > 0) throw failures[0]
+  }
+
+  /** Made once: whatever an administrator has set in it since then stays. */
+  private async addInterface(): Promise<void> {
+    const interfaces = await Promise.all(this.roots.map((root) => names(join(root, 'ifaces'))))
+    if (!interfaces.flat().includes(IFACE)) await this.iscsiadm.addInterface()
+  }
+
   /**
    * By file: iscsiadm would take all records with it whose host resolves to the same address, and refuses while there is a
    * session.
    */
-  async remove(portal: Portal): Promise<void> {
+  private async erase(portal: Portal): Promise<void> {
     for (const root of this.roots) {
       const directory = join(root, 'nodes', pathOf(portal))
       for (const file of FILES) await rm(join(directory, file), { force: true }).catch(unlessMissing)
@@ -50,19 +76,6 @@ export class NodeDatabase {
         .then(() => rmdir(dirname(directory)))
         .catch(() => undefined)
     }
-  }
-
-  /** Records that a crash has left without a session. */
-  async sweep(sessions: readonly IscsiSession[]): Promise<void> {
-    for (const portal of await this.portals()) {
-      if (!sessions.some((session) => session.iface === IFACE && isSpelled(portal, session))) await this.remove(portal)
-    }
-  }
-
-  /** Made once: whatever an administrator has set in it since then stays. */
-  private async addInterface(): Promise<void> {
-    const interfaces = await Promise.all(this.roots.map((root) => names(join(root, 'ifaces'))))
-    if (!interfaces.flat().includes(IFACE)) await this.iscsiadm.addInterface()
   }
 
   private async portals(): Promise<Portal[]> {
