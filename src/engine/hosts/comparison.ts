@@ -14,7 +14,7 @@ export interface Differences {
   /** A tombstone says that it was meant to go. */
   readonly remove: { subject: string; generation: number }[]
   /** The same on the host, and newer there or in ERROR here. */
-  readonly adopt: { subject: string; generation: number }[]
+  readonly adopt: InventoryItem[]
   /** Newer on the host and different: quarantined, and the row disputed. */
   readonly dispute: InventoryItem[]
   /** Held, and nothing accounts for it. */
@@ -54,7 +54,7 @@ function weigh(intent: Intent, item: InventoryItem | undefined, disputed: boolea
   else if (!item || item.generation < generation) found.assert.push({ subject, above: item?.generation ?? 0 })
   else if (item.digest !== digest && (disputed || item.generation > generation)) found.dispute.push(item)
   else if (item.digest !== digest) found.assert.push({ subject, above: item.generation })
-  else if (item.generation > generation || failed) found.adopt.push({ subject, generation: item.generation })
+  else if (item.generation > generation || failed) found.adopt.push(item)
 }
 
 function judge(item: InventoryItem, tombstone: Evidence | undefined, found: Differences): void {

@@ -105,9 +105,7 @@ export class Inventory {
     for (const { subject, above } of found.assert)
       await this.owner(subject)?.assert(tx, hostId, subjectKey(subject), above)
     const drafts: EventDraft[] = []
-    for (const { subject, generation } of found.adopt) {
-      drafts.push(...((await this.owner(subject)?.adopt(tx, hostId, subjectKey(subject), generation)) ?? []))
-    }
+    for (const item of found.adopt) drafts.push(...((await this.owner(item.subject)?.adopt(tx, hostId, item)) ?? []))
     for (const item of found.dispute)
       drafts.push(...((await this.owner(item.subject)?.dispute(tx, hostId, item)) ?? []))
     await this.events.append(tx, drafts)

@@ -27,7 +27,7 @@ export interface SubjectOwner {
   /** Has the host let go of a thing, whether there is a row or not. */
   remove(tx: Tx, hostId: string, key: string, generation: number): Promise<void>
   /** The host holds what is wanted, in a newer generation or while the row is in ERROR: the row becomes that. */
-  adopt(tx: Tx, hostId: string, key: string, generation: number): Promise<EventDraft[]>
+  adopt(tx: Tx, hostId: string, item: InventoryItem): Promise<EventDraft[]>
   /** The host holds a newer generation that says something else: the row is in ERROR until an operator says what holds. */
   dispute(tx: Tx, hostId: string, item: InventoryItem): Promise<EventDraft[]>
   /** Set-based: of many hosts at once; of one subject the last counts. */

@@ -17,6 +17,8 @@ import { lockedRows, lockRow } from './storage.queries.js'
 import type { StorageConnection } from './storage-connection.entity.js'
 import { connectionSubject, eventOf, toldColumns } from './storage-connection.events.js'
 import { claimable, StorageConnections } from './storage-connections.service.js'
+import { targetIdOf } from './storage-target.js'
+import { textOf } from './told-connections.js'
 
 interface IntentRow {
   connection_id: string
@@ -94,14 +96,19 @@ export class StorageSubjects implements SubjectOwner {
     else if (claimable(row, 'PENDING_DELETE')) await this.connections.unmanage(tx, row, generation)
   }
 
-  async adopt(tx: Tx, hostId: string, key: string, generation: number): Promise<EventDraft[]> {
+  /** Where it leads elsewhere than was known, what was seen was of that: the same inventory tells what is seen now. */
+  async adopt(tx: Tx, hostId: string, { subject, generation, detail }: InventoryItem): Promise<EventDraft[]> {
+    const target = textOf(detail?.target)
     const [rows] = await tx.query(
       `UPDATE storage_connections
-       SET generation = $3, provisioning_status = 'ACTIVE', fault = NULL, fault_at = NULL, updated_at = now()
+       SET generation = $3, provisioning_status = 'ACTIVE', fault = NULL, fault_at = NULL, updated_at = now(),
+         target = coalesce($4, target), target_id = coalesce($5, target_id),
+         operating_status = CASE WHEN $4 <> target THEN 'UNKNOWN' ELSE operating_status END,
+         connected_since = CASE WHEN $4 <> target THEN NULL ELSE connected_since END
        WHERE host_id = $1 AND connection_id = $2
          AND (generation < $3 OR (generation = $3 AND provisioning_status = 'ERROR'))
        RETURNING ${toldColumns('storage_connections')}`,
-      [hostId, key, generation],
+      [hostId, subjectKey(subject), generation, target, target && targetIdOf(hostId, target)],
     )
     return rows.map((row: StorageConnection) => eventOf('storage.connection.managed', row))
   }

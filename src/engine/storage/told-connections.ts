@@ -36,7 +36,8 @@ export function toldBy(item: Pick<Observation, 'subject' | 'status' | 'fault' | 
   }
 }
 
-const textOf = (value: unknown): string | null =>
+/** As much of a text as a row may hold; null: it is none. */
+export const textOf = (value: unknown): string | null =>
   typeof value === 'string' && value !== '' ? clipped(value, MAX_CHARS) : null
 
 function optionsOf(value: unknown): Record<string, string> {
