@@ -6,9 +6,9 @@ import type { EntryState, JournalEntry } from './journal-record.js'
 import type { SessionStatus } from './session-client.js'
 import { StateDirectoryError } from './state-error.js'
 import { holderOf } from './storage/holder.js'
-import type { HeldConnection, LeavingTarget } from './storage/keeper.js'
+import type { HeldConnection } from './storage/keeper.js'
 import { type KernelConnection, readKernelConnections } from './storage/kernel.js'
-import { type Sighting, unmanagedAmong } from './storage/sightings.js'
+import { type LeavingTarget, type Sighting, unmanagedAmong } from './storage/sightings.js'
 import { StorageState } from './storage/state.js'
 
 export interface JournalStatus {
@@ -93,7 +93,7 @@ async function readOffline(stateDir: string, agent: AgentStatus['agent']): Promi
     },
     holds: {
       connections,
-      leaving: leaving.map((target) => ({ target, status: 'UNKNOWN' as const, fault: null })),
+      leaving: leaving.map((target) => ({ target, status: 'UNKNOWN' as const, fault: null, faultAt: null })),
       unmanaged: await unmanagedBeside(stateDir, storage),
     },
   }
@@ -106,7 +106,7 @@ async function unmanagedBeside(stateDir: string, { connections }: StorageState):
     seen.kind === 'mount'
       ? seen.mountPoint.startsWith(`${stateDir}/`)
       : targets.some((target) => target.startsWith('iscsi:') && target.includes(seen.session.name))
-  const held = { how: 'itself', held: true, status: 'UNKNOWN', fault: null } as const
+  const held = { how: 'itself', leaving: null } as const
   return unmanagedAmong(await readKernelConnections().catch(() => []), (seen) => (isOurs(seen) ? held : null))
 }
 

@@ -151,6 +151,7 @@ describe('unmanage', () => {
       target: 'local:///srv',
       status: 'DISCONNECTING',
       fault: { type: 'disconnect', message: 'target is busy', number: 452 },
+      faultAt: expect.any(String),
     }
     await eventually(() => expect(keeper.leaving()).toEqual([tracked]))
     storage.before = {}

@@ -5,13 +5,14 @@ import { parseMountInfo } from '../../src/agent/host/mounts.js'
 import type { IscsiSession } from '../../src/agent/storage/iscsi/sessions.js'
 import { type KernelConnection, mountedConnections, readKernelConnections } from '../../src/agent/storage/kernel.js'
 import { Lookout } from '../../src/agent/storage/lookout.js'
-import { itemOf, type Recognised, unmanagedAmong } from '../../src/agent/storage/sightings.js'
+import { itemOf, type LeavingTarget, type Recognised, unmanagedAmong } from '../../src/agent/storage/sightings.js'
 import { MAX_OWN_THINGS } from '../../src/wire/own-things.js'
 import { InventoryItem } from '../../src/wire/session.js'
 import { parseWire } from '../../src/wire/validate.js'
 import { eventually } from '../support/eventually.js'
 import { Gate } from './support/gate.js'
 import { recordingLogger } from './support/log.js'
+import { exportSeen } from './support/mount-table.js'
 import { describeAsRoot } from './support/root.js'
 import { ScriptedStorage, startKeeper } from './support/storage.js'
 import { temporaryDirectory, whenTestEnds } from './support/temporary.js'
@@ -21,7 +22,7 @@ const line = (device: string, place: string, type: string, source: string, optio
 const seen = (lines: readonly string[], backing: Record<string, string> = {}) =>
   mountedConnections(parseMountInfo(lines.join('\n')), new Map(Object.entries(backing)))
 const uris = (lines: readonly string[], backing?: Record<string, string>) =>
-  seen(lines, backing).map(({ uri, mountPoint }) => `${uri} ${mountPoint}`)
+  seen(lines, backing).flatMap(({ uri, mountPoint }) => (uri === null ? [] : `${uri} ${mountPoint}`))
 
 describe('of the mount table', () => {
   it.each([
@@ -70,20 +71,15 @@ describe('of the mount table', () => {
   })
 })
 
-const mount = (device: string, mountPoint: string, uri = `nfs://server/${device}`): KernelConnection => ({
-  kind: 'mount',
-  scheme: 'nfs',
-  uri,
-  device,
-  mountPoint,
-})
-const known = (more: Partial<Recognised> = {}): Recognised => ({
-  how: 'itself',
-  held: true,
-  status: 'UP',
-  fault: null,
-  ...more,
-})
+const mount = (device: string, mountPoint: string, uri = `nfs://server/${device}`): KernelConnection =>
+  exportSeen(device, mountPoint, uri)
+const known = (more: Partial<Recognised> = {}): Recognised => ({ how: 'itself', leaving: null, ...more })
+const leaving: LeavingTarget = {
+  target: 'posix:///srv/a?fstype=bind',
+  status: 'DISCONNECTING',
+  fault: { type: 'disconnect', message: 'target is busy', number: 452 },
+  faultAt: '2026-01-31T12:00:00.000Z',
+}
 
 describe('a connection that no id holds', () => {
   const nobody = () => null
@@ -112,9 +108,35 @@ describe('a connection that no id holds', () => {
   })
 
   it('is what is being let go of, with the reason why it is not gone', () => {
-    const fault = { type: 'disconnect', message: 'target is busy', number: 452 }
-    const leaving = known({ held: false, status: 'DISCONNECTING', fault })
-    expect(unmanagedAmong([mount('0:1', '/a')], () => leaving)).toMatchObject([{ status: 'DISCONNECTING', fault }])
+    const { status, fault, faultAt } = leaving
+    const shown = { uri: leaving.target, mountPoint: '/a', status, fault, faultAt }
+    expect(unmanagedAmong([mount('0:1', '/a')], () => known({ leaving }))).toMatchObject([shown])
+  })
+
+  it.each(['itself', 'view'] as const)(
+    'is what is being let go of, %s, at each place of the same filesystem',
+    (how) => {
+      const seen = ['/a', '/leaving', '/b'].map((place) => mount('0:1', place))
+      for (const inOrder of [seen, [...seen].reverse()]) {
+        const found = unmanagedAmong(inOrder, (c) =>
+          c.kind === 'mount' && c.mountPoint === '/leaving' ? known({ how, leaving }) : null,
+        )
+        const others = found.filter(({ mountPoint }) => mountPoint !== '/leaving')
+        expect(others).toHaveLength(how === 'view' ? 1 : 0)
+        expect(found).toContainEqual(expect.objectContaining({ mountPoint: '/leaving', uri: leaving.target }))
+      }
+    },
+  )
+
+  it('is what is being let go of on a filesystem of the system, and nothing else there', () => {
+    const lines = [
+      line('0:1', '/', 'overlay', 'overlay'),
+      line('0:1', '/leaving', 'overlay', 'overlay', 'rw', '/srv/a'),
+    ]
+    const found = unmanagedAmong(seen(lines), (c) =>
+      c.kind === 'mount' && c.mountPoint === '/leaving' ? known({ how: 'view', leaving }) : null,
+    )
+    expect(found).toMatchObject([{ uri: leaving.target, mountPoint: '/leaving', status: 'DISCONNECTING' }])
   })
 
   it('is an iSCSI session, connected as far as it is logged in', () => {
@@ -130,8 +152,7 @@ describe('a connection that no id holds', () => {
       address: '10.0.0.9',
     }
     const uri = 'iscsi://10.0.0.9/iqn.2026-01.org.example:y;portal=1'
-    const found = (state: string) =>
-      unmanagedAmong([{ kind: 'session', scheme: 'iscsi', uri, session: { ...session, state } }], nobody)
+    const found = (state: string) => unmanagedAmong([{ kind: 'session', uri, session: { ...session, state } }], nobody)
     expect(found('LOGGED_IN')).toMatchObject([{ uri, mountPoint: null, status: 'UP', fault: null }])
     expect(found('FAILED')).toMatchObject([{ status: 'DOWN', fault: { message: expect.stringContaining('FAILED') } }])
   })
@@ -226,6 +247,7 @@ describeAsRoot('on this machine', () => {
     expect(connections).toContainEqual(
       expect.objectContaining({ uri: `posix://${directory}/a%20b.img?fstype=ext4`, mountPoint: place }),
     )
-    expect(connections.filter((c) => c.kind === 'mount' && c.mountPoint === '/')).toEqual([])
+    const ofRoot = connections.filter((c) => c.kind === 'mount' && c.mountPoint === '/')
+    expect(ofRoot.filter(({ uri }) => uri !== null)).toEqual([])
   })
 })

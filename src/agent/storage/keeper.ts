@@ -17,7 +17,7 @@ import type { StorageDriver, StorageDrivers } from './driver.js'
 import { notRegistered, optionsConflict } from './faults.js'
 import { type Holder, holderOf, subjectOf } from './holder.js'
 import type { KernelConnection } from './kernel.js'
-import type { Recognised } from './sightings.js'
+import type { LeavingTarget, Recognised } from './sightings.js'
 import type { StorageState, StoredConnection } from './state.js'
 import { requireStored, StoredOptions } from './stored-options.js'
 import { Target } from './target.js'
@@ -46,12 +46,6 @@ export interface HeldConnection extends Holder {
   readonly fault: Fault | null
   /** ISO 8601. */
   readonly faultAt: string | null
-}
-
-export interface LeavingTarget {
-  readonly target: string
-  readonly status: StorageOperatingStatus
-  readonly fault: Fault | null
 }
 
 /** Many ids, fewer targets: registers ids on disk and leaves connecting to each target's own life. */
@@ -167,15 +161,13 @@ export class StorageKeeper {
   recognise(seen: KernelConnection): Recognised | null {
     for (const target of this.targets.values()) {
       const how = target.options.driver.recognises(target.options.uri, seen)
-      if (how !== null) return { how, held: target.ids.size > 0, status: target.status, fault: target.fault }
+      if (how !== null) return { how, leaving: leavingOf(target) }
     }
     return null
   }
 
-  /** Targets without an id that are still being let go of (S5). */
   leaving(): LeavingTarget[] {
-    const without = [...this.targets.values()].filter(({ ids }) => ids.size === 0)
-    return without.map(({ key, status, fault }) => ({ target: key, status, fault }))
+    return [...this.targets.values()].map(leavingOf).filter((leaving) => leaving !== null)
   }
 
   async stop(): Promise<void> {
@@ -293,5 +285,9 @@ function forgetFailure(target: Target): void {
   target.fault = null
   target.faultAt = null
 }
+
+/** Null: some id holds it. */
+const leavingOf = ({ ids, key, status, fault, faultAt }: Target): LeavingTarget | null =>
+  ids.size > 0 ? null : { target: key, status, fault, faultAt }
 
 const unknownView = { status: 'UNKNOWN', fault: null, faultAt: null } as const

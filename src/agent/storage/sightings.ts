@@ -6,14 +6,21 @@ import { faultOf } from '../fault.js'
 import { connectFailed } from './faults.js'
 import type { KernelConnection } from './kernel.js'
 
+/** A target without an id that is still being let go of (S5). */
+export interface LeavingTarget {
+  readonly target: string
+  readonly status: StorageOperatingStatus
+  readonly fault: Fault | null
+  /** ISO 8601. */
+  readonly faultAt: string | null
+}
+
 /** What the keeper knows of something that the kernel shows. */
 export interface Recognised {
   /** `view`: only this place is ours, as with a bind mount; what it shows belongs to something else. */
   readonly how: 'itself' | 'view'
-  /** Some id holds it; otherwise it is being let go of. */
-  readonly held: boolean
-  readonly status: StorageOperatingStatus
-  readonly fault: Fault | null
+  /** Null: some id holds it. */
+  readonly leaving: LeavingTarget | null
 }
 
 /** A connection that no id holds, under an id that lasts as long as it does (S6). It is shown, and never touched. */
@@ -24,21 +31,24 @@ export interface Sighting {
   /** UP says that the kernel shows it connected: nobody probes what nobody holds. */
   readonly status: StorageOperatingStatus
   readonly fault: Fault | null
+  /** ISO 8601. */
+  readonly faultAt: string | null
 }
 
-/** One for each actual connection, at the first place at which it is mounted. */
+/** One for each actual connection, at the first place at which it is mounted, and for each target that is being let go of. */
 export function unmanagedAmong(
   seen: readonly KernelConnection[],
   recognise: (connection: KernelConnection) => Recognised | null,
 ): Sighting[] {
   const looks = seen.map((connection) => ({ connection, known: recognise(connection) }))
-  const told = new Set(
-    looks.filter(({ known }) => known?.held && known.how === 'itself').map(({ connection }) => actual(connection)),
-  )
+  const told = new Set(looks.filter(({ known }) => known?.how === 'itself').map(({ connection }) => actual(connection)))
   const sightings = looks.flatMap(({ connection, known }) => {
-    if (known?.held || told.has(actual(connection))) return []
-    told.add(actual(connection))
-    return sightingOf(connection, known)
+    const uri = known === null ? connection.uri : known.leaving?.target
+    if (!uri) return []
+    const one = known === null ? actual(connection) : uri
+    if (told.has(one)) return []
+    told.add(one)
+    return sightingOf(connection, uri, known?.leaving ?? statusOf(connection))
   })
   return sightings.slice(0, MAX_OWN_THINGS)
 }
@@ -46,20 +56,24 @@ export function unmanagedAmong(
 const actual = (connection: KernelConnection): string =>
   connection.kind === 'mount' ? connection.device : `session${connection.session.sid}`
 
-function sightingOf(connection: KernelConnection, known: Recognised | null): Sighting {
+type Seen = Pick<Sighting, 'status' | 'fault' | 'faultAt'>
+
+function sightingOf(connection: KernelConnection, uri: string, { status, fault, faultAt }: Seen): Sighting {
   const mountPoint = connection.kind === 'mount' ? connection.mountPoint : null
   const id = createHash('sha256')
-    .update(JSON.stringify([connection.uri, mountPoint]))
+    .update(JSON.stringify([uri, mountPoint]))
     .digest('hex')
     .slice(0, 16)
-  const { status, fault } = known ?? statusOf(connection)
-  return { id, uri: connection.uri, mountPoint, status, fault }
+  return { id, uri, mountPoint, status, fault, faultAt }
 }
 
-function statusOf(connection: KernelConnection): Pick<Sighting, 'status' | 'fault'> {
-  if (connection.kind === 'mount' || connection.session.state === 'LOGGED_IN') return { status: 'UP', fault: null }
+/** Since when, the kernel does not say. */
+function statusOf(connection: KernelConnection): Seen {
+  const up = connection.kind === 'mount' || connection.session.state === 'LOGGED_IN'
+  if (up) return { status: 'UP', fault: null, faultAt: null }
   const { sid, state } = connection.session
-  return { status: 'DOWN', fault: faultOf(connectFailed(`the kernel says that session${sid} is ${state}`)) }
+  const fault = faultOf(connectFailed(`the kernel says that session${sid} is ${state}`))
+  return { status: 'DOWN', fault, faultAt: null }
 }
 
 export function itemOf({ id, uri, mountPoint, status, fault }: Sighting): InventoryItem {

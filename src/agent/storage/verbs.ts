@@ -74,7 +74,7 @@ function heldEntry(held: HeldConnection): [key: string, entry: XmlRpcStruct] {
   ]
 }
 
-function unmanagedEntry({ id, uri, mountPoint, status, fault }: Sighting): [key: string, entry: XmlRpcStruct] {
+function unmanagedEntry({ id, uri, mountPoint, status, fault, faultAt }: Sighting): [key: string, entry: XmlRpcStruct] {
   return [
     `unmanaged/${id}`,
     {
@@ -82,7 +82,7 @@ function unmanagedEntry({ id, uri, mountPoint, status, fault }: Sighting): [key:
       connected: isConnected(status),
       managed: false,
       status,
-      ...lastError(fault, null),
+      ...lastError(fault, faultAt),
     },
   ]
 }
