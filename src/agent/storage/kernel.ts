@@ -1,9 +1,7 @@
-import { readFile } from 'node:fs/promises'
-import { basename } from 'node:path'
 import { ISCSI_PORT } from '../../wire/storage/schemes/iscsi.js'
 import { localFsTypes } from '../../wire/storage/schemes/posix.js'
 import { parseStorageUri } from '../../wire/storage/uri.js'
-import { type Mount, readMounts } from '../host/mounts.js'
+import { backingFileOf, type Mount, readMounts } from '../host/mounts.js'
 import { type IscsiSession, readSessions } from './iscsi/sessions.js'
 
 /** A storage connection as the kernel shows it, whoever made it. */
@@ -27,9 +25,8 @@ export async function readKernelConnections(): Promise<KernelConnection[]> {
   const mounts = await readMounts()
   const backing = new Map<string, string>()
   for (const { source } of mounts) {
-    if (!/^\/dev\/loop\d+$/.test(source) || backing.has(source)) continue
-    const file = await readFile(`/sys/block/${basename(source)}/loop/backing_file`, 'utf8').catch(() => '')
-    if (file.trim() !== '') backing.set(source, file.replace(/\n$/, '').replace(/ \(deleted\)$/, ''))
+    const file = backing.has(source) ? null : await backingFileOf(source)
+    if (file !== null) backing.set(source, file)
   }
   return [...mountedConnections(mounts, backing), ...(await readSessions('/sys')).map(connectionOf)]
 }
