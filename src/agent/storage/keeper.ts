@@ -9,6 +9,7 @@ import {
   type StorageArguments,
   type StorageOptions,
 } from '../../wire/storage/arguments.js'
+import { kindOf } from '../../wire/storage/kinds.js'
 import type { StorageUri } from '../../wire/storage/uri.js'
 import { FaultError } from '../fault.js'
 import type { Logger } from '../logger.js'
@@ -93,7 +94,7 @@ export class StorageKeeper {
     const { connectionId, uri, options, credentials } = asked
     const read = requireArguments(asked)
     const { target: key } = read.uri
-    const obstacle = await this.driverOf(read.uri).obstacle()
+    const obstacle = await this.driverOf(read.uri).obstacle(kindOf(read.uri))
     if (obstacle !== null) throw new FaultError(obstacle.type, obstacle.message, obstacle.number)
     this.refuseOtherOptions(connectionId, read)
     const before = state.connections.get(connectionId)

@@ -1,6 +1,7 @@
 import type { StorageOperatingStatus } from '../../wire/commands.js'
 import type { Fault } from '../../wire/session.js'
 import { type ReadArguments, type StorageOptions, sameOptions } from '../../wire/storage/arguments.js'
+import { kindOf } from '../../wire/storage/kinds.js'
 import { Backoff } from '../backoff.js'
 import { FaultError, faultOf } from '../fault.js'
 import type { Grip, Means, ProbeResult } from './driver.js'
@@ -177,7 +178,7 @@ export class Target {
 
   private async connect(): Promise<void> {
     const { driver, uri } = this.options
-    const obstacle = await driver.obstacle()
+    const obstacle = await driver.obstacle(kindOf(uri))
     if (obstacle !== null) throw new FaultError(obstacle.type, obstacle.message, obstacle.number)
     if (this.status !== 'DOWN') this.show('CONNECTING', this.fault)
     this.ownership = 'ours'

@@ -34,6 +34,8 @@ export interface Place {
 /** What tells one kind of mount from another. */
 export interface MountKind<S extends StorageScheme> {
   readonly needs: HostNeeds
+  /** What each kind of the scheme needs beside that. */
+  readonly needsOfKind?: Readonly<Record<string, HostNeeds>>
   /** Below the root: its mount point, which is its alone. */
   readonly place: (uri: UriOf<S>) => string
   /** Where agents mounted it that gave one mount point to several: what is there may be another's. */
@@ -109,9 +111,10 @@ export function mountedDriver<S extends StorageScheme>(kind: MountKind<S>, optio
     return result
   }
 
-  const obstacle = async (): Promise<Fault | null> => {
+  const obstacle = async (name?: string | null): Promise<Fault | null> => {
     if (!isRoot) return faultOf(notPermitted('mounting needs root, and this agent runs without'))
-    const missing = await missingOf(kind.needs, run)
+    const ofKind = kind.needsOfKind?.[name ?? '']
+    const missing = (await missingOf(kind.needs, run)) ?? (ofKind ? await missingOf(ofKind, run) : null)
     return missing === null ? null : faultOf(unsupported(missing))
   }
 

@@ -1,6 +1,7 @@
 import { join, relative } from 'node:path'
 import type { PosixLocalUri, PosixRemoteUri, PosixUri } from '../../../wire/storage/schemes/posix.js'
 import { backingFileOf, type Mount } from '../../host/mounts.js'
+import type { HostNeeds } from '../../host/needs.js'
 import { wordsOf } from '../../host/run.js'
 import type { Grip, Means, StorageDriver } from '../driver.js'
 import { mountFailed } from '../faults.js'
@@ -51,8 +52,27 @@ async function wasOurs(mount: Mount, uri: PosixUri, all: readonly Mount[]): Prom
 
 const namedAfter = ({ host, path }: PosixUri): string => (host === null ? path : `${host}:${path}`)
 
+/** mount(8) hands what is of a server to a helper. */
+const needsOfKind: Readonly<Record<PosixUri['fsType'], HostNeeds>> = {
+  bind: {},
+  btrfs: { fileSystems: ['btrfs'] },
+  ceph: { programs: { 'mount.ceph': 'ceph-common' }, fileSystems: ['ceph'] },
+  ext2: { fileSystems: ['ext2'] },
+  ext3: { fileSystems: ['ext3'] },
+  ext4: { fileSystems: ['ext4'] },
+  f2fs: { fileSystems: ['f2fs'] },
+  iso9660: { fileSystems: ['iso9660'] },
+  lustre: { programs: { 'mount.lustre': 'lustre-client-utils' }, fileSystems: ['lustre'] },
+  nfs: { programs: { 'mount.nfs': 'nfs-common' }, fileSystems: ['nfs', 'nfs4'] },
+  nfs4: { programs: { 'mount.nfs4': 'nfs-common' }, fileSystems: ['nfs4'] },
+  squashfs: { fileSystems: ['squashfs'] },
+  vfat: { fileSystems: ['vfat'] },
+  xfs: { fileSystems: ['xfs'] },
+}
+
 const kind: MountKind<'posix'> = {
   needs: { programs: { mount: 'mount', umount: 'mount' } },
+  needsOfKind,
   place: (uri) => join('posix', uri.fsType, mountPointName(namedAfter(uri))),
   formerPlace: (uri) => join(uri.host === null ? '' : 'posix', formerMountPointName(namedAfter(uri))),
   isOurs,
