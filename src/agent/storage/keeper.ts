@@ -207,7 +207,7 @@ export class StorageKeeper {
       random,
       backoff,
       onStatus: (changed) => {
-        for (const id of changed.ids) this.observe(id, changed)
+        for (const id of changed.wants.ids) this.observe(id, changed)
       },
       onGone: ({ key }) => this.targets.delete(key),
     })
@@ -288,7 +288,7 @@ function forgetFailure(target: Target): void {
 }
 
 /** Null: some id holds it. */
-const leavingOf = ({ ids, key, status, fault, faultAt }: Target): LeavingTarget | null =>
-  ids.size > 0 ? null : { target: key, status, fault, faultAt }
+const leavingOf = ({ wants, key, status, fault, faultAt }: Target): LeavingTarget | null =>
+  wants.ids.length > 0 ? null : { target: key, status, fault, faultAt }
 
 const unknownView = { status: 'UNKNOWN', fault: null, faultAt: null } as const
