@@ -1,7 +1,9 @@
-import type { Lack } from '../wire/session.js'
+import type { Fault, Lack } from '../wire/session.js'
+import { kindsOf, storageCapability } from '../wire/storage/kinds.js'
+import { type StorageScheme, storageSchemes } from '../wire/storage/uri.js'
 import { clipped } from '../wire/text.js'
 import type { Logger } from './logger.js'
-import type { StorageDrivers } from './storage/driver.js'
+import type { StorageDriver, StorageDrivers } from './storage/driver.js'
 
 const LOOK_EVERY_MS = 60_000
 const MAX_WORDS_CHARS = 255
@@ -11,20 +13,31 @@ export interface Abilities {
   readonly lacks: Lack[]
 }
 
-/** `storage:<scheme>` where nothing on this host stands in the way of the driver, and what does where it does. */
+/** The storage that nothing on this host stands in the way of, by scheme and kind, and what does stand in the way of the rest. */
 export async function abilitiesOf(drivers: StorageDrivers): Promise<Abilities> {
-  const all = await Promise.all(
-    Object.entries(drivers).map(async ([scheme, driver]) => ({
-      capability: `storage:${scheme}`,
-      obstacle: await driver.obstacle(),
-    })),
-  )
+  const all = (await Promise.all(storageSchemes.map((scheme) => looksAt(scheme, drivers[scheme])))).flat()
   return {
     capabilities: all.filter(({ obstacle }) => obstacle === null).map(({ capability }) => capability),
     lacks: all.flatMap(({ capability, obstacle }) =>
       obstacle === null ? [] : [{ capability, message: clipped(obstacle.message, MAX_WORDS_CHARS) }],
     ),
   }
+}
+
+interface Look {
+  readonly capability: string
+  readonly obstacle: Fault | null
+}
+
+async function looksAt(scheme: StorageScheme, driver: Pick<StorageDriver, 'obstacle'>): Promise<Look[]> {
+  const look = async (kind: string | null): Promise<Look> => ({
+    capability: storageCapability(scheme, kind),
+    obstacle: await driver.obstacle(kind),
+  })
+  const whole = await look(null)
+  // what stands in the way of all kinds is said once
+  if (whole.obstacle !== null) return [whole]
+  return [whole, ...(await Promise.all((kindsOf[scheme] ?? []).map(look)))]
 }
 
 export interface AbilityWatchOptions {

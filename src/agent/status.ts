@@ -115,10 +115,8 @@ async function unmanagedBeside(stateDir: string, { connections }: StorageState):
     seen.kind === 'mount'
       ? seen.mountPoint.startsWith(`${stateDir}/`)
       : targets.some((target) => target.startsWith('iscsi:') && target.includes(seen.session.name))
-  const held = { how: 'itself', held: true, leaving: false, status: 'UNKNOWN', fault: null } as const
-  return unmanagedAmong(await readKernelConnections().catch(() => []), (seen) =>
-    isOurs(seen) ? { ...held, target: seen.uri } : null,
-  )
+  const held = { how: 'itself', leaving: null } as const
+  return unmanagedAmong(await readKernelConnections().catch(() => []), (seen) => (isOurs(seen) ? held : null))
 }
 
 export function identityStatus(identity: HostIdentity | null): Pick<AgentStatus, 'name' | 'hostId' | 'certificate'> {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { agentVersion } from '../agent/version.js'
 import { commandKinds } from '../wire/commands.js'
 import { type Hello, type HostFacts, PROTOCOL } from '../wire/session.js'
-import { storageSchemes } from '../wire/storage/uri.js'
+import { storageCapabilities } from '../wire/storage/kinds.js'
 import type { FaultParameters } from './fault-parameters.js'
 import { seededRandom } from './random.js'
 
@@ -16,7 +16,6 @@ const sizes = [
 
 const version = agentVersion()
 const kinds = Object.keys(commandKinds)
-const capabilities = storageSchemes.map((scheme) => `storage:${scheme}`)
 const tools = [
   { name: 'mount', version: '2.38.1' },
   { name: 'umount', version: '2.38.1' },
@@ -44,7 +43,7 @@ export function introductionOf(options: IntroductionOptions): Omit<Hello, 'agent
     agentVersion: version,
     protocol: old?.protocol ?? PROTOCOL.current,
     kinds: [...(old?.kinds ?? kinds)],
-    capabilities: [...(old?.capabilities ?? capabilities)],
+    capabilities: [...(old?.capabilities ?? storageCapabilities)],
     facts: factsOf(name),
   }
 }

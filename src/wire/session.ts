@@ -87,7 +87,7 @@ export class Hello {
   @IsInt() @Min(0) @Max(1000) protocol!: number
   /** The command kinds that this agent carries out. */
   @IsArray() @ArrayMaxSize(200) @IsString({ each: true }) @MaxLength(64, { each: true }) kinds!: string[]
-  /** What it can do with the tools it has, e.g. `storage:posix`. A missing one is absent. */
+  /** What it can do with the tools it has: `storage:posix`, `storage:posix:xfs`. A missing one is absent; older agents tell schemes alone. */
   @IsArray() @ArrayMaxSize(200) @IsString({ each: true }) @MaxLength(64, { each: true }) capabilities!: string[]
   @ValidateNested() @Type(() => HostFacts) facts!: HostFacts
   /** The database incarnation that the agent last served; null at first. */

@@ -1,10 +1,11 @@
-import { chmod, mkdir, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AbilityWatch, abilitiesOf } from '../../src/agent/abilities.js'
 import { missingOf } from '../../src/agent/host/needs.js'
 import { run } from '../../src/agent/host/run.js'
 import { silentLogger } from '../../src/agent/logger.js'
 import type { StorageDrivers } from '../../src/agent/storage/driver.js'
+import { createPosixDriver } from '../../src/agent/storage/drivers/posix.js'
 import type { Fault } from '../../src/wire/session.js'
 import { storageSchemes } from '../../src/wire/storage/uri.js'
 import { eventually } from '../support/eventually.js'
@@ -30,6 +31,30 @@ describe('what a host can do', () => {
     expect(capabilities).toContain('storage:glusterfs')
     expect(capabilities).not.toContain('storage:nfs')
     expect(lacks).toEqual([{ capability: 'storage:nfs', message: missing.message }])
+  })
+
+  it('is a capability for each type that posix mounts, or the name of what that type misses', async () => {
+    const host = new FakeHost()
+    host.answers = () => exited(1)
+    const posix = createPosixDriver({ mountRoot: '/nowhere', run: host.run, isRoot: true })
+    const { capabilities, lacks } = await abilitiesOf({ ...drivers(() => null), posix })
+    expect(capabilities).toEqual(expect.arrayContaining(['storage:posix', 'storage:posix:bind']))
+    const message = 'the program mount.lustre is not installed (Debian: lustre-client-utils)'
+    expect(capabilities).not.toContain('storage:posix:lustre')
+    expect(lacks).toContainEqual({ capability: 'storage:posix:lustre', message })
+    const known = (await readFile('/proc/filesystems', 'utf8')).split('\n').map((line) => line.split('\t').at(-1))
+    for (const fsType of ['ext4', 'f2fs', 'iso9660', 'xfs']) {
+      expect(capabilities.includes(`storage:posix:${fsType}`)).toBe(known.includes(fsType))
+      const words = `the kernel has no filesystem ${fsType}, and no module of that name`
+      expect(lacks.some((lack) => lack.message === words)).toBe(!known.includes(fsType))
+    }
+  })
+
+  it('says once what stands in the way of all types', async () => {
+    const posix = createPosixDriver({ mountRoot: '/nowhere', isRoot: false })
+    const { capabilities, lacks } = await abilitiesOf({ ...drivers(() => null), posix })
+    expect(capabilities.filter((name) => name.startsWith('storage:posix'))).toEqual([])
+    expect(lacks).toMatchObject([{ capability: 'storage:posix', message: expect.stringContaining('root') }])
   })
 
   it('is told again when it has changed, and not else', async () => {

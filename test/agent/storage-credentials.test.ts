@@ -1,12 +1,15 @@
 import 'reflect-metadata'
+import { randomUUID } from 'node:crypto'
 import { readdir, readFile, stat, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { faultOf } from '../../src/agent/fault.js'
 import { stateSealer } from '../../src/agent/host/sealing.js'
 import { StateDirectoryError } from '../../src/agent/state-error.js'
 import { mountFailed } from '../../src/agent/storage/faults.js'
+import { OwnConnections } from '../../src/agent/storage/own-connections.js'
 import { StorageState, storageStatePath } from '../../src/agent/storage/state.js'
 import { digestOf } from '../../src/wire/digest.js'
+import type { StorageCredentials, StorageOptions } from '../../src/wire/storage/arguments.js'
 import { eventually } from '../support/eventually.js'
 import { ScriptedStorage, startKeeper } from './support/storage.js'
 import { temporaryDirectory } from './support/temporary.js'
@@ -19,6 +22,15 @@ const manage = (connectionId: string, chapPassword: string) => ({
   options: { chapUser: 'kim' },
   credentials: { chapPassword },
 })
+
+const KEY = 'AQBTn2Fngl0oLBAAe5g3nPtTDnU4vYbPfPZq8A=='
+
+/** With programs of the host that ask; each start finds another boot. */
+async function startOwn(directory: string, storage: ScriptedStorage) {
+  const state = await StorageState.load(directory)
+  const { keeper } = await startKeeper(directory, storage, { state, bootId: randomUUID() })
+  return { keeper, own: new OwnConnections(keeper, state, () => undefined) }
+}
 
 async function everything(directory: string): Promise<string> {
   const names = await readdir(directory)
@@ -154,6 +166,49 @@ describe('credentials on a host', () => {
       chapPassword: 'swordfish',
     })
   })
+
+  it('whose key is lost stay lost over the next restart, also where a connection may do without', async () => {
+    const directory = await temporaryDirectory()
+    const asked = { connectionId: 'a', uri: 'ceph://mon/a', options: {}, credentials: { secret: KEY } }
+    const first = await startKeeper(directory, new ScriptedStorage())
+    await first.keeper.manage(asked, 7)
+    await first.keeper.stop()
+    await unlink(join(directory, 'sealing-key'))
+    for (const bootId of ['boot-2', 'boot-3']) {
+      const storage = new ScriptedStorage()
+      const later = await startKeeper(directory, storage, { bootId })
+      const held = () => later.keeper.held().find(({ connectionId }) => connectionId === 'a')
+      await eventually(() => expect(held()).toMatchObject({ status: 'DOWN', fault: { type: 'credentials-lost' } }))
+      expect(storage.connected.has('ceph://mon/a')).toBe(false)
+      // written anew
+      await later.keeper.manage({ connectionId: 'b', uri: 'local:///srv', options: {} }, 1)
+      await later.keeper.stop()
+    }
+  })
+
+  it.each<[what: string, uri: string, options: StorageOptions, credentials: StorageCredentials]>([
+    ['that it needs', uri, { chapUser: 'kim' }, { chapPassword: 'swordfish' }],
+    ['that it may do without', 'ceph://mon/a', {}, { secret: KEY }],
+  ])(
+    '%s and whose key is lost are taken from the program that gives them again',
+    async (_, at, options, credentials) => {
+      const directory = await temporaryDirectory()
+      const first = await startOwn(directory, new ScriptedStorage())
+      await first.own.manage('a', { uri: at, options, credentials })
+      await first.keeper.stop()
+      await unlink(join(directory, 'sealing-key'))
+      const storage = new ScriptedStorage()
+      const { own, keeper } = await startOwn(directory, storage)
+      await eventually(() => expect(keeper.held()).toMatchObject([{ fault: { type: 'credentials-lost' } }]))
+      const elsewhere = own.manage('a', { uri: 'local:///srv' }).then(() => null, faultOf)
+      expect(await elsewhere).toMatchObject({ type: 'id-in-use', number: 478 })
+      await own.manage('a', { uri: at, options, credentials })
+      await eventually(() => expect(keeper.held()).toMatchObject([{ status: 'UP', fault: null }]))
+      expect([...storage.credentials.values()]).toEqual([credentials])
+      await own.manage('a', { uri: at, options, credentials })
+      expect((await StorageState.load(directory)).connections.get('host/a')?.credentials).toEqual(credentials)
+    },
+  )
 
   it('whose key is lost do not keep what is connected from being watched', async () => {
     const directory = await temporaryDirectory()

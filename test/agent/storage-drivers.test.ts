@@ -95,7 +95,7 @@ describeAsRoot('posix on this kernel', () => {
       fsType: 'ext4',
       options: expect.arrayContaining(['rw', 'noatime', 'nosuid', 'nodev']),
     })
-    expect(mount?.mountPoint).toBe(join(mountRoot, `${path.replaceAll('_', '__').replaceAll('/', '_')}`))
+    expect(mount?.mountPoint).toBe(join(mountRoot, 'posix/ext4', path.replaceAll('_', '__').replaceAll('/', '_')))
     expect((await stat(mountRoot)).mode & 0o777).toBe(0o700)
     expect(await driver.probe(uri, {}, limits)).toEqual({ seen: 'up' })
     await driver.connect(uri, means({ noatime: '' }))
@@ -103,7 +103,7 @@ describeAsRoot('posix on this kernel', () => {
 
     await driver.disconnect(uri, 'gently')
     expect(await mounted(mountRoot)).toEqual([])
-    expect(await readdir(mountRoot)).toEqual([])
+    expect(await readdir(join(mountRoot, 'posix/ext4'))).toEqual([])
     expect(loops()).not.toContain(path)
     await driver.disconnect(uri, 'gently')
     expect(await driver.probe(uri, {}, limits)).toMatchObject({ seen: 'lost' })
@@ -161,7 +161,7 @@ describeAsRoot('posix on this kernel', () => {
       'neither a block device nor an image',
     )
     expect(await mounted(mountRoot)).toEqual([])
-    expect(await readdir(mountRoot)).toEqual([])
+    expect(await readdir(join(mountRoot, 'posix/ext4'))).toEqual([])
     expect(loops()).not.toContain(directory)
   })
 
@@ -205,7 +205,7 @@ describeAsRoot('posix on this kernel', () => {
     const path = join(directory, 'disk.img')
     await image(path)
     const uri = use(posix(path, 'ext4'))
-    const mountPoint = join(mountRoot, path.replaceAll('_', '__').replaceAll('/', '_'))
+    const mountPoint = join(mountRoot, 'posix/ext4', path.replaceAll('_', '__').replaceAll('/', '_'))
     await mkdir(mountPoint, { recursive: true })
     execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', mountPoint])
     whenTestEnds(async () => void execFileSync('umount', [mountPoint]))

@@ -39,6 +39,31 @@ describe('manage', () => {
     expect(keeper.held()).toEqual([])
   })
 
+  it('refuses the kind of a scheme that the host lacks, and no other', async () => {
+    const storage = new ScriptedStorage()
+    storage.obstacle = (kind) => (kind === 'lustre' ? { type: 'unsupported', message: 'no mount.lustre' } : null)
+    const { keeper, status } = await startKeeper(await temporaryDirectory(), storage)
+    await expect(keeper.manage(manage('a', 'posix://server/a?fstype=lustre'), 1)).rejects.toMatchObject({
+      type: 'unsupported',
+      message: 'no mount.lustre',
+    })
+    expect(keeper.held()).toEqual([])
+    await keeper.manage(manage('a', 'posix://server/a?fstype=nfs'), 2)
+    await eventually(() => expect(status('a')).toBe('UP'))
+  })
+
+  it('shows a kind that went missing since, and connects it when that is there again', async () => {
+    const storage = new ScriptedStorage()
+    const { keeper, status } = await startKeeper(await temporaryDirectory(), storage)
+    await keeper.manage(manage('a', 'posix:///dev/sdb1?fstype=xfs'), 1)
+    await eventually(() => expect(status('a')).toBe('UP'))
+    storage.obstacle = (kind) => (kind === 'xfs' ? { type: 'unsupported', message: 'no xfs' } : null)
+    storage.connected.clear()
+    await eventually(() => expect(keeper.held()).toMatchObject([{ status: 'DOWN', fault: { message: 'no xfs' } }]))
+    storage.obstacle = () => null
+    await eventually(() => expect(status('a')).toBe('UP'))
+  })
+
   it('refuses other options for a target that another id holds, naming them and not whose they are', async () => {
     const { keeper } = await startKeeper(await temporaryDirectory(), new ScriptedStorage())
     await keeper.manage(manage('a', 'nfs://server/a?version=4.1', { ro: '' }), 1)

@@ -1,9 +1,10 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { readFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Listers } from '../../src/agent/storage/listers.js'
 import { eventually } from '../support/eventually.js'
-import { temporaryDirectory } from './support/temporary.js'
+import { temporaryDirectory, whenTestEnds } from './support/temporary.js'
 
 const limits = { timeoutMs: 10_000, signal: new AbortController().signal }
 
@@ -75,6 +76,28 @@ describe('listers', () => {
     const look = listers.look(directory, { timeoutMs: 60_000, signal: given.signal })
     given.abort()
     await expect(look).rejects.toMatchObject({ type: 'stuck' })
+  })
+
+  it('starts no child for a look that waits and is given up', async () => {
+    const given = new AbortController()
+    await listers.look(directory, limits)
+    const [hanging] = lookers()
+    process.kill(hanging ?? 0, 'SIGSTOP')
+    const stuck = listers.look(directory, { ...limits, timeoutMs: 60_000 })
+    let started = 0
+    const count = () => {
+      started += 1
+    }
+    subscribe('child_process', count)
+    whenTestEnds(async () => void unsubscribe('child_process', count))
+    const looks = Array.from({ length: 8 }, () => listers.look(directory, { ...limits, signal: given.signal }))
+    given.abort()
+    for (const look of await Promise.allSettled(looks)) {
+      expect(look).toMatchObject({ status: 'rejected', reason: { type: 'stuck' } })
+    }
+    expect(started).toBe(0)
+    process.kill(hanging ?? 0, 'SIGCONT')
+    expect(await stuck).toBe(true)
   })
 
   it('outlives a child that was killed', async () => {

@@ -170,11 +170,24 @@ describe('posix of a server', () => {
   ])('is what mount(8) is given as server:/path with the type %s', async (type, shown, words) => {
     const at = await place(posix, `posix://server/a/b?fstype=${type}`, { fsTypes: { [type]: shown } })
     await at.connect()
-    const mountPoint = join(at.stateDir, 'mnt', 'posix', 'server:_a_b')
+    const mountPoint = join(at.stateDir, 'mnt', 'posix', type, 'server:_a_b')
     expect(at.host.calls).toEqual([`mount -t ${type} -o ${words} server:/a/b ${mountPoint}`])
     expect(await at.isConnected()).toBe(true)
     await at.disconnect('gently')
     expect(at.host.calls.at(-1)).toBe(`umount -c -i ${mountPoint}`)
+  })
+
+  it('is recognised by its type and source, and not by its name alone', async () => {
+    const at = await place(posix, 'posix://server/a?fstype=lustre')
+    const mountPoint = join(at.stateDir, 'mnt', 'posix', 'lustre', 'server:_a')
+    at.host.show(mountPoint, '10.0.0.1@tcp:/b', 'lustre')
+    expect(await at.isConnected()).toBe(false)
+    at.host.lose(mountPoint)
+    at.host.show(mountPoint, '10.0.0.1@tcp:/a', 'nfs4')
+    expect(await at.isConnected()).toBe(false)
+    at.host.lose(mountPoint)
+    at.host.show(mountPoint, '10.0.0.1@tcp:/a', 'lustre')
+    expect(await at.isConnected()).toBe(true)
   })
 
   it('has a mount point apart from that of the same export over nfs', async () => {

@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { FaultError } from '../../src/agent/fault.js'
 import { parseMountInfo } from '../../src/agent/host/mounts.js'
+import type { LeavingTarget } from '../../src/agent/storage/held.js'
 import type { IscsiSession } from '../../src/agent/storage/iscsi/sessions.js'
 import { type KernelConnection, mountedConnections, readKernelConnections } from '../../src/agent/storage/kernel.js'
 import { Lookout } from '../../src/agent/storage/lookout.js'
@@ -20,6 +21,7 @@ import { parseWire } from '../../src/wire/validate.js'
 import { eventually } from '../support/eventually.js'
 import { Gate } from './support/gate.js'
 import { recordingLogger } from './support/log.js'
+import { exportSeen } from './support/mount-table.js'
 import { describeAsRoot } from './support/root.js'
 import { ScriptedStorage, startKeeper } from './support/storage.js'
 import { temporaryDirectory, whenTestEnds } from './support/temporary.js'
@@ -29,7 +31,7 @@ const line = (device: string, place: string, type: string, source: string, optio
 const seen = (lines: readonly string[], backing: Record<string, string> = {}) =>
   mountedConnections(parseMountInfo(lines.join('\n')), new Map(Object.entries(backing)))
 const uris = (lines: readonly string[], backing?: Record<string, string>) =>
-  seen(lines, backing).map(({ uri, mountPoint }) => `${uri} ${mountPoint}`)
+  seen(lines, backing).flatMap(({ uri, mountPoint }) => (uri === null ? [] : `${uri} ${mountPoint}`))
 
 describe('of the mount table', () => {
   it.each([
@@ -78,23 +80,16 @@ describe('of the mount table', () => {
   })
 })
 
-const mount = (device: string, mountPoint: string, uri = `nfs://server/${device}`): KernelConnection => ({
-  kind: 'mount',
-  scheme: 'nfs',
-  uri,
-  device,
-  mountPoint,
-})
+const mount = (device: string, mountPoint: string, uri = `nfs://server/${device}`): KernelConnection =>
+  exportSeen(device, mountPoint, uri)
 const mounts = (count: number) => Array.from({ length: count }, (_, n) => mount(`0:${n}`, `/${n}`))
-const known = (more: Partial<Recognised> = {}): Recognised => ({
-  how: 'itself',
-  held: true,
-  leaving: false,
-  target: 'nfs://server/held',
-  status: 'UP',
-  fault: null,
-  ...more,
-})
+const known = (more: Partial<Recognised> = {}): Recognised => ({ how: 'itself', leaving: null, ...more })
+const leaving: LeavingTarget = {
+  target: 'posix:///srv/a?fstype=bind',
+  status: 'DISCONNECTING',
+  preexisting: false,
+  fault: { type: 'disconnect', message: 'target is busy', number: 452, at: '2026-01-31T12:00:00.000Z' },
+}
 
 describe('a connection that no id holds', () => {
   const nobody = () => null
@@ -123,16 +118,36 @@ describe('a connection that no id holds', () => {
   })
 
   it('is what is being let go of, with the reason why it is not gone', () => {
-    const fault = { type: 'disconnect', message: 'target is busy', number: 452 }
-    const leaving = known({ held: false, leaving: true, status: 'DISCONNECTING', fault })
-    const [found] = unmanagedAmong([mount('0:1', '/a')], () => leaving)
-    expect(found).toMatchObject({ status: 'DISCONNECTING', fault })
-    expect(itemOf(found!).detail).toMatchObject({
-      uri: 'nfs://server/0:1',
-      target: 'nfs://server/held',
-      mountPoint: '/a',
-      leaving: true,
-    })
+    const { target: uri, status, fault } = leaving
+    const [found] = unmanagedAmong([mount('0:1', '/a')], () => known({ leaving }))
+    expect(found).toMatchObject({ uri, mountPoint: '/a', leaving: true, status, fault })
+    expect(itemOf(found!).detail).toMatchObject({ uri, target: uri, mountPoint: '/a', leaving: true })
+  })
+
+  it.each(['itself', 'view'] as const)(
+    'is what is being let go of, %s, at each place of the same filesystem',
+    (how) => {
+      const seen = ['/a', '/leaving', '/b'].map((place) => mount('0:1', place))
+      for (const inOrder of [seen, [...seen].reverse()]) {
+        const found = unmanagedAmong(inOrder, (c) =>
+          c.kind === 'mount' && c.mountPoint === '/leaving' ? known({ how, leaving }) : null,
+        )
+        const others = found.filter(({ mountPoint }) => mountPoint !== '/leaving')
+        expect(others).toHaveLength(how === 'view' ? 1 : 0)
+        expect(found).toContainEqual(expect.objectContaining({ mountPoint: '/leaving', uri: leaving.target }))
+      }
+    },
+  )
+
+  it('is what is being let go of on a filesystem of the system, and nothing else there', () => {
+    const lines = [
+      line('0:1', '/', 'overlay', 'overlay'),
+      line('0:1', '/leaving', 'overlay', 'overlay', 'rw', '/srv/a'),
+    ]
+    const found = unmanagedAmong(seen(lines), (c) =>
+      c.kind === 'mount' && c.mountPoint === '/leaving' ? known({ how: 'view', leaving }) : null,
+    )
+    expect(found).toMatchObject([{ uri: leaving.target, mountPoint: '/leaving', status: 'DISCONNECTING' }])
   })
 
   it('is an iSCSI session, connected as far as it is logged in', () => {
@@ -148,8 +163,7 @@ describe('a connection that no id holds', () => {
       address: '10.0.0.9',
     }
     const uri = 'iscsi://10.0.0.9/iqn.2026-01.org.example:y;portal=1'
-    const found = (state: string) =>
-      unmanagedAmong([{ kind: 'session', scheme: 'iscsi', uri, session: { ...session, state } }], nobody)
+    const found = (state: string) => unmanagedAmong([{ kind: 'session', uri, session: { ...session, state } }], nobody)
     expect(found('LOGGED_IN')).toMatchObject([{ uri, mountPoint: null, status: 'UP', fault: null }])
     expect(found('FAILED')).toMatchObject([{ status: 'DOWN', fault: { message: expect.stringContaining('FAILED') } }])
   })
@@ -160,8 +174,9 @@ describe('a connection that no id holds', () => {
   })
 
   it('is counted where there are more than may be told, and told first where it is being let go of', () => {
-    const leaving = known({ held: false, leaving: true, status: 'DISCONNECTING' })
-    const all = unmanagedAmong(mounts(MAX_OWN_THINGS + 5), (c) => (c.uri === `nfs://server/0:1003` ? leaving : null))
+    const all = unmanagedAmong(mounts(MAX_OWN_THINGS + 5), (c) =>
+      c.uri === `nfs://server/0:1003` ? known({ leaving }) : null,
+    )
     const { told, untold } = boundedSightings(all)
     expect([told.length, untold]).toEqual([MAX_OWN_THINGS, 5])
     expect(told[0]).toMatchObject({ leaving: true, mountPoint: '/1003' })
@@ -186,7 +201,7 @@ describe('a connection that no id holds', () => {
     const fault = { type: 'disconnect', message: 'target is busy', number: 452, at: expect.any(String) }
     await eventually(() =>
       expect(told([])).toMatchObject([
-        { target: 'local:///srv', leaving: true, status: 'DISCONNECTING', mountPoint: null, fault },
+        { uri: 'local:///srv', leaving: true, status: 'DISCONNECTING', mountPoint: null, fault },
       ]),
     )
     expect(told([mount('0:1', '/a', 'local:///srv')])).toMatchObject([{ leaving: true, mountPoint: '/a' }])
@@ -204,7 +219,7 @@ describe('a connection that no id holds', () => {
     storage.before.disconnect = () => gate.passed
     await keeper.unmanage('c1')
     await eventually(() =>
-      expect(shown()).toMatchObject([{ status: 'DISCONNECTING', leaving: true, target: 'local:///srv' }]),
+      expect(shown()).toMatchObject([{ status: 'DISCONNECTING', leaving: true, uri: 'local:///srv' }]),
     )
     gate.open()
   })
@@ -304,6 +319,7 @@ describeAsRoot('on this machine', () => {
     expect(connections).toContainEqual(
       expect.objectContaining({ uri: `posix://${directory}/a%20b.img?fstype=ext4`, mountPoint: place }),
     )
-    expect(connections.filter((c) => c.kind === 'mount' && c.mountPoint === '/')).toEqual([])
+    const ofRoot = connections.filter((c) => c.kind === 'mount' && c.mountPoint === '/')
+    expect(ofRoot.filter(({ uri }) => uri !== null)).toEqual([])
   })
 })

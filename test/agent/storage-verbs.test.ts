@@ -12,16 +12,11 @@ import { MAX_OWN_THINGS } from '../../src/wire/own-things.js'
 import { eventually } from '../support/eventually.js'
 import { agentForTest, configFor, engineForTest } from './support/agent.js'
 import { command } from './support/commands.js'
+import { exportSeen } from './support/mount-table.js'
 import { temporaryDirectory } from './support/temporary.js'
 import { describeWithPython, verb, verbsSocket } from './support/xmlrpc.js'
 
-const exported: KernelConnection = {
-  kind: 'mount',
-  scheme: 'nfs',
-  uri: 'nfs://server/export',
-  device: '0:77',
-  mountPoint: '/mnt/export',
-}
+const exported = exportSeen('0:77', '/mnt/export', 'nfs://server/export')
 
 const refused: readonly (readonly [what: string, params: XmlRpcValue[]])[] = [
   ['no arguments', []],

@@ -1,4 +1,5 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, truncateSync, writeFileSync } from 'node:fs'
 import { describeAsRoot } from '../agent/support/root.js'
 import { verb } from '../agent/support/xmlrpc.js'
@@ -171,6 +172,38 @@ describeAsRoot('storage connections on this machine', () => {
     expect((await verb(host.stateDir, 'unmanageStorageServer', 'own')).status.code).toBe(0)
     await eventually(async () => expect(await own()).toEqual([]), { timeoutMs: 15_000 })
     await eventually(() => expect(host.mounts()).toEqual([]), { timeoutMs: 15_000 })
+  })
+
+  it('shows since when a directory that was bound cannot be let go of, and why', async () => {
+    const uri = `posix://${ground.makeDirectory('busy')}?fstype=bind`
+    const list = async () => Object.values((await verb(host.stateDir, 'getStorageServerList')).connections ?? {})
+    const ofTarget = async () => (await list()).filter(({ connectionInfo }) => connectionInfo.target === uri)
+    await verb(host.stateDir, 'manageStorageServer', uri, 'busy')
+    await eventually(async () => expect(await ofTarget()).toMatchObject([{ status: 'UP' }]), { timeoutMs: 15_000 })
+    const [mountPoint = ''] = host.mounts()
+    const user = spawn('sleep', ['300'], { cwd: mountPoint, stdio: 'ignore' })
+    await once(user, 'spawn')
+    try {
+      await verb(host.stateDir, 'unmanageStorageServer', 'busy')
+      const lastError = {
+        code: 452,
+        type: 'disconnect',
+        message: expect.stringContaining('busy'),
+        at: expect.any(Date),
+      }
+      await eventually(
+        async () =>
+          expect(await ofTarget()).toMatchObject([
+            { managed: false, status: 'DISCONNECTING', connectionInfo: { mountPoint }, lastError },
+          ]),
+        { timeoutMs: 15_000 },
+      )
+    } finally {
+      user.kill('SIGKILL')
+      await once(user, 'exit')
+    }
+    await eventually(() => expect(host.mounts()).toEqual([]), { timeoutMs: 60_000 })
+    await eventually(async () => expect(await ofTarget()).toEqual([]), { timeoutMs: 15_000 })
   })
 
   it('says what it holds without an engine', async () => {

@@ -130,7 +130,7 @@ describe('kill -9 of engine, agent and Postgres under load', () => {
     const effects = witness.effects()
     for (const [index, id] of load.steady.ids.entries()) {
       const uri = parseStorageUri(load.steady.uris[index] ?? '')
-      const mountPoint = join(host.stateDir, 'mnt', mountPointName(pathOf(uri)))
+      const mountPoint = mountPointOf(uri)
       const unmounted = effects.filter((effect) => effect.mountPoint === mountPoint).map(({ at }) => at)
       const resets = commands.filter(({ kind, subject }) => kind === 'storage.reset' && subject.endsWith(`/${id}`))
       const within = resets.map(({ createdAt, finishedAt, state }) => ({
@@ -165,13 +165,13 @@ describe('kill -9 of engine, agent and Postgres under load', () => {
   })
 })
 
-const pathOf = (uri: StorageUri): string => ('path' in uri ? uri.path : '')
+const mountPointOf = (uri: StorageUri): string =>
+  uri.scheme === 'posix' ? join(host.stateDir, 'mnt', 'posix', uri.fsType, mountPointName(uri.path)) : ''
 
 const byId = (a: { connectionId: string }, b: { connectionId: string }) => (a.connectionId < b.connectionId ? -1 : 1)
 
 /** Where the database's connections must be mounted, once each. */
 function mountPointsOf(connections: readonly Body[]): string[] {
   const uris = connections.map(({ uri }) => parseStorageUri(uri)).filter(({ scheme }) => scheme === 'posix')
-  const points = uris.map((uri) => join(host.stateDir, 'mnt', mountPointName(pathOf(uri))))
-  return [...new Set(points)].sort()
+  return [...new Set(uris.map(mountPointOf))].sort()
 }

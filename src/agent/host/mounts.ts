@@ -13,6 +13,14 @@ export interface Mount {
   readonly superOptions: readonly string[]
 }
 
+/** The file behind a loop device; null: it is none, or has none. */
+export async function backingFileOf(device: string): Promise<string | null> {
+  const [, name] = /^\/dev\/(loop\d+)$/.exec(device) ?? []
+  if (name === undefined) return null
+  const file = await readFile(`/sys/block/${name}/loop/backing_file`, 'utf8').catch(() => '')
+  return file === '' ? null : file.replace(/\n$/, '').replace(/ \(deleted\)$/, '')
+}
+
 /** Reading the table touches no mount: it answers while all of them hang. The last of equal mount points is on top. */
 export async function readMounts(): Promise<Mount[]> {
   return parseMountInfo(await readFile('/proc/self/mountinfo', 'utf8'))

@@ -32,8 +32,8 @@ export interface Means {
  * agent's own process, and no credential is in an argv, an environment, a log or a fault.
  */
 export interface StorageDriver<S extends StorageScheme = StorageScheme> {
-  /** What of this host stands in the way of the scheme, by name; null when nothing does. Asked again and again. */
-  obstacle(): Promise<Fault | null>
+  /** What of this host stands in the way of the scheme, or of a kind of it, by name; null when nothing does. Asked often. */
+  obstacle(kind?: string | null): Promise<Fault | null>
   /** Once, when the agent starts: what a crash has left behind goes. */
   tidy?(): Promise<void>
   /** Whether the kernel shows it connected, by whomever. */

@@ -18,7 +18,11 @@ export const optionsConflict = (target: string, differing: readonly string[]) =>
   )
 export const unsupported = (message: string) => new FaultError('unsupported', message, 100)
 export const credentialsLost = (fields: readonly string[]) =>
-  new FaultError('credentials-lost', `${fields.join(', ')} cannot be opened any more: the plane is asked for them`, 100)
+  new FaultError(
+    'credentials-lost',
+    `${fields.join(', ')} cannot be opened any more, and must be given again: the plane does that by itself`,
+    100,
+  )
 export const leftAsItIs = (target: string) =>
   new FaultError('preexisting', `${target} was connected before this agent managed it, and is left as it is`)
 export const notRegistered = (connectionId: string) =>

@@ -28,12 +28,9 @@ export interface LeavingTarget {
   readonly fault: Fault | null
 }
 
-export const leavingTarget = ({ key, status, preexisting, fault, faultAt }: Target): LeavingTarget => ({
-  target: key,
-  status,
-  preexisting,
-  fault: datedFault(fault, faultAt),
-})
+/** Null: some id holds it. */
+export const leavingOf = ({ wants, key, status, preexisting, fault, faultAt }: Target): LeavingTarget | null =>
+  wants.ids.length > 0 ? null : { target: key, status, preexisting, fault: datedFault(fault, faultAt) }
 
 const unknownView = { status: 'UNKNOWN', fault: null, faultAt: null } as const
 

@@ -3,8 +3,9 @@ import type { StorageManage, StorageManaged, StorageResetDone, StorageUnmanaged 
 import { subjectKey } from '../../wire/commands.js'
 import type { InventoryItem, Observation } from '../../wire/session.js'
 import { differingOptions, type ReadArguments, type StorageArguments } from '../../wire/storage/arguments.js'
+import { kindOf } from '../../wire/storage/kinds.js'
 import type { StorageUri } from '../../wire/storage/uri.js'
-import { datedFault, FaultError } from '../fault.js'
+import { FaultError } from '../fault.js'
 import type { Logger } from '../logger.js'
 import { requireArguments } from './arguments.js'
 import type { StorageDriver, StorageDrivers } from './driver.js'
@@ -14,7 +15,7 @@ import {
   heldConnection,
   inventoryItemOf,
   type LeavingTarget,
-  leavingTarget,
+  leavingOf,
   observationOf,
 } from './held.js'
 import type { KernelConnection } from './kernel.js'
@@ -82,7 +83,7 @@ export class StorageKeeper {
     const { connectionId, uri, options, credentials } = asked
     const read = requireArguments(asked)
     const { target: key } = read.uri
-    const obstacle = await this.driverOf(read.uri).obstacle()
+    const obstacle = await this.driverOf(read.uri).obstacle(kindOf(read.uri))
     if (obstacle !== null) throw new FaultError(obstacle.type, obstacle.message, obstacle.number)
     this.refuseOtherOptions(connectionId, read)
     const before = state.connections.get(connectionId)
@@ -136,18 +137,14 @@ export class StorageKeeper {
   recognise(seen: KernelConnection): Recognised | null {
     for (const target of this.targets.values()) {
       const how = target.options.driver.recognises(target.options.uri, seen)
-      if (how === null) continue
-      const { key, ids, preexisting, status, fault, faultAt } = target
-      const held = ids.size > 0
-      return { how, held, leaving: !held && !preexisting, target: key, status, fault: datedFault(fault, faultAt) }
+      if (how !== null) return { how, leaving: leavingOf(target) }
     }
     return null
   }
 
-  /** Targets without an id that are still being let go of (S5). */
+  /** Targets without an id that are not done with yet (S5). */
   leaving(): LeavingTarget[] {
-    const without = [...this.targets.values()].filter(({ ids }) => ids.size === 0)
-    return without.map(leavingTarget)
+    return [...this.targets.values()].map(leavingOf).filter((leaving) => leaving !== null)
   }
 
   async stop(): Promise<void> {
@@ -186,7 +183,7 @@ export class StorageKeeper {
       random,
       backoff,
       onStatus: (changed) => {
-        for (const id of changed.ids) this.observe(id, changed)
+        for (const id of changed.wants.ids) this.observe(id, changed)
       },
       onGone: ({ key }) => this.targets.delete(key),
     })

@@ -1,40 +1,32 @@
-import { readFile } from 'node:fs/promises'
-import { basename } from 'node:path'
 import { ISCSI_PORT } from '../../wire/storage/schemes/iscsi.js'
 import { localFsTypes } from '../../wire/storage/schemes/posix.js'
 import { parseStorageUri } from '../../wire/storage/uri.js'
-import { type Mount, readMounts } from '../host/mounts.js'
+import { backingFileOf, type Mount, readMounts } from '../host/mounts.js'
 import { type IscsiSession, readSessions } from './iscsi/sessions.js'
 
 /** A storage connection as the kernel shows it, whoever made it. */
 export type KernelConnection = KernelMount | KernelSession
 
-interface Seen {
-  readonly scheme: 'nfs' | 'glusterfs' | 'ceph' | 'posix' | 'iscsi'
+export interface KernelMount extends Mount {
+  readonly kind: 'mount'
+  /** As it would be asked for. Null: the system's own, or no storage of our schemes as far as the kernel shows. */
+  readonly uri: string | null
+}
+
+export interface KernelSession {
+  readonly kind: 'session'
   /** As it would be asked for. */
   readonly uri: string
-}
-
-export interface KernelMount extends Seen {
-  readonly kind: 'mount'
-  /** `major:minor`, equal for all places at which the same filesystem is mounted. */
-  readonly device: string
-  readonly mountPoint: string
-}
-
-export interface KernelSession extends Seen {
-  readonly kind: 'session'
   readonly session: IscsiSession
 }
 
-/** All storage of our schemes that the kernel has connected, but for the system's own. Touches no mount and no portal. */
+/** All that the kernel has mounted, and all its sessions. Touches no mount and no portal. */
 export async function readKernelConnections(): Promise<KernelConnection[]> {
   const mounts = await readMounts()
   const backing = new Map<string, string>()
   for (const { source } of mounts) {
-    if (!/^\/dev\/loop\d+$/.test(source) || backing.has(source)) continue
-    const file = await readFile(`/sys/block/${basename(source)}/loop/backing_file`, 'utf8').catch(() => '')
-    if (file.trim() !== '') backing.set(source, file.replace(/\n$/, '').replace(/ \(deleted\)$/, ''))
+    const file = backing.has(source) ? null : await backingFileOf(source)
+    if (file !== null) backing.set(source, file)
   }
   return [...mountedConnections(mounts, backing), ...(await readSessions('/sys')).map(connectionOf)]
 }
@@ -65,11 +57,10 @@ const systemPlaces = [
  */
 export function mountedConnections(mounts: readonly Mount[], backing: ReadonlyMap<string, string>): KernelMount[] {
   const system = new Set(mounts.filter(({ mountPoint }) => isSystemPlace(mountPoint)).map(({ device }) => device))
-  return mounts.flatMap((mount) => {
+  return mounts.map((mount) => {
     const scheme = schemes[mount.fsType]
-    const uri = system.has(mount.device) ? null : scheme && uriOf[scheme](mount, backing)
-    if (!scheme || !uri) return []
-    return { kind: 'mount', scheme, uri: spelled(uri), device: mount.device, mountPoint: mount.mountPoint }
+    const uri = scheme && !system.has(mount.device) ? uriOf[scheme](mount, backing) : null
+    return { ...mount, kind: 'mount', uri: uri && spelled(uri) }
   })
 }
 
@@ -78,7 +69,7 @@ const isSystemPlace = (mountPoint: string): boolean =>
     place.length > 1 && place.endsWith('/') ? `${mountPoint}/`.startsWith(place) : mountPoint === place,
   )
 
-type MountedScheme = KernelMount['scheme'] & ('nfs' | 'glusterfs' | 'ceph' | 'posix')
+type MountedScheme = 'nfs' | 'glusterfs' | 'ceph' | 'posix'
 
 const schemes: Readonly<Record<string, MountedScheme | undefined>> = {
   nfs: 'nfs',
@@ -116,7 +107,7 @@ function connectionOf(session: IscsiSession): KernelSession {
   const dialled = persistentAddress ?? address ?? ''
   const host = dialled.includes(':') ? `[${dialled}]` : dialled
   const uri = `iscsi://${host}:${persistentPort ?? ISCSI_PORT}/${name};portal=${portalGroup ?? 1}`
-  return { kind: 'session', scheme: 'iscsi', uri: spelled(uri), session }
+  return { kind: 'session', uri: spelled(uri), session }
 }
 
 /** As a target is spelled, where the kernel's name for it is one. */

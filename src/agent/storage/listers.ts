@@ -48,10 +48,11 @@ export class Listers {
 
   /**
    * @returns whether it could be listed: why not, a tool's words tell better
-   * @throws StuckError past the time
+   * @throws StuckError past the time, or when it is to be left
    */
   async look(directory: string, { timeoutMs, signal }: Pick<ProbeLimits, 'timeoutMs' | 'signal'>): Promise<boolean> {
-    const looker = await this.take()
+    const looker = await this.take(signal)
+    if (looker === null) throw new StuckError(`${directory} is not looked at any more`, Promise.resolve())
     const answer = await this.ask(looker, directory, timeoutMs, signal)
     if (answer !== null && answer !== ENDED) this.give(looker)
     else this.busy--
@@ -59,18 +60,29 @@ export class Listers {
     return answer === 'listed'
   }
 
-  private async take(): Promise<Looker> {
+  /** @returns null when `signal` fires before one is free */
+  private async take(signal: AbortSignal): Promise<Looker | null> {
     const looker = this.idle.pop()
     if (looker?.idle) clearTimeout(looker.idle)
-    if (!looker && this.busy > 0) return this.freed()
+    if (!looker && this.busy > 0) return this.freed(signal)
     this.busy++
     return looker ?? this.start()
   }
 
   /** Many targets are due at once, and one child serves them all; while it hangs, one more at a time is started. */
-  private freed(): Promise<Looker> {
+  private freed(signal: AbortSignal): Promise<Looker | null> {
     return new Promise((resolve) => {
-      this.waiting.push(resolve)
+      const take = (looker: Looker) => {
+        signal.removeEventListener('abort', leave)
+        resolve(looker)
+      }
+      const leave = () => {
+        this.waiting.splice(this.waiting.indexOf(take), 1)
+        resolve(null)
+      }
+      if (signal.aborted) return resolve(null)
+      signal.addEventListener('abort', leave, { once: true })
+      this.waiting.push(take)
       this.beImpatient()
     })
   }

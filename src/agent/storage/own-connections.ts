@@ -8,7 +8,8 @@ import { badArguments, idInUse, notRegistered } from './faults.js'
 import { holderOf, ownKey } from './holder.js'
 import { Turns } from './iscsi/turns.js'
 import type { StorageKeeper } from './keeper.js'
-import type { StorageState } from './state.js'
+import type { StorageState, StoredConnection } from './state.js'
+import { requireStored } from './stored-options.js'
 
 const MAX_URI_CHARS = 2048
 
@@ -37,9 +38,8 @@ export class OwnConnections {
     await this.turns.take(key, async () => {
       const held = this.state.connections.get(key)
       // what is held is on disk: its own turn is over
-      if (held !== undefined && sameArguments(held, asked) && sameCredentials(held, asked)) return
-      if (held !== undefined) throw idInUse(connectionId)
-      this.requireRoom()
+      if (held !== undefined && isHeldSo(held, connectionId, asked)) return
+      if (held === undefined) this.requireRoom()
       const { uri, options = {}, credentials = {} } = asked
       await this.keeper.manage({ connectionId: key, uri, options, credentials }, 0)
       this.onChange()
@@ -60,6 +60,18 @@ export class OwnConnections {
     if (count < MAX_OWN_THINGS) return
     throw new FaultError('too-many', `this host holds ${count} ids of its own: that is as many as it takes`, 100)
   }
+}
+
+/**
+ * Whether there is nothing to do, for it is held like that. Not where its credentials were lost: what they were nobody knows
+ * any more, and those that are given now count.
+ * @throws FaultError `id-in-use`
+ */
+function isHeldSo(held: StoredConnection, connectionId: string, asked: StorageArguments): boolean {
+  if (!sameArguments(held, asked)) throw idInUse(connectionId)
+  const areLost = requireStored(held).missing.length > 0
+  if (!areLost && !sameCredentials(held, asked)) throw idInUse(connectionId)
+  return !areLost
 }
 
 const sameCredentials = (held: StorageArguments, asked: StorageArguments): boolean =>

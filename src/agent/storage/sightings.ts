@@ -17,21 +17,15 @@ import type { KernelConnection } from './kernel.js'
 export interface Recognised {
   /** `view`: only this place is ours, as with a bind mount; what it shows belongs to something else. */
   readonly how: 'itself' | 'view'
-  /** Some id holds it. */
-  readonly held: boolean
-  /** No id holds it any more, and it is being disconnected. */
-  readonly leaving: boolean
-  readonly target: string
-  readonly status: StorageOperatingStatus
-  readonly fault: Fault | null
+  /** Null: some id holds it. */
+  readonly leaving: LeavingTarget | null
 }
 
 /** A connection that no id holds, under an id that lasts as long as it does (S6). It is shown, and never touched. */
 export interface Sighting {
   readonly id: string
+  /** Of what was held, the target. */
   readonly uri: string
-  /** The target that was held; of what never was, the URI. */
-  readonly target: string
   readonly mountPoint: string | null
   /** It was held, and is being disconnected. */
   readonly leaving: boolean
@@ -40,33 +34,31 @@ export interface Sighting {
   readonly fault: Fault | null
 }
 
-/** One for each actual connection, at the first place at which it is mounted. */
+/** One for each actual connection, at the first place at which it is mounted, and for each target that is being let go of. */
 export function unmanagedAmong(
   seen: readonly KernelConnection[],
   recognise: (connection: KernelConnection) => Recognised | null,
 ): Sighting[] {
   const looks = seen.map((connection) => ({ connection, known: recognise(connection) }))
-  const told = new Set(
-    looks.filter(({ known }) => known?.held && known.how === 'itself').map(({ connection }) => actual(connection)),
-  )
+  const told = new Set(looks.filter(({ known }) => known?.how === 'itself').map(({ connection }) => actual(connection)))
   return looks.flatMap(({ connection, known }) => {
-    if (known?.held || told.has(actual(connection))) return []
-    told.add(actual(connection))
-    return sightingOf(connection, known)
+    const uri = known === null ? connection.uri : known.leaving?.target
+    if (!uri) return []
+    const one = known === null ? actual(connection) : uri
+    if (told.has(one)) return []
+    told.add(one)
+    return sightingOf(connection, uri, known?.leaving ?? null)
   })
 }
 
-/**
- * Also what could not be disconnected and is not among what is listed of the kernel: a view of one of the system's own
- * filesystems, or of one that is listed already.
- */
+/** Also what could not be disconnected to the end, though the kernel shows nothing of it. */
 export function withLeaving(seen: readonly Sighting[], leaving: readonly LeavingTarget[]): Sighting[] {
-  const shown = new Set(seen.filter((sighting) => sighting.leaving).map(({ target }) => target))
+  const shown = new Set(seen.filter((sighting) => sighting.leaving).map(({ uri }) => uri))
   const hidden = leaving.filter(({ target, preexisting, fault }) => {
     return !preexisting && fault !== null && !shown.has(target)
   })
   const sightings = hidden.map(({ target, status, fault }): Sighting => {
-    return { id: idOf('leaving', target), uri: target, target, mountPoint: null, leaving: true, status, fault }
+    return { id: idOf('leaving', target), uri: target, mountPoint: null, leaving: true, status, fault }
   })
   return [...seen, ...sightings]
 }
@@ -84,12 +76,11 @@ export function boundedSightings(all: readonly Sighting[]): {
 const actual = (connection: KernelConnection): string =>
   connection.kind === 'mount' ? connection.device : `session${connection.session.sid}`
 
-function sightingOf(connection: KernelConnection, known: Recognised | null): Sighting {
+function sightingOf(connection: KernelConnection, uri: string, leaving: LeavingTarget | null): Sighting {
   const mountPoint = connection.kind === 'mount' ? connection.mountPoint : null
-  const id = idOf(connection.uri, mountPoint)
-  const { status, fault } = known ?? statusOf(connection)
-  const { target, leaving } = known ?? { target: connection.uri, leaving: false }
-  return { id, uri: connection.uri, target, mountPoint, leaving, status, fault }
+  const id = idOf(uri, mountPoint)
+  const { status, fault } = leaving ?? statusOf(connection)
+  return { id, uri, mountPoint, leaving: leaving !== null && !leaving.preexisting, status, fault }
 }
 
 const idOf = (...parts: readonly (string | null)[]): string =>
@@ -101,8 +92,8 @@ function statusOf(connection: KernelConnection): Pick<Sighting, 'status' | 'faul
   return { status: 'DOWN', fault: faultOf(connectFailed(`the kernel says that session${sid} is ${state}`)) }
 }
 
-export function itemOf({ id, uri, target, mountPoint, leaving, status, fault }: Sighting): InventoryItem {
-  const detail: OwnConnectionDetail = { uri, target, options: {}, mountPoint, leaving }
+export function itemOf({ id, uri, mountPoint, leaving, status, fault }: Sighting): InventoryItem {
+  const detail: OwnConnectionDetail = { uri, target: uri, options: {}, mountPoint, leaving }
   const subject = `${SIGHTED_CONNECTION}/${id}`
   return { subject, generation: 0, status, origin: 'host', digest: id, fault, detail: { ...detail } }
 }

@@ -10,6 +10,8 @@ export interface StoredConnection {
   readonly options: StorageOptions
   /** Sealed on disk. */
   readonly credentials?: StorageCredentials
+  /** Credentials that do not open any more, as they lie on disk: until they are given again, they are not forgotten. */
+  readonly unopened?: string
   readonly generation: number
   readonly target: string
   /** Higher than that of every id that was managed before it: the newest one's credentials are the target's. */
@@ -28,7 +30,7 @@ export interface StoredTarget {
   readonly options: StorageOptions
 }
 
-type OnDisk = Omit<StoredConnection, 'credentials'> & { readonly sealedCredentials?: string }
+type OnDisk = Omit<StoredConnection, 'credentials' | 'unopened'> & { readonly sealedCredentials?: string }
 
 interface Stored {
   readonly version: 1
@@ -97,10 +99,10 @@ export class StorageState {
   }
 
   private serialised(): string {
-    const connections = [...this.connections].map(([id, { credentials, ...rest }]): [string, OnDisk] => [
-      id,
-      hasCredentials({ credentials }) ? { ...rest, sealedCredentials: this.sealedOf(id, credentials!) } : rest,
-    ])
+    const connections = [...this.connections].map(([id, { credentials, unopened, ...rest }]): [string, OnDisk] => {
+      const sealedCredentials = hasCredentials({ credentials }) ? this.sealedOf(id, credentials!) : unopened
+      return [id, sealedCredentials === undefined ? rest : { ...rest, sealedCredentials }]
+    })
     const stored: Stored = {
       version: 1,
       connections: Object.fromEntries(connections),
@@ -129,7 +131,7 @@ function openedWith(sealer: StateSealer | null, id: string, connection: OnDisk):
   if (sealedCredentials === undefined) return rest
   const opened = sealer?.open(sealedCredentials, placeOf(id)) ?? null
   return opened === null
-    ? { ...rest, generation: 0 }
+    ? { ...rest, generation: 0, unopened: sealedCredentials }
     : { ...rest, credentials: JSON.parse(opened) as StorageCredentials }
 }
 

@@ -2,9 +2,14 @@ import type { ReadArguments, StorageArguments, StorageOptions } from '../../wire
 import { requireArguments } from './arguments.js'
 import type { StoredConnection } from './state.js'
 
+type Stored = StorageArguments & Pick<StoredConnection, 'unopened'>
+
 /** A target that is left has no credentials, and those of an id may be lost: neither keeps it from being watched and let go. */
-export const requireStored = (stored: StorageArguments): ReadArguments =>
-  requireArguments({ ...stored, heldCredentials: 'any' })
+export function requireStored(stored: Stored): ReadArguments {
+  const read = requireArguments({ ...stored, heldCredentials: 'any' })
+  const areLost = stored.unopened !== undefined && read.missing.length === 0
+  return areLost ? { ...read, missing: ['credentials'] } : read
+}
 
 /** How ids on disk ask for their targets to be connected. Understood once for each: many ids may share a target. */
 export class StoredOptions {

@@ -1,6 +1,7 @@
 import type { StorageOperatingStatus } from '../../wire/commands.js'
 import type { Fault } from '../../wire/session.js'
 import { type ReadArguments, type StorageOptions, sameOptions } from '../../wire/storage/arguments.js'
+import { kindOf } from '../../wire/storage/kinds.js'
 import { Backoff } from '../backoff.js'
 import { FaultError, faultOf } from '../fault.js'
 import type { Grip, Means, ProbeResult } from './driver.js'
@@ -23,7 +24,6 @@ type Step = 'look' | 'connect' | 'reconnect' | 'reset' | 'probe' | 'disconnect' 
  * for that one step, and wins.
  */
 export class Target {
-  readonly ids = new Set<string>()
   status: StorageOperatingStatus = 'CONNECTING'
   fault: Fault | null = null
   faultAt: string | null = null
@@ -38,7 +38,8 @@ export class Target {
   private probeSoon = false
   private connectedWith: StorageOptions = {}
   private readonly record: TargetRecord
-  private readonly wants: Wants<Wanted>
+  /** Of the ids that hold it. */
+  readonly wants: Wants<Wanted>
   private readonly change: WaitingChange
   private readonly needs = new OwnNeeds()
   private readonly resets = new ResetRequests()
@@ -69,7 +70,6 @@ export class Target {
 
   /** The newest credentials are those that the next connecting takes; what is up stays up with the old ones. */
   hold(id: string, { own, ...wanted }: Omit<ReadArguments, 'uri'>): void {
-    this.ids.add(id)
     const isOther = !sameOptions(wanted.options, this.wants.newest.options)
     this.wants.want(id, wanted)
     if (isOther) this.change.end()
@@ -79,7 +79,6 @@ export class Target {
   }
 
   release(id: string): void {
-    this.ids.delete(id)
     this.wants.drop(id)
     this.needs.drop(id)
     this.sleeper.wake()
@@ -116,7 +115,7 @@ export class Target {
       const step = this.next()
       try {
         await this.steps[step]()
-        gone = step === 'finish' && this.ids.size === 0
+        gone = step === 'finish' && this.wants.ids.length === 0
       } catch (error) {
         if (!this.stopping.signal.aborted) await this.failed(step, error)
       }
@@ -127,7 +126,7 @@ export class Target {
 
   private next(): Step {
     if (this.ownership === null) return 'look'
-    if (this.ids.size === 0) return this.connected && this.ownership === 'ours' ? 'disconnect' : 'finish'
+    if (this.wants.ids.length === 0) return this.connected && this.ownership === 'ours' ? 'disconnect' : 'finish'
     if (this.resets.some) return 'reset'
     if (!this.connected) return 'connect'
     if (this.ownership === 'preexisting') return 'probe'
@@ -174,12 +173,12 @@ export class Target {
     this.ownership = stored?.ownership ?? (this.connected ? 'preexisting' : 'ours')
     this.connectedWith = stored?.options ?? this.wants.newest.options
     if (stored === null) await this.record.write(this.ownership, this.connectedWith)
-    if (this.connected && this.ids.size > 0) await this.probe()
+    if (this.connected && this.wants.ids.length > 0) await this.probe()
   }
 
   private async connect(): Promise<void> {
     const { driver, uri } = this.options
-    const obstacle = await driver.obstacle()
+    const obstacle = await driver.obstacle(kindOf(uri))
     if (obstacle !== null) throw new FaultError(obstacle.type, obstacle.message, obstacle.number)
     if (this.status !== 'DOWN') this.show('CONNECTING', this.fault)
     this.ownership = 'ours'
@@ -269,7 +268,7 @@ export class Target {
       const isProbe = error instanceof StuckProbe
       const ended = await this.sleeper.sleepUntil(
         error.ended,
-        () => isProbe && (this.ids.size === 0 || this.resets.some),
+        () => isProbe && (this.wants.ids.length === 0 || this.resets.some),
       )
       // looking is cheap: what is mended is seen with the next look
       const longestMs = isProbe || step === 'look' ? this.options.settings.probeIntervalMs : LONG_MS

@@ -77,11 +77,11 @@ function heldEntry(held: HeldConnection): [key: string, entry: XmlRpcStruct] {
   ]
 }
 
-function unmanagedEntry({ id, uri, target, mountPoint, status, fault }: Sighting): [key: string, entry: XmlRpcStruct] {
+function unmanagedEntry({ id, uri, mountPoint, status, fault }: Sighting): [key: string, entry: XmlRpcStruct] {
   return [
     `unmanaged/${id}`,
     {
-      connectionInfo: { uri, target, options: {}, ...(mountPoint !== null && { mountPoint }) },
+      connectionInfo: { uri, target: uri, options: {}, ...(mountPoint !== null && { mountPoint }) },
       connected: isConnected(status),
       managed: false,
       status,

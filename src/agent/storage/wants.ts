@@ -1,9 +1,13 @@
-/** What each id wants of a target that they share: the newest one's counts, and when that id goes, the one's before it. */
+/** The ids that hold a target, and what each wants of it: the newest one's counts, and when that id goes, the one's before it. */
 export class Wants<W> {
   private readonly byId = new Map<string, W>()
 
   /** @param newest until an id wants something, and when none is left */
   constructor(private current: W) {}
+
+  get ids(): readonly string[] {
+    return [...this.byId.keys()]
+  }
 
   get newest(): W {
     return this.current

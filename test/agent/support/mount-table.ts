@@ -1,5 +1,6 @@
 import type { Mount } from '../../../src/agent/host/mounts.js'
 import type { Run, RunResult } from '../../../src/agent/host/run.js'
+import type { KernelMount } from '../../../src/agent/storage/kernel.js'
 
 export const exited = (code: number, stderr = '', stdout = ''): RunResult => ({
   outcome: 'exited',
@@ -7,6 +8,19 @@ export const exited = (code: number, stderr = '', stdout = ''): RunResult => ({
   stdout,
   stderr,
   truncated: false,
+})
+
+/** An NFS export, as the agent finds it in the kernel's table. */
+export const exportSeen = (device: string, mountPoint: string, uri: string): KernelMount => ({
+  kind: 'mount',
+  uri,
+  device,
+  root: '/',
+  mountPoint,
+  options: ['rw'],
+  fsType: 'nfs4',
+  source: uri,
+  superOptions: ['rw'],
 })
 
 /** A host whose mounts are a list, and whose programs do what the test says: mount(8) and umount(8) succeed by themselves. */

@@ -2,7 +2,7 @@ import { silentLogger } from '../../../src/agent/logger.js'
 import type { Grip, Means, ProbeResult, StorageDriver, StorageDrivers } from '../../../src/agent/storage/driver.js'
 import { type KeeperOptions, StorageKeeper } from '../../../src/agent/storage/keeper.js'
 import { StorageState } from '../../../src/agent/storage/state.js'
-import type { Observation } from '../../../src/wire/session.js'
+import type { Fault, Observation } from '../../../src/wire/session.js'
 import type { StorageOptions } from '../../../src/wire/storage/arguments.js'
 import { type StorageUri, storageSchemes } from '../../../src/wire/storage/uri.js'
 import { whenTestEnds } from './temporary.js'
@@ -18,11 +18,13 @@ export class ScriptedStorage {
   /** Runs before each step; throwing is the step's failure. */
   before: Partial<Record<Step, (target: string) => Promise<void> | void>> = {}
   seen: ProbeResult = { seen: 'up' }
+  /** What of the host stands in the way of a kind of a scheme. */
+  obstacle: (kind: string | null) => Fault | null = () => null
   atOnce = 0
   mostAtOnce = 0
 
   readonly driver: StorageDriver = {
-    obstacle: async () => null,
+    obstacle: async (kind) => this.obstacle(kind ?? null),
     isConnected: async ({ target }: StorageUri) => this.connected.has(target),
     recognises: ({ target }: StorageUri, seen) => (seen.uri === target ? 'itself' : null),
     connect: ({ target }: StorageUri, means: Means) =>

@@ -4,7 +4,7 @@ import type { CephUri } from '../../../wire/storage/schemes/ceph.js'
 import { daemonsOf, endDaemons } from '../../host/daemons.js'
 import type { RunResult } from '../../host/run.js'
 import type { Means, StorageDriver } from '../driver.js'
-import { mountPointName } from '../mount-point.js'
+import { formerMountPointName, mountPointName } from '../mount-point.js'
 import { type MountedOptions, type MountKind, mountedDriver, type Place, remoteUmount } from './mounted.js'
 
 const PROGRAM = 'ceph-fuse'
@@ -53,8 +53,10 @@ export function createCephDriver(options: CephOptions): StorageDriver<'ceph'> {
 
   const kind: MountKind<'ceph'> = {
     needs: { programs: { [PROGRAM]: 'ceph-fuse' }, fileSystems: ['fuse'], devices: ['/dev/fuse'] },
-    place: (uri) => join(BELOW, mountPointName(sourceOf(uri))),
+    place: (uri) => join(BELOW, mountPointName(namedAfter(uri))),
+    formerPlace: (uri) => join(BELOW, formerMountPointName(formerlyNamedAfter(uri))),
     isOurs: ({ fsType }) => fsType === 'fuse.ceph-fuse',
+    wasOurs: ({ mountPoint }, uri) => isClientOf(uri, mountPoint),
     mount,
     umount: () => remoteUmount,
     tidy: async (mountPoint) => {
@@ -92,11 +94,23 @@ export function cephArguments(
   ]
 }
 
-/** Each file system of a cluster is a source of its own. */
-const sourceOf = ({ monitors, path, fileSystem }: CephUri): string =>
+/** Each file system of a cluster is a source of its own; one that is called like a port is none of the last monitor. */
+function namedAfter(uri: CephUri): string {
+  const isLikePort = uri.fileSystem !== null && /^\d+$/.test(uri.fileSystem)
+  return formerlyNamedAfter(isLikePort ? { ...uri, fileSystem: `fs=${uri.fileSystem}` } : uri)
+}
+
+const formerlyNamedAfter = ({ monitors, path, fileSystem }: CephUri): string =>
   `${monitors.join(',')}:${fileSystem === null ? '' : `${fileSystem}:`}${path}`
 
 function noneIfMissing(error: NodeJS.ErrnoException): string[] {
   if (error.code === 'ENOENT') return []
   throw error
+}
+
+/** The kernel shows no source of it: what its client was told does. */
+async function isClientOf({ monitors, path }: CephUri, mountPoint: string): Promise<boolean> {
+  const told = [mountPoint, monitors.join(','), `--client_mountpoint=${path}`]
+  const [clients = [], ...others] = await Promise.all(told.map((argument) => daemonsOf(PROGRAM, argument)))
+  return clients.some((pid) => others.every((pids) => pids.includes(pid)))
 }

@@ -7,7 +7,7 @@ import { daemonsOf, endDaemons } from '../../host/daemons.js'
 import { type RunResult, run as runProgram } from '../../host/run.js'
 import type { Means, StorageDriver } from '../driver.js'
 import { listingFault } from '../listing.js'
-import { mountPointName } from '../mount-point.js'
+import { formerMountPointName, mountPointName } from '../mount-point.js'
 import { type MountedOptions, type MountKind, mountedDriver, type Place, remoteUmount, went } from './mounted.js'
 
 const PROGRAM = 'glusterfs'
@@ -51,7 +51,8 @@ export function createGlusterfsDriver(options: GlusterfsOptions): StorageDriver<
 
   const kind: MountKind<'glusterfs'> = {
     needs: { programs: { [PROGRAM]: 'glusterfs-client' }, fileSystems: ['fuse'], devices: ['/dev/fuse'] },
-    place: ({ host, port, path }) => join(BELOW, mountPointName(`${authorityOf(host, port)}:${path}`)),
+    place: (uri) => join(BELOW, mountPointName(namedAfter(uri))),
+    formerPlace: (uri) => join(BELOW, formerMountPointName(namedAfter(uri))),
     isOurs: ({ fsType, source }, { path }) =>
       fsType === 'fuse.glusterfs' && (source.endsWith(`:${path}`) || source.endsWith(`:${path.slice(1)}`)),
     mount,
@@ -68,6 +69,8 @@ export function createGlusterfsDriver(options: GlusterfsOptions): StorageDriver<
   }
   return mountedDriver(kind, { deadlineMs: DEADLINE_MS, ...options })
 }
+
+const namedAfter = ({ host, port, path }: GlusterfsUri): string => `${authorityOf(host, port)}:${path}`
 
 export function glusterfsArguments(
   { host, port, path }: Pick<GlusterfsUri, 'host' | 'port' | 'path'>,

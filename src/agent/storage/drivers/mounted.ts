@@ -34,10 +34,16 @@ export interface Place {
 /** What tells one kind of mount from another. */
 export interface MountKind<S extends StorageScheme> {
   readonly needs: HostNeeds
+  /** What each kind of the scheme needs beside that. */
+  readonly needsOfKind?: Readonly<Record<string, HostNeeds>>
   /** Below the root: its mount point, which is its alone. */
   readonly place: (uri: UriOf<S>) => string
+  /** Where agents mounted it that gave one mount point to several: what is there may be another's. */
+  readonly formerPlace: (uri: UriOf<S>) => string
   /** Whether that is what the kernel shows at the mount point. */
   readonly isOurs: (mount: Mount, uri: UriOf<S>) => boolean
+  /** Whether that is what the kernel shows at a mount point that others had too. Left out: `isOurs` is enough. */
+  readonly wasOurs?: (mount: Mount, uri: UriOf<S>, all: readonly Mount[]) => Promise<boolean>
   /** What is mounted is a part of something else: a bind mount. Left out: never. */
   readonly isView?: (uri: UriOf<S>) => boolean
   readonly mount: (uri: UriOf<S>, means: Means, place: Place) => Promise<RunResult>
@@ -75,14 +81,28 @@ export function mountedDriver<S extends StorageScheme>(kind: MountKind<S>, optio
     return mountPoint
   }
 
-  const onTop = async (uri: UriOf<S>): Promise<Mount | undefined> => {
-    const mountPoint = mountPointOf(uri)
-    return (await readMounts()).findLast((mount) => mount.mountPoint === mountPoint)
-  }
+  const onTop = async (uri: UriOf<S>): Promise<Mount | undefined> => topOf(await readMounts(), mountPointOf(uri))
 
   const found = async (uri: UriOf<S>): Promise<Mount | undefined> => {
     const mount = await onTop(uri)
     return mount !== undefined && kind.isOurs(mount, uri) ? mount : undefined
+  }
+
+  /** What an agent before this one has mounted is used where it is, until it is let go of. */
+  const isAtFormerPlace = async (uri: UriOf<S>): Promise<boolean> => {
+    const mountPoint = join(mountRoot, kind.formerPlace(uri))
+    const mounts = await readMounts()
+    const mount = topOf(mounts, mountPoint)
+    if (mount === undefined || !kind.isOurs(mount, uri)) return false
+    if (kind.wasOurs !== undefined && !(await kind.wasOurs(mount, uri, mounts))) return false
+    mountPoints.set(uri, mountPoint)
+    return true
+  }
+
+  const isConnected = async (uri: UriOf<S>): Promise<boolean> => {
+    if ((await found(uri)) !== undefined) return true
+    mountPoints.delete(uri)
+    return isAtFormerPlace(uri)
   }
 
   const call: Call = async (program, args) => {
@@ -91,9 +111,10 @@ export function mountedDriver<S extends StorageScheme>(kind: MountKind<S>, optio
     return result
   }
 
-  const obstacle = async (): Promise<Fault | null> => {
+  const obstacle = async (name?: string | null): Promise<Fault | null> => {
     if (!isRoot) return faultOf(notPermitted('mounting needs root, and this agent runs without'))
-    const missing = await missingOf(kind.needs, run)
+    const ofKind = kind.needsOfKind?.[name ?? '']
+    const missing = (await missingOf(kind.needs, run)) ?? (ofKind ? await missingOf(ofKind, run) : null)
     return missing === null ? null : faultOf(unsupported(missing))
   }
 
@@ -126,20 +147,21 @@ export function mountedDriver<S extends StorageScheme>(kind: MountKind<S>, optio
       if (args === attempts.at(-1) && !went(result)) throw disconnectFailed(wordsOf(result))
     }
     await tidy(mountPoint)
+    mountPoints.delete(uri)
   }
 
   return {
     obstacle,
-    isConnected: async (uri) => (await found(uri)) !== undefined,
+    isConnected,
     recognises: (uri, seen) => {
-      if (seen.kind !== 'mount' || seen.mountPoint !== mountPointOf(uri)) return null
+      if (seen.kind !== 'mount' || seen.mountPoint !== mountPointOf(uri) || !kind.isOurs(seen, uri)) return null
       return kind.isView?.(uri) ? 'view' : 'itself'
     },
 
     connect: async (uri, means) => {
+      if (await isConnected(uri)) return
       const mountPoint = mountPointOf(uri)
       const there = await onTop(uri)
-      if (there !== undefined && kind.isOurs(there, uri)) return
       if (there !== undefined) throw mountFailed(`${mountPoint} is taken by ${there.source} (${there.fsType})`)
       await mkdir(dirname(mountPoint), { recursive: true, mode: 0o700 })
       await mkdir(mountPoint, { mode: 0o700 }).catch(unlessCode('EEXIST'))
@@ -169,6 +191,9 @@ export function mountedDriver<S extends StorageScheme>(kind: MountKind<S>, optio
     },
   }
 }
+
+const topOf = (mounts: readonly Mount[], mountPoint: string): Mount | undefined =>
+  mounts.findLast((mount) => mount.mountPoint === mountPoint)
 
 /** Some tools repeat what they were told when it makes no sense to them. */
 const withoutSecrets = (words: string, credentials: StorageCredentials): string =>

@@ -4,7 +4,7 @@ import type { NfsUri } from '../../../wire/storage/schemes/nfs.js'
 import type { Mount } from '../../host/mounts.js'
 import type { StorageDriver } from '../driver.js'
 import { mountOptions } from '../mount-options.js'
-import { mountPointName } from '../mount-point.js'
+import { formerMountPointName, mountPointName } from '../mount-point.js'
 import { type MountedOptions, type MountKind, mountedDriver, remoteUmount } from './mounted.js'
 
 /** mount.nfs itself gives up within this, unless the server hangs. */
@@ -25,7 +25,8 @@ const withoutLocks: ReadonlySet<string> = new Set(['auto', '3'])
 
 const kind: MountKind<'nfs'> = {
   needs: { programs: { 'mount.nfs': 'nfs-common' }, fileSystems: ['nfs', 'nfs4'] },
-  place: ({ host, port, path }) => mountPointName(`${authorityOf(host, port)}:${path}`),
+  place: (uri) => mountPointName(namedAfter(uri)),
+  formerPlace: (uri) => formerMountPointName(namedAfter(uri)),
   isOurs: (mount, uri) => mount.fsType.startsWith('nfs') && isSource(mount, uri),
   mount: (uri, { options }, { mountPoint, call }) =>
     call('mount', ['-t', 'nfs', '-o', nfsOptions(uri, options).join(','), sourceOf(uri), mountPoint]),
@@ -46,10 +47,12 @@ export function nfsOptions({ port }: Pick<NfsUri, 'port'>, options: StorageOptio
   return words
 }
 
+const namedAfter = ({ host, port, path }: NfsUri): string => `${authorityOf(host, port)}:${path}`
+
 const sourceOf = ({ host, path }: NfsUri): string => `${host}:${path}`
 
 /** The kernel shows the source as it was given, by whomever: with slashes at its end, or the host in capitals. */
-function isSource({ source }: Mount, { host, path }: NfsUri): boolean {
+export function isSource({ source }: Mount, { host, path }: Pick<NfsUri, 'host' | 'path'>): boolean {
   const [, shownHost = '', shownPath = ''] = /^(\[[^\]]*\]|[^:]*):(.*)$/s.exec(source) ?? []
   return shownHost.toLowerCase() === host && (shownPath.replace(/(?<=.)\/+$/, '') || '/') === path
 }

@@ -1,12 +1,14 @@
+import { join, relative } from 'node:path'
 import type { PosixLocalUri, PosixRemoteUri, PosixUri } from '../../../wire/storage/schemes/posix.js'
-import type { Mount } from '../../host/mounts.js'
+import { backingFileOf, type Mount } from '../../host/mounts.js'
+import type { HostNeeds } from '../../host/needs.js'
 import { wordsOf } from '../../host/run.js'
 import type { Grip, Means, StorageDriver } from '../driver.js'
 import { mountFailed } from '../faults.js'
 import { mountOptions } from '../mount-options.js'
-import { mountPointName } from '../mount-point.js'
+import { formerMountPointName, mountPointName } from '../mount-point.js'
 import { type Call, type MountedOptions, type MountKind, mountedDriver, remoteUmount, went } from './mounted.js'
-import { soft } from './nfs.js'
+import { isSource, soft } from './nfs.js'
 
 /** What mount(8) is to do with each kind of source; a kind that is missing cannot be mounted. */
 const extraOptions: Readonly<Record<string, string | undefined>> = {
@@ -30,16 +32,51 @@ const shownAs: Readonly<Record<PosixRemoteUri['fsType'], readonly string[]>> = {
 
 const alwaysReadOnly: ReadonlySet<string> = new Set(['bind', 'iso9660', 'squashfs'])
 
-/** A mount on top of which neither a bind mount's source nor its filesystem can be told. */
-const isOurs = (mount: Mount, uri: PosixUri): boolean => {
-  if (uri.host !== null) return shownAs[uri.fsType].includes(mount.fsType)
-  return uri.fsType === 'bind' || mount.fsType === uri.fsType
+/** A bind mount has the filesystem of what is bound. What a device or an image is called may lead over a link to another name. */
+function isOurs(mount: Mount, uri: PosixUri): boolean {
+  if (uri.host === null) return uri.fsType === 'bind' || mount.fsType === uri.fsType
+  if (!shownAs[uri.fsType].includes(mount.fsType)) return false
+  // helpers of the others write addresses for the host
+  const isNfs = uri.fsType === 'nfs' || uri.fsType === 'nfs4'
+  return isNfs ? isSource(mount, uri) : [`:${uri.path}`, `=${uri.path}`].some((end) => mount.source.endsWith(end))
+}
+
+/** Where the path alone did not say whose it is, only that is ours of which the kernel has the very path. */
+async function wasOurs(mount: Mount, uri: PosixUri, all: readonly Mount[]): Promise<boolean> {
+  const { host, path, fsType } = uri
+  if (host !== null || mountPointName(path) === formerMountPointName(path)) return true
+  if (fsType !== 'bind') return path === ((await backingFileOf(mount.source)) ?? mount.source)
+  const ofTheSame = all.filter(({ device }) => device === mount.device)
+  return ofTheSame.some(({ mountPoint, root }) => join(mountPoint, relative(root, mount.root)) === path)
+}
+
+const namedAfter = ({ host, path }: PosixUri): string => (host === null ? path : `${host}:${path}`)
+
+/** mount(8) hands what is of a server to a helper. */
+const needsOfKind: Readonly<Record<PosixUri['fsType'], HostNeeds>> = {
+  bind: {},
+  btrfs: { fileSystems: ['btrfs'] },
+  ceph: { programs: { 'mount.ceph': 'ceph-common' }, fileSystems: ['ceph'] },
+  ext2: { fileSystems: ['ext2'] },
+  ext3: { fileSystems: ['ext3'] },
+  ext4: { fileSystems: ['ext4'] },
+  f2fs: { fileSystems: ['f2fs'] },
+  iso9660: { fileSystems: ['iso9660'] },
+  lustre: { programs: { 'mount.lustre': 'lustre-client-utils' }, fileSystems: ['lustre'] },
+  nfs: { programs: { 'mount.nfs': 'nfs-common' }, fileSystems: ['nfs', 'nfs4'] },
+  nfs4: { programs: { 'mount.nfs4': 'nfs-common' }, fileSystems: ['nfs4'] },
+  squashfs: { fileSystems: ['squashfs'] },
+  vfat: { fileSystems: ['vfat'] },
+  xfs: { fileSystems: ['xfs'] },
 }
 
 const kind: MountKind<'posix'> = {
   needs: { programs: { mount: 'mount', umount: 'mount' } },
-  place: (uri) => (uri.host === null ? mountPointName(uri.path) : `posix/${mountPointName(`${uri.host}:${uri.path}`)}`),
+  needsOfKind,
+  place: (uri) => join('posix', uri.fsType, mountPointName(namedAfter(uri))),
+  formerPlace: (uri) => join(uri.host === null ? '' : 'posix', formerMountPointName(namedAfter(uri))),
   isOurs,
+  wasOurs,
   isView: (uri) => uri.fsType === 'bind',
   mount: async (uri, means, { mountPoint, call }) => call('mount', await argumentsFor(uri, means, mountPoint, call)),
   umount: (uri) => (uri.host === null ? localUmount : remoteUmount),
