@@ -207,6 +207,20 @@ describe('a connection that no id holds', () => {
     expect(told([mount('0:1', '/a', 'local:///srv')])).toMatchObject([{ leaving: true, mountPoint: '/a' }])
   })
 
+  it('is not told with what was wrong with it while it was wanted', async () => {
+    const storage = new ScriptedStorage()
+    const gate = new Gate()
+    storage.seen = { seen: 'degraded', fault: { type: 'read-only', message: 'it can only be read', number: 100 } }
+    storage.before.disconnect = () => gate.passed
+    const { keeper, status } = await startKeeper(await temporaryDirectory(), storage)
+    await keeper.manage({ connectionId: 'c1', uri: 'local:///srv', options: {} }, 1)
+    await eventually(() => expect(status('c1')).toBe('DEGRADED'))
+    await keeper.unmanage('c1')
+    await eventually(() => expect(keeper.leaving()).toMatchObject([{ status: 'DISCONNECTING' }]))
+    expect(withLeaving([], keeper.leaving())).toEqual([])
+    gate.open()
+  })
+
   it('is none any more once an id holds it, and one again while it is let go of', async () => {
     const storage = new ScriptedStorage()
     const gate = new Gate()

@@ -54,8 +54,9 @@ export function unmanagedAmong(
 /** Also what could not be disconnected to the end, though the kernel shows nothing of it. */
 export function withLeaving(seen: readonly Sighting[], leaving: readonly LeavingTarget[]): Sighting[] {
   const shown = new Set(seen.filter((sighting) => sighting.leaving).map(({ uri }) => uri))
-  const hidden = leaving.filter(({ target, preexisting, fault }) => {
-    return !preexisting && fault !== null && !shown.has(target)
+  const hidden = leaving.filter(({ target, status, preexisting, fault }) => {
+    const fails = fault !== null && (status === 'DISCONNECTING' || status === 'STUCK')
+    return fails && !preexisting && !shown.has(target)
   })
   const sightings = hidden.map(({ target, status, fault }): Sighting => {
     return { id: idOf('leaving', target), uri: target, mountPoint: null, leaving: true, status, fault }

@@ -155,7 +155,8 @@ export class Target {
       if (!this.sleeper.woken || this.probeSoon) await this.probe()
     },
     disconnect: async () => {
-      this.show('DISCONNECTING', this.fault)
+      // what was wrong with it while it was wanted is no reason why it is not gone
+      this.show('DISCONNECTING', this.status === 'DISCONNECTING' || this.status === 'STUCK' ? this.fault : null)
       await this.disconnect(this.stuck ? 'lazily' : 'gently')
     },
     finish: async () => {
