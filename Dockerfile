@@ -10,7 +10,8 @@ COPY src ./src
 RUN npx nest build && npm prune --omit=dev
 
 FROM node:24-bookworm-slim
-ENV NODE_ENV=production KEELSON_HTTP=0.0.0.0:8080 KEELSON_TCP=0.0.0.0:8081 KEELSON_DATA_DIR=/var/lib/keelson
+# room for what the requests of a moment need: they are collected half as often, and survive less
+ENV NODE_OPTIONS=--max-semi-space-size=32 NODE_ENV=production KEELSON_HTTP=0.0.0.0:8080 KEELSON_TCP=0.0.0.0:8081 KEELSON_DATA_DIR=/var/lib/keelson
 WORKDIR /app
 COPY package.json openapi.json LICENSE ./
 COPY --from=build /app/node_modules ./node_modules

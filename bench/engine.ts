@@ -12,6 +12,9 @@ const SEALING_KEY = Buffer.alloc(32, 'sealed for benches').toString('base64')
 
 const DAY_MS = 86_400_000
 
+/** As its unit file in deploy/systemd starts it. */
+const NODE_OPTIONS = ['--max-semi-space-size=32']
+
 export interface EngineSettings {
   readonly databaseUrl: string
   readonly nodeOptions?: readonly string[]
@@ -154,7 +157,13 @@ export class BenchEngine {
     const { databaseUrl, nodeOptions = [] } = this.settings
     return new BenchProcess('src/main.js', {
       args: ['engine'],
-      nodeOptions: ['--expose-gc', '--import', pathToFileURL(fromDist('bench/probe.js')).href, ...nodeOptions],
+      nodeOptions: [
+        ...NODE_OPTIONS,
+        '--expose-gc',
+        '--import',
+        pathToFileURL(fromDist('bench/probe.js')).href,
+        ...nodeOptions,
+      ],
       env: {
         DATABASE_URL: databaseUrl,
         ...this.authorityFiles(),

@@ -1,9 +1,7 @@
 import type { Server as NetServer, Socket } from 'node:net'
 import type { SecureContextOptions, TLSSocket, TlsOptions, Server as TlsServer } from 'node:tls'
 import { ServerTCP, TcpContext } from '@nestjs/microservices'
-import { patterns } from '../../wire/session.js'
 import { FrameSocket } from './frame-socket.js'
-import { refuse } from './gate.js'
 import { type HandshakeLimits, Handshakes } from './handshakes.js'
 import { MessageRate } from './message-rate.js'
 
@@ -24,6 +22,9 @@ const MAX_STRANGERS = 512
 const MAX_STRANGER_MESSAGES = 8
 const KEEP_ALIVE_MS = 15_000
 
+/** Answers whatever happens. */
+export type DirectCall = (socket: Socket, payload: unknown) => object | Promise<object>
+
 /**
  * Nest's TCP transport on TLS, with limits: who has no certificate of a host comes no further than the handshake, those
  * without a session are few and short-lived, and no peer's fault is anybody else's.
@@ -35,8 +36,7 @@ export class SessionServer extends ServerTCP {
   /** Since the start. */
   readonly secured = { full: 0, resumed: 0 }
 
-  /** Set by the controller. Heartbeats are most of what is ever said, and Nest's pipeline costs twice the rest of one. */
-  heartbeat: (socket: Socket, payload: unknown) => object = () => refuse('unavailable', 'the engine is starting')
+  private readonly direct = new Map<string, DirectCall>()
   /** Set by the controller: messages of one connection. */
   perSecond: () => number = () => Number.POSITIVE_INFINITY
 
@@ -83,6 +83,11 @@ export class SessionServer extends ServerTCP {
     super.bindHandler(socket)
   }
 
+  /** What hosts say all the time: Nest's pipeline costs as much as everything else that is done about it (ADR 17). */
+  answerDirectly(pattern: object, call: DirectCall): void {
+    this.direct.set(keyOf(pattern), call)
+  }
+
   /** The peer has a session: it is no stranger any more. */
   admitted(socket: Socket): void {
     this.forget(socket)
@@ -108,11 +113,12 @@ export class SessionServer extends ServerTCP {
       return
     }
     this.rates.get(socket.netSocket)?.count(this.perSecond())
-    if (isBeat(packet.pattern)) {
-      socket.sendMessage({ response: this.heartbeat(socket.netSocket, packet.data), isDisposed: true, id: packet.id })
-      return
-    }
-    await super.handleMessage(socket, rawMessage)
+    const call = this.direct.get(keyOf(packet.pattern))
+    if (!call) return super.handleMessage(socket, rawMessage)
+    const answer = call(socket.netSocket, packet.data)
+    // what needs no waiting for is answered at once
+    const response = answer instanceof Promise ? await answer : answer
+    socket.sendMessage({ response, isDisposed: true, id: packet.id })
   }
 
   /** Node's own listener is what makes a connection a TLS one: it is called when the time has come. */
@@ -158,10 +164,12 @@ export class SessionServer extends ServerTCP {
   }
 }
 
-const isBeat = (pattern: unknown): boolean =>
-  typeof pattern === 'object' &&
-  pattern !== null &&
-  (pattern as { session?: unknown }).session === patterns.heartbeat.session
+/** Of a pattern with one field, as all are. */
+function keyOf(pattern: unknown): string {
+  if (typeof pattern !== 'object' || pattern === null) return ''
+  const [field, ...others] = Object.entries(pattern)
+  return field && others.length === 0 ? field.join(' ') : ''
+}
 
 /** The connection that a message came over. */
 export const socketOf = (context: TcpContext): Socket => context.getSocketRef().netSocket

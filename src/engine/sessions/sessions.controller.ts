@@ -30,7 +30,7 @@ import { Turnstile } from '../platform/turnstile.js'
 import { Fenced } from './fenced.js'
 import { Gate, isRefusal, refuse } from './gate.js'
 import { peerOf } from './peer.js'
-import { RefusalFilter } from './refusal.filter.js'
+import { RefusalFilter, refusalOf } from './refusal.filter.js'
 import { Session } from './session.js'
 import { SessionRegistry } from './session-registry.js'
 import { socketOf } from './session-server.js'
@@ -48,7 +48,8 @@ const CROWD = 32
 
 /**
  * What hosts call. Who a caller is comes from the certificate of its connection, never from what it says; every
- * payload is validated by its wire class, but for heartbeats, which a guard by hand lets through.
+ * payload is validated by its wire class, but for heartbeats, which a guard by hand lets through. What they say all the
+ * time, heartbeats, reports and observations, goes past Nest's pipeline.
  */
 @Controller()
 @UseFilters(RefusalFilter)
@@ -71,7 +72,11 @@ export class SessionsController {
     private readonly certificates: HostCertificates,
   ) {
     strangers.receivedBy({
-      heartbeat: (socket, payload) => this.heartbeat(payload, socket),
+      direct: [
+        [patterns.heartbeat, (socket, payload) => this.heartbeat(payload, socket)],
+        [patterns.report, (socket, payload) => this.report(payload, socket).catch(refusalOf)],
+        [patterns.observe, (socket, payload) => this.observe(payload, socket).catch(refusalOf)],
+      ],
       perSecond: () => this.settings.get('sessions.messagesPerSecond'),
       crowded: () => this.turnstile.waiting + this.comparisons.waiting >= CROWD,
     })
@@ -124,7 +129,7 @@ export class SessionsController {
   @MessagePattern(patterns.inventory)
   async inventory(@Payload() payload: unknown, @Ctx() context: TcpContext): Promise<typeof OK> {
     const { epoch, items, last } = parseWire(InventoryPage, payload)
-    const session = this.require(context, epoch)
+    const session = this.require(socketOf(context), epoch)
     const whole = session.collect(items, last)
     if (whole) {
       await this.comparisons.pass(
@@ -140,7 +145,7 @@ export class SessionsController {
   @MessagePattern(patterns.permit)
   async permit(@Payload() payload: unknown, @Ctx() context: TcpContext): Promise<Permit> {
     const { epoch, commandId } = parseWire(PermitRequest, payload)
-    const session = this.require(context, epoch)
+    const session = this.require(socketOf(context), epoch)
     const answer = await this.permits.ask(session.hostId, epoch, commandId)
     if (answer === 'fenced') throw new Fenced()
     // the agent drops it without a report: its place in the window is free
@@ -148,40 +153,40 @@ export class SessionsController {
     return answer === 'granted' ? { granted: true } : { granted: false, reason: 'ended' }
   }
 
-  @MessagePattern(patterns.report)
-  async report(@Payload() payload: unknown, @Ctx() context: TcpContext): Promise<ReportsAcknowledged> {
+  /** Called by the transport itself, as `heartbeat`. */
+  private async report(payload: unknown, socket: Socket): Promise<ReportsAcknowledged> {
     const { epoch, reports } = parseWire(Reports, payload)
-    const session = this.require(context, epoch)
+    const session = this.require(socket, epoch)
     const acknowledged = await this.reports.submit(session.hostId, epoch, reports)
     if (this.registry.ended(session, acknowledged)) session.tellFloor(await this.commands.floor(session.hostId))
     return { acknowledged }
   }
 
-  @MessagePattern(patterns.observe)
-  async observe(@Payload() payload: unknown, @Ctx() context: TcpContext): Promise<typeof OK> {
+  /** Called by the transport itself, as `heartbeat`. */
+  private async observe(payload: unknown, socket: Socket): Promise<typeof OK> {
     const { epoch, observations } = parseWire(Observations, payload)
-    await this.gate.hosts.observe(this.require(context, epoch).hostId, epoch, observations)
+    await this.gate.hosts.observe(this.require(socket, epoch).hostId, epoch, observations)
     return OK
   }
 
   @MessagePattern(patterns.renew)
   async renew(@Payload() payload: unknown, @Ctx() context: TcpContext): Promise<CertificateGrant> {
     const { epoch, csr } = parseWire(CertificateRequest, payload)
-    return this.certificates.renew(this.require(context, epoch), csr)
+    return this.certificates.renew(this.require(socketOf(context), epoch), csr)
   }
 
   @MessagePattern(patterns.close)
   async close(@Payload() payload: unknown, @Ctx() context: TcpContext): Promise<typeof OK> {
     const { epoch, reason } = parseWire(Close, payload)
-    const session = this.require(context, epoch)
+    const session = this.require(socketOf(context), epoch)
     await this.gate.hosts.closed(session.hostId, epoch, reason)
     // the reply goes out before the connection ends
     setImmediate(() => this.registry.forget(session))
     return OK
   }
 
-  private require(context: TcpContext, epoch: number): Session {
-    const session = this.sessions.get(socketOf(context))
+  private require(socket: Socket, epoch: number): Session {
+    const session = this.sessions.get(socket)
     if (!session?.open || session.epoch !== epoch) throw new Fenced()
     session.heard()
     return session

@@ -1,11 +1,11 @@
 import type { Socket } from 'node:net'
 import { Injectable } from '@nestjs/common'
 import { Metrics } from '../platform/metrics.js'
-import type { SessionServer } from './session-server.js'
+import type { DirectCall, SessionServer } from './session-server.js'
 
 /** What the controller has to say about connections, and the transport is to obey. */
 export interface Reception {
-  readonly heartbeat: SessionServer['heartbeat']
+  readonly direct: readonly (readonly [pattern: object, call: DirectCall])[]
   readonly perSecond: SessionServer['perSecond']
   /** Whether those who have come in are too many for others to begin. */
   readonly crowded: () => boolean
@@ -55,7 +55,7 @@ export class Strangers {
 
   private obey(): void {
     if (!this.server || !this.reception) return
-    this.server.heartbeat = this.reception.heartbeat
+    for (const [pattern, call] of this.reception.direct) this.server.answerDirectly(pattern, call)
     this.server.perSecond = this.reception.perSecond
     this.server.holdBackWhile(this.reception.crowded)
   }
