@@ -115,6 +115,32 @@ describe('putting a storage connection', () => {
     lame.vanish()
   })
 
+  it('refuses a type that the host cannot mount, by its name, and takes the others', async () => {
+    const { said } = helloOf('without-xfs')
+    const lacks = [{ capability: 'storage:posix:xfs', message: 'the kernel knows no xfs' }]
+    const host = await WireAgent.open(engine.tcp, {
+      host: 'without-xfs',
+      said: { ...said, facts: { ...said.facts, lacks } },
+    })
+    const at = `/api/v1/hosts/${host.hostId}/storage-connections/a`
+    const asked = { uri: 'posix:///dev/sdb1?fstype=xfs' }
+    // by one statement, and step by step
+    for (const headers of [{}, { 'idempotency-key': 'without-xfs' }]) {
+      expect(await engine.http.put(at, asked, { headers })).toMatchObject({
+        status: 409,
+        body: {
+          type: 'urn:keelson:problem:unsupported-by-host',
+          capability: 'storage:posix:xfs',
+          detail: 'without-xfs lacks the capability storage:posix:xfs: the kernel knows no xfs',
+        },
+      })
+    }
+    expect((await engine.http.put(at, { uri: 'posix:///dev/sdb1?fstype=ext4' })).status).toBe(202)
+    await host.report(await host.command())
+    expect((await engine.http.put(at, asked, { headers: { 'if-match': '"g1"' } })).status).toBe(409)
+    host.vanish()
+  })
+
   it('refuses a change to a scheme that the host cannot connect, and leaves what there is', async () => {
     const { said } = helloOf('limited')
     const limited = await WireAgent.open(engine.tcp, {

@@ -3,7 +3,7 @@ import { type Decided, encodeDrafts, recordFrom } from '../identity/audit.querie
 import { prepared, type Tx } from '../platform/database.js'
 import { columnsOf, type NewConnection } from './storage.queries.js'
 import type { StorageConnection } from './storage-connection.entity.js'
-import { capabilityFor } from './storage-rules.js'
+import { capabilityFor, finerCapabilityFor } from './storage-rules.js'
 
 /** Generation of what nothing stood before. */
 export const FIRST_GENERATION = 1
@@ -16,7 +16,7 @@ export const FIRST_GENERATION = 1
 const CREATE_AT_ONCE = `WITH wanted AS (
      SELECT *, 'storage-connection/' || "connectionId" AS subject FROM jsonb_to_recordset($1::jsonb)
        AS w("hostId" uuid, "connectionId" text, uri text, options jsonb, "commandId" uuid, "projectId" uuid,
-            "sealedCredentials" text, "credentialNames" text[], capability text)
+            "sealedCredentials" text, "credentialNames" text[], capability text, finer text)
    ), hosts_in_turn AS (
      SELECT s.host_id FROM host_sequences s WHERE s.host_id IN (SELECT "hostId" FROM wanted)
      ORDER BY s.host_id FOR UPDATE SKIP LOCKED
@@ -29,7 +29,9 @@ const CREATE_AT_ONCE = `WITH wanted AS (
        AND EXISTS (
          SELECT FROM hosts
          WHERE id = w."hostId"
-           AND (agent_id IS NULL OR (kinds @> ARRAY['storage.manage'] AND capabilities @> ARRAY[w.capability])) OFFSET 0)
+           AND (agent_id IS NULL OR (kinds @> ARRAY['storage.manage'] AND capabilities @> ARRAY[w.capability]
+            AND (w.finer IS NULL OR NOT coalesce(facts -> 'lacks', '[]') @> jsonb_build_array(jsonb_build_object('capability', w.finer)))))
+         OFFSET 0)
        AND NOT EXISTS (SELECT FROM tombstones WHERE host_id = w."hostId" AND subject = w.subject OFFSET 0)
        AND NOT EXISTS (SELECT FROM quarantine WHERE host_id = w."hostId" AND subject = w.subject OFFSET 0)
    ), made AS (
@@ -72,7 +74,13 @@ export async function createAtOnce(tx: Tx, wanted: readonly CreationAtOnce[]): P
     'storage_create_at_once',
     CREATE_AT_ONCE,
     [
-      JSON.stringify(wanted.map(({ connection: c }) => ({ ...c, capability: capabilityFor(c.uri) }))),
+      JSON.stringify(
+        wanted.map(({ connection: c }) => ({
+          ...c,
+          capability: capabilityFor(c.uri),
+          finer: finerCapabilityFor(c.uri),
+        })),
+      ),
       encodeDrafts(
         wanted.flatMap(({ connection: { commandId }, draft }, place) =>
           draft ? [{ ...draft, commandId, place }] : [],

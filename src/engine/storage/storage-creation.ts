@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { Injectable } from '@nestjs/common'
 import { Commands } from '../commands/commands.service.js'
-import { Hosts } from '../hosts/hosts.service.js'
 import { Audit } from '../identity/audit.service.js'
 import { Quotas } from '../identity/quotas.js'
 import { Database, isRetryable, sqlState, type Tx } from '../platform/database.js'
@@ -13,7 +12,7 @@ import { type Creation, lockRow, type NewConnection, tryCreate } from './storage
 import type { StorageConnection } from './storage-connection.entity.js'
 import { connectionSubject } from './storage-connection.events.js'
 import { manageOf, requireAble } from './storage-intent.js'
-import { incapable, isCapable } from './storage-rules.js'
+import { incapable } from './storage-rules.js'
 
 type Wanted = Omit<NewConnection, 'commandId'>
 
@@ -34,7 +33,6 @@ export class StorageCreation {
 
   constructor(
     private readonly database: Database,
-    private readonly hosts: Hosts,
     private readonly commands: Commands,
     private readonly quotas: Quotas,
     private readonly audit: Audit,
@@ -74,7 +72,8 @@ export class StorageCreation {
     if (!host) throw new NotFound(`host ${hostId}`)
     requireAble(host, 'storage.manage')
     if (vacant) mayBeNew()
-    if (vacant && !isCapable(host, wanted.uri)) throw incapable(await this.hosts.require(hostId, tx), wanted.uri)
+    const obstacle = vacant ? incapable(host, wanted.uri) : null
+    if (obstacle) throw obstacle
     if (vacant && !row) {
       // the project has a limit, or is not there
       await this.quotas.claim(tx, projectId, { connections: 1 }).catch(async (error: unknown) => {

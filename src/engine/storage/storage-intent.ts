@@ -5,7 +5,7 @@ import { Conflict } from '../platform/errors.js'
 import type { CredentialTexts } from './credentials.js'
 import type { StorageConnection } from './storage-connection.entity.js'
 import { eventOf, type Told } from './storage-connection.events.js'
-import { incapable, isCapable } from './storage-rules.js'
+import { incapable } from './storage-rules.js'
 
 export type Wanted = Pick<StorageConnection, 'uri' | 'options' | 'sealedCredentials' | 'credentialNames'>
 
@@ -27,7 +27,7 @@ export function requireAble(host: AbleHost, kind: CommandKind): void {
 
 /** Why a host is not to be asked for what this URI names; null: nothing is known against it. */
 export const obstacleOn = (host: AskedHost, uri: string): Conflict | null =>
-  notUnderstood(host, 'storage.manage') ?? (isCapable(host, uri) ? null : incapable(host, uri))
+  notUnderstood(host, 'storage.manage') ?? incapable(host, uri)
 
 function notUnderstood({ name, agentId, kinds }: AbleHost, kind: CommandKind): Conflict | null {
   if (agentId === null || kinds.includes(kind)) return null

@@ -1,5 +1,7 @@
 import { type ReadArguments, readArguments, type StorageArguments } from '../../wire/storage/arguments.js'
 import { BadArgument } from '../../wire/storage/bad-argument.js'
+import { kindOf } from '../../wire/storage/kinds.js'
+import { parseStorageUri } from '../../wire/storage/uri.js'
 import type { Host } from '../hosts/host.entity.js'
 import { Conflict } from '../platform/errors.js'
 import { badArguments } from './connection-errors.js'
@@ -15,17 +17,27 @@ export function requireArguments(given: StorageArguments): ReadArguments {
   }
 }
 
+type CapableHost = Pick<Host, 'name' | 'agentId' | 'capabilities' | 'facts'>
+
 /** @param uri one that was read before */
 export const capabilityFor = (uri: string): string => `storage:${uri.slice(0, uri.indexOf(':')).toLowerCase()}`
 
-/** What is not known of a host does not stand in the way: its agent answers. */
-export const isCapable = (host: Pick<Host, 'agentId' | 'capabilities'>, uri: string): boolean =>
-  host.agentId === null || host.capabilities.includes(capabilityFor(uri))
+/** The one that hosts lack by itself, as for a type that `posix` mounts; null: its scheme has none. */
+export function finerCapabilityFor(uri: string): string | null {
+  const kind = kindOf(parseStorageUri(uri))
+  return kind && `${capabilityFor(uri)}:${kind}`
+}
 
-/** In the words of the host's agent, where it has any. */
-export function incapable({ name, facts }: Pick<Host, 'name' | 'facts'>, uri: string): Conflict {
-  const capability = capabilityFor(uri)
-  const lack = facts?.lacks?.find((one) => one.capability === capability)
+/**
+ * What the host has said that it cannot do, in its agent's words, where it has any. What is not known of a host does not stand
+ * in the way: its agent answers. Older ones say nothing of finer capabilities.
+ */
+export function incapable({ name, agentId, capabilities, facts }: CapableHost, uri: string): Conflict | null {
+  if (agentId === null) return null
+  const needed = capabilityFor(uri)
+  const missing = capabilities.includes(needed) ? finerCapabilityFor(uri) : needed
+  const lack = facts?.lacks?.find(({ capability }) => capability === missing)
+  if (missing === null || (missing !== needed && !lack)) return null
   const why = lack ? `: ${lack.message}` : ''
-  return new Conflict(`${name} lacks the capability ${capability}${why}`, 'unsupported-by-host', { capability })
+  return new Conflict(`${name} lacks the capability ${missing}${why}`, 'unsupported-by-host', { capability: missing })
 }

@@ -1,3 +1,5 @@
+import type { HostFacts } from '../../wire/session.js'
+import type { Host } from '../hosts/host.entity.js'
 import { unlimitedProject } from '../identity/quotas.js'
 import { prepared, type Tx } from '../platform/database.js'
 import type { StorageConnection } from './storage-connection.entity.js'
@@ -55,12 +57,7 @@ export interface NewConnection {
  * if it is new. No row for a free id: the project has a limit that was not claimed, or does not exist.
  */
 export interface Creation {
-  readonly host: {
-    readonly name: string
-    readonly agentId: string | null
-    readonly kinds: readonly string[]
-    readonly capabilities: string[]
-  } | null
+  readonly host: Pick<Host, 'name' | 'agentId' | 'kinds' | 'capabilities' | 'facts'> | null
   readonly vacant: boolean
   readonly row: StorageConnection | null
 }
@@ -70,6 +67,7 @@ interface HostColumns {
   agent_id: string | null
   kinds: string[]
   capabilities: string[]
+  facts: HostFacts | null
   vacant: boolean
 }
 
@@ -83,7 +81,7 @@ export async function tryCreate(tx: Tx, c: NewConnection, quota: 'unlimited' | '
     tx,
     'storage_try_create',
     `WITH host AS (
-       SELECT id, name, agent_id, kinds, capabilities FROM hosts WHERE id = $1
+       SELECT id, name, agent_id, kinds, capabilities, facts FROM hosts WHERE id = $1
      ), vacant AS (
        SELECT id FROM host WHERE NOT EXISTS (SELECT FROM storage_connections WHERE host_id = $1 AND connection_id = $2)
      ), unlimited AS (
@@ -109,7 +107,7 @@ export async function tryCreate(tx: Tx, c: NewConnection, quota: 'unlimited' | '
        ON CONFLICT (host_id, connection_id) DO NOTHING
        RETURNING *
      )
-     SELECT h.name, h.agent_id, h.kinds, h.capabilities, EXISTS (SELECT FROM vacant) AS vacant, ${columnsOf('m')} FROM host h LEFT JOIN made m ON true`,
+     SELECT h.name, h.agent_id, h.kinds, h.capabilities, h.facts, EXISTS (SELECT FROM vacant) AS vacant, ${columnsOf('m')} FROM host h LEFT JOIN made m ON true`,
     [
       c.hostId,
       c.connectionId,
@@ -125,10 +123,10 @@ export async function tryCreate(tx: Tx, c: NewConnection, quota: 'unlimited' | '
     ],
   )
   if (!found) return { host: null, vacant: false, row: null }
-  const { name, agent_id: agentId, kinds, capabilities, vacant, ...row } = found
+  const { name, agent_id: agentId, kinds, capabilities, facts, vacant, ...row } = found
   // the columns are the entity's, by the table above
   return {
-    host: { name, agentId, kinds, capabilities },
+    host: { name, agentId, kinds, capabilities, facts },
     vacant,
     row: row.id === null ? null : (row as unknown as StorageConnection),
   }
