@@ -124,8 +124,9 @@ describe('putting a storage connection', () => {
     })
     const at = `/api/v1/hosts/${host.hostId}/storage-connections/a`
     const asked = { uri: 'posix:///dev/sdb1?fstype=xfs' }
+    const ways: Record<string, string>[] = [{}, { 'idempotency-key': 'without-xfs' }]
     // by one statement, and step by step
-    for (const headers of [{}, { 'idempotency-key': 'without-xfs' }]) {
+    for (const headers of ways) {
       expect(await engine.http.put(at, asked, { headers })).toMatchObject({
         status: 409,
         body: {
