@@ -85,15 +85,16 @@ function run(chosen, runner) {
 }
 
 function runTrials(chosen) {
-  return runJest('--config', 'jest.trial.config.js', ...chosen.map((name) => `test/trial/${name}\\.trial\\.ts$`))
+  return runJest('--config', 'jest.trial.config.js', '--runInBand', ...chosen.map((name) => `test/trial/${name}\\.trial\\.ts$`))
 }
 
 function runHostTests(chosen) {
-  return runJest('--testPathIgnorePatterns=/node_modules/', ...chosen.map((name) => `test/${name}\\.test\\.ts$`))
+  // a list takes all that follows it, up to the next option
+  return runJest('--testPathIgnorePatterns=/node_modules/', '--runInBand', ...chosen.map((name) => `test/${name}\\.test\\.ts$`))
 }
 
 function runJest(...chosen) {
-  const args = ['node_modules/jest/bin/jest.js', '--runInBand', ...chosen]
+  const args = ['node_modules/jest/bin/jest.js', ...chosen]
   const nodeOptions = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning']
   const jest = spawn(process.execPath, args, {
     cwd: repository,
