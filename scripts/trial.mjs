@@ -85,12 +85,21 @@ function run(chosen, runner) {
 }
 
 function runTrials(chosen) {
-  return runJest('--config', 'jest.trial.config.js', '--runInBand', ...chosen.map((name) => `test/trial/${name}\\.trial\\.ts$`))
+  return runJest(
+    '--config',
+    'jest.trial.config.js',
+    '--runInBand',
+    ...chosen.map((name) => `test/trial/${name}\\.trial\\.ts$`),
+  )
 }
 
 function runHostTests(chosen) {
   // a list takes all that follows it, up to the next option
-  return runJest('--testPathIgnorePatterns=/node_modules/', '--runInBand', ...chosen.map((name) => `test/${name}\\.test\\.ts$`))
+  return runJest(
+    '--testPathIgnorePatterns=/node_modules/',
+    '--runInBand',
+    ...chosen.map((name) => `test/${name}\\.test\\.ts$`),
+  )
 }
 
 function runJest(...chosen) {

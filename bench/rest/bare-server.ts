@@ -13,7 +13,10 @@ export interface BareServerOrder {
 async function open({ url, connections }: BareServerOrder): Promise<number> {
   const pool = new pg.Pool({ connectionString: url, max: connections })
   pool.on('error', () => {})
-  await pool.query('CREATE TABLE bare_puts (path text PRIMARY KEY, body jsonb NOT NULL)')
+  // what is done about its table afterwards would be in the way of the engine's turn
+  await pool.query(
+    'CREATE TABLE bare_puts (path text PRIMARY KEY, body jsonb NOT NULL) WITH (autovacuum_enabled = false)',
+  )
   const server = createServer((request, reply) => {
     const keep = async () => {
       const body = await textOf(request)
