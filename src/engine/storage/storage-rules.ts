@@ -1,7 +1,7 @@
 import { type ReadArguments, readArguments, type StorageArguments } from '../../wire/storage/arguments.js'
 import { BadArgument } from '../../wire/storage/bad-argument.js'
-import { kindOf } from '../../wire/storage/kinds.js'
-import { parseStorageUri } from '../../wire/storage/uri.js'
+import { kindOf, kindsOf, storageCapability } from '../../wire/storage/kinds.js'
+import { parseStorageUri, storageSchemes } from '../../wire/storage/uri.js'
 import type { Host } from '../hosts/host.entity.js'
 import { Conflict } from '../platform/errors.js'
 import { badArguments } from './connection-errors.js'
@@ -24,9 +24,15 @@ export const capabilityFor = (uri: string): string => `storage:${uri.slice(0, ur
 
 /** The one that hosts lack by itself, as for a type that `posix` mounts; null: its scheme has none. */
 export function finerCapabilityFor(uri: string): string | null {
-  const kind = kindOf(parseStorageUri(uri))
-  return kind && `${capabilityFor(uri)}:${kind}`
+  if (!schemesOfKinds.has(capabilityFor(uri))) return null
+  const read = parseStorageUri(uri)
+  return storageCapability(read.scheme, kindOf(read))
 }
+
+/** Only of these is a URI read once more. */
+const schemesOfKinds = new Set(
+  storageSchemes.filter((scheme) => kindsOf[scheme]).map((scheme) => storageCapability(scheme)),
+)
 
 /**
  * What the host has said that it cannot do, in its agent's words, where it has any. What is not known of a host does not stand
