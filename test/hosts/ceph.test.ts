@@ -4,18 +4,18 @@ import { join } from 'node:path'
 import { daemonsOf } from '../../src/agent/host/daemons.js'
 import { eventually } from '../support/eventually.js'
 import { Ground } from '../trial/support/ground.js'
-import { Plane } from '../trial/support/plane.js'
-import { RealHost } from '../trial/support/real-host.js'
 import { CephCluster } from './support/ceph-cluster.js'
 import { describeWith } from './support/needs.js'
+import { startTriedHost, type TriedHost } from './support/tried-host.js'
 
 const PROBE_MS = 500
 const programs = ['ceph', 'ceph-fuse', 'ceph-mon', 'ceph-osd', 'ceph-mds', 'ip', 'unshare', 'nsenter']
 
 describeWith(programs, 'a CephFS of this machine', () => {
   let ground: Ground
-  let plane: Plane
-  let host: RealHost
+  let tried: TriedHost
+  let plane: TriedHost['plane']
+  let host: TriedHost['host']
   let cluster: CephCluster
   let hostId: string
   let secret: string
@@ -24,25 +24,21 @@ describeWith(programs, 'a CephFS of this machine', () => {
     ground = new Ground()
     cluster = await CephCluster.start(ground)
     secret = cluster.key('admin')
-    plane = await Plane.start(ground)
-    await plane.rest.send('PUT', '/api/v1/settings/storage.probeIntervalMs', { value: PROBE_MS })
-    host = new RealHost(ground, plane, 'here')
-    host.start()
-    hostId = (await plane.hostUp('here')).id
+    tried = await startTriedHost(ground, { probeMs: PROBE_MS, patienceMs: 60_000 })
+    ;({ plane, host, hostId } = tried)
   }, 180_000)
   afterAll(async () => {
-    await host?.stop()
-    await plane?.stop()
+    await tried?.stop()
     await cluster?.stop()
     ground?.clear()
   }, 60_000)
 
-  const path = (id: string) => `/api/v1/hosts/${hostId}/storage-connections/${id}`
+  const path = (id: string) => tried.path(id)
   const uri = (below = '') => `ceph://${cluster.address}/${below}`
   const put = (id: string, asked: string, { options = {}, key = secret } = {}) =>
     plane.rest.send('PUT', path(id), { uri: asked, options, credentials: { secret: key } })
-  const seen = (id: string, wanted: object, timeoutMs = 60_000) => plane.connection(hostId, id, wanted, timeoutMs)
-  const up = (id: string) => seen(id, { provisioningStatus: 'ACTIVE', operatingStatus: 'UP', connected: true })
+  const seen = (id: string, wanted: object, timeoutMs?: number) => tried.seen(id, wanted, timeoutMs)
+  const up = (id: string) => tried.up(id)
   const mountPoint = (name = '') => join(host.stateDir, 'mnt', 'ceph', `${cluster.address}:_${name}`)
   const clients = (name = '') => daemonsOf('ceph-fuse', mountPoint(name))
   const keys = (): string[] => (existsSync(keyRoot()) ? readdirSync(keyRoot()) : [])

@@ -4,42 +4,38 @@ import { join } from 'node:path'
 import { daemonsOf } from '../../src/agent/host/daemons.js'
 import { eventually } from '../support/eventually.js'
 import { Ground } from '../trial/support/ground.js'
-import { Plane } from '../trial/support/plane.js'
-import { RealHost } from '../trial/support/real-host.js'
 import { promisedMs } from '../trial/support/scale.js'
 import { GlusterServer } from './support/gluster-server.js'
 import { describeWith } from './support/needs.js'
+import { startTriedHost, type TriedHost } from './support/tried-host.js'
 
 const PROBE_MS = 500
 const programs = ['glusterd', 'gluster', 'glusterfs', 'ip', 'unshare', 'nsenter']
 
 describeWith(programs, 'a GlusterFS volume on this machine', () => {
   let ground: Ground
-  let plane: Plane
-  let host: RealHost
+  let tried: TriedHost
+  let plane: TriedHost['plane']
+  let host: TriedHost['host']
   let server: GlusterServer
   let hostId: string
 
   beforeAll(async () => {
     ground = new Ground()
     server = await GlusterServer.start(ground)
-    plane = await Plane.start(ground)
-    await plane.rest.send('PUT', '/api/v1/settings/storage.probeIntervalMs', { value: PROBE_MS })
-    host = new RealHost(ground, plane, 'here')
-    host.start()
-    hostId = (await plane.hostUp('here')).id
+    tried = await startTriedHost(ground, { probeMs: PROBE_MS, patienceMs: 30_000 })
+    ;({ plane, host, hostId } = tried)
   }, 120_000)
   afterAll(async () => {
-    await host?.stop()
-    await plane?.stop()
+    await tried?.stop()
     await server?.stop()
     ground?.clear()
   }, 60_000)
 
-  const path = (id: string) => `/api/v1/hosts/${hostId}/storage-connections/${id}`
+  const path = (id: string) => tried.path(id)
   const put = (id: string, uri: string, options: object = {}) => plane.rest.send('PUT', path(id), { uri, options })
-  const seen = (id: string, wanted: object, timeoutMs = 30_000) => plane.connection(hostId, id, wanted, timeoutMs)
-  const up = (id: string) => seen(id, { provisioningStatus: 'ACTIVE', operatingStatus: 'UP', connected: true })
+  const seen = (id: string, wanted: object, timeoutMs?: number) => tried.seen(id, wanted, timeoutMs)
+  const up = (id: string) => tried.up(id)
   const mountPoint = () => join(host.stateDir, 'mnt', 'glusterSD', `${server.address}:_${server.volume}`)
   const clients = () => daemonsOf('glusterfs', mountPoint())
 
