@@ -1,5 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Listers } from '../../src/agent/storage/listers.js'
@@ -33,6 +33,15 @@ describe('listers', () => {
     expect(await listers.look(odd, limits)).toBe(true)
     expect(await listers.look(join(directory, 'file'), limits)).toBe(false)
     expect(await listers.look(join(directory, 'missing'), limits)).toBe(false)
+  })
+
+  it('keeps no directory open that opens and cannot be read: it would be busy for whoever unmounts it', async () => {
+    // that of another user's process opens for everybody, and is read by root alone
+    const answers = [await listers.look('/proc/1/ns', limits), await listers.look('/proc/1/ns', limits)]
+    expect(answers).toEqual(Array.from({ length: 2 }, () => process.getuid?.() === 0))
+    const [pid] = lookers()
+    const open = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`))
+    expect(open.filter((path) => path.includes('/proc/'))).toEqual([])
   })
 
   it('looks with one child after another look, and keeps one after many at once', async () => {

@@ -13,8 +13,12 @@ require('node:readline').createInterface({ input: process.stdin }).on('line', (l
   let answer = 'listed'
   try {
     const directory = opendirSync(JSON.parse(line) + '/.')
-    directory.readSync()
-    directory.closeSync()
+    try {
+      directory.readSync()
+    } finally {
+      // one that stays open keeps what is mounted there busy
+      directory.closeSync()
+    }
   } catch {
     answer = 'failed'
   }

@@ -12,7 +12,7 @@ const BELOW = 'ceph'
 const DEADLINE_MS = 30_000
 const MOUNT_TIMEOUT_SECONDS = 20
 /** What one says whose cluster has shut it out, or whose root is gone: the same process is never let in again. */
-const SHUT_OUT = /transport endpoint shutdown|no such file or directory/i
+const SHUT_OUT = /transport endpoint shutdown|no such file or directory|operation not permitted/i
 
 export interface CephOptions extends MountedOptions {
   /** A key lies here while its client starts: 0600, and never in an argv. */
