@@ -1,7 +1,7 @@
 import 'reflect-metadata'
 import { spawn } from 'node:child_process'
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { faultOf } from '../../src/agent/fault.js'
 import type { StorageDriver } from '../../src/agent/storage/driver.js'
 import { createCephDriver } from '../../src/agent/storage/drivers/ceph.js'
@@ -290,6 +290,18 @@ describe('glusterfs', () => {
 describe('ceph', () => {
   const secret = 'AQBTn2Fngl0oLBAAe5g3nPtTDnU4vYbPfPZq8A=='
   const fsTypes = { 'ceph-fuse': 'fuse.ceph-fuse' }
+
+  it.each([
+    ['ceph://mon/two words', 'mon:_two%20words'],
+    ['ceph://mon/$(reboot);`x`%25', 'mon:_%24%28reboot%29%3B%60x%60%25'],
+    ['ceph://mon/ö', 'mon:_%C3%B6'],
+    ['ceph://[2001:db8::1]/a_/b', expect.stringMatching(/^%5B2001:db8::1%5D:_a___b-[0-9a-f]{32}_$/)],
+  ])('%s has a mount point that a shell leaves as it is: its client hands it to one', async (uri, name) => {
+    const at = await place(ceph, uri, { credentials: { secret }, fsTypes })
+    await at.connect()
+    expect(at.host.mounts.map(({ mountPoint }) => basename(mountPoint))).toEqual([name])
+    expect(await at.isConnected()).toBe(true)
+  })
 
   it('is mounted with its key in a file that nobody else may read, and that is gone afterwards', async () => {
     const at = await place(ceph, 'ceph://mon2,mon1/a?fs=data&user=kim', { credentials: { secret }, fsTypes })

@@ -98,10 +98,10 @@ describeWith(programs, 'a CephFS of this machine', () => {
   it('is mounted by a directory of it, with a key that opens nothing else', async () => {
     await put('whole', uri())
     await up('whole')
-    mkdirSync(join(mountPoint(), 'two words'))
+    mkdirSync(join(mountPoint(), 'two; words'))
     await release('whole')
-    const key = cluster.key('kim', 'mon', 'allow r', 'mds', 'allow r path="/two words"', 'osd', 'allow r')
-    await put('below', uri('two%20words?fs=files'), { options: { user: 'kim', ro: '' }, key })
+    const key = cluster.key('kim', 'mon', 'allow r', 'mds', 'allow r path="/two; words"', 'osd', 'allow r')
+    await put('below', uri('two%3B%20words?fs=files'), { options: { user: 'kim', ro: '' }, key })
     await up('below')
     const [mounted = ''] = host.mounts()
     expect(() => writeFileSync(join(mounted, 'file'), '')).toThrow(/EROFS|EACCES|EPERM/)

@@ -53,7 +53,7 @@ export function createCephDriver(options: CephOptions): StorageDriver<'ceph'> {
 
   const kind: MountKind<'ceph'> = {
     needs: { programs: { [PROGRAM]: 'ceph-fuse' }, fileSystems: ['fuse'], devices: ['/dev/fuse'] },
-    place: (uri) => join(BELOW, mountPointName(namedAfter(uri))),
+    place: (uri) => join(BELOW, shellSafe(mountPointName(namedAfter(uri)))),
     formerPlace: (uri) => join(BELOW, formerMountPointName(formerlyNamedAfter(uri))),
     isOurs: ({ fsType }) => fsType === 'fuse.ceph-fuse',
     wasOurs: ({ mountPoint }, uri) => isClientOf(uri, mountPoint),
@@ -93,6 +93,12 @@ export function cephArguments(
     mountPoint,
   ]
 }
+
+/** Its client hands its mount point to a shell, as it stands, for a mount(8) of its own. What VDSM allows is mostly as it was. */
+const shellSafe = (name: string): string =>
+  name.replace(/[^A-Za-z0-9._:,@+=-]/gu, (char) =>
+    [...Buffer.from(char)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(''),
+  )
 
 /** Each file system of a cluster is a source of its own; one that is called like a port is none of the last monitor. */
 function namedAfter(uri: CephUri): string {
