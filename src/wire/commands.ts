@@ -1,4 +1,12 @@
 import { IsIn, IsObject, IsOptional, IsString, Length, Matches, MaxLength } from 'class-validator'
+import {
+  BalancingApplied,
+  BalancingApply,
+  BalancingCheck,
+  BalancingChecked,
+  BalancingRemove,
+  BalancingRemoved,
+} from './balancing/commands.js'
 
 /**
  * Everything that a host can be asked: kind → payload and result class, mode and deadline.
@@ -94,6 +102,27 @@ export const commandKinds = {
     deadlineMs: 120_000,
     noun: 'storage-connection',
   }),
+  'balancing.apply': spec({
+    mode: 'level',
+    payload: BalancingApply,
+    result: BalancingApplied,
+    deadlineMs: 60_000,
+    noun: 'load-balancer',
+  }),
+  'balancing.remove': spec({
+    mode: 'level',
+    payload: BalancingRemove,
+    result: BalancingRemoved,
+    deadlineMs: 60_000,
+    noun: 'load-balancer',
+  }),
+  'balancing.check': spec({
+    mode: 'level',
+    payload: BalancingCheck,
+    result: BalancingChecked,
+    deadlineMs: 30_000,
+    noun: 'load-balancer-plan',
+  }),
 } as const
 
 export type CommandKind = keyof typeof commandKinds
@@ -105,6 +134,11 @@ export function isCommandKind(kind: string): kind is CommandKind {
 }
 
 export const storageSubject = (connectionId: string): string => `storage-connection/${connectionId}`
+
+export const balancerSubject = (loadBalancerId: string): string => `load-balancer/${loadBalancerId}`
+
+/** A plan is a thing of its own: it waits for no change of the balancer, and none waits for it. */
+export const planSubject = (planId: string): string => `load-balancer-plan/${planId}`
 
 /** The key part of a subject `<noun>/<key>`. */
 export const subjectKey = (subject: string): string => subject.slice(subject.indexOf('/') + 1)
