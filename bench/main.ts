@@ -2,6 +2,7 @@ import 'reflect-metadata'
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { access } from './access/bench.js'
+import { balancing } from './balancing/bench.js'
 import { commands } from './commands/bench.js'
 import { openPostgres } from './database.js'
 import type { Bench, Figure } from './figures.js'
@@ -13,7 +14,7 @@ import { rpc } from './rpc/bench.js'
 import { storage } from './storage/bench.js'
 import { tableOf } from './table.js'
 
-const benches: readonly Bench[] = [rpc, commands, fleet, rest, access, storage]
+const benches: readonly Bench[] = [rpc, commands, fleet, rest, access, storage, balancing]
 
 const USAGE = `npm run bench -- [name…] [--smoke] [--json FILE]
 
