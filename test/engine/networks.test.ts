@@ -87,7 +87,7 @@ describe('a network', () => {
   ])('cannot be right with this %s, and nothing is stored: %j', async (field, body) => {
     const name = `n-${randomUUID()}`
     const reply = await engine.http.post(networks, { name, cidr: '192.0.2.0/24', bridge: bridge(), ...body })
-    expect({ status: reply.status, fields: reply.body.errors?.map((fault: Body) => fault.field) }).toEqual({
+    expect({ status: reply.status, fields: reply.body.faults?.map((fault: Body) => fault.field) }).toEqual({
       status: 422,
       fields: [field],
     })

@@ -44,7 +44,7 @@ export class NetworkController {
     reply: [201, NetworkView],
     requestExample: EXAMPLE,
     etag: true,
-    errors: ['name-taken', 'network-overlaps'],
+    errors: ['not-found', 'name-taken', 'network-overlaps'],
   })
   async create(@Body() body: NetworkCreate) {
     const made = await this.networks.create(body)

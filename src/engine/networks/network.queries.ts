@@ -166,13 +166,13 @@ export async function findNeighbour(
   { cidr, bridge, createBridge, uplink, vlan }: Omit<Network, 'id' | 'createdAt' | 'updatedAt' | 'generation'>,
 ): Promise<Neighbour | null> {
   const [found]: Neighbour[] = await tx.query(
-    `SELECT name, CASE WHEN overlaps THEN 'overlaps' WHEN differs THEN 'differs' ELSE 'uplink' END AS why
+    `SELECT name, CASE WHEN is_over THEN 'overlaps' WHEN is_other THEN 'differs' ELSE 'uplink' END AS why
      FROM networks CROSS JOIN LATERAL (SELECT
-       bridge IS NOT DISTINCT FROM $2 AND cidr && $1::cidr AS overlaps,
-       bridge = $2 AND (create_bridge, uplink, vlan) IS DISTINCT FROM ($3::boolean, $4::text, $5::int) AS differs,
-       bridge <> $2 AND uplink = $4 AND vlan IS NOT DISTINCT FROM $5 AS uplinked) AS they
-     WHERE overlaps OR differs OR uplinked
-     ORDER BY overlaps DESC NULLS LAST, differs DESC NULLS LAST, name LIMIT 1`,
+       bridge IS NOT DISTINCT FROM $2 AND cidr && $1::cidr AS is_over,
+       bridge = $2 AND (create_bridge, uplink, vlan) IS DISTINCT FROM ($3::boolean, $4::text, $5::int) AS is_other,
+       bridge <> $2 AND uplink = $4 AND vlan IS NOT DISTINCT FROM $5 AS is_elsewhere) AS they
+     WHERE is_over OR is_other OR is_elsewhere
+     ORDER BY is_over DESC NULLS LAST, is_other DESC NULLS LAST, name LIMIT 1`,
     [cidr, bridge, createBridge, uplink, vlan],
   )
   return found ?? null
