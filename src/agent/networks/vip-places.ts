@@ -11,7 +11,7 @@ import { PlaceRecords } from './place-records.js'
 import type { VipPlace, VipPlaces } from './vip-place.js'
 
 const PREFIX = 'kl-'
-const PROBE_MS = 75
+const PROBE_MS = 50
 const PATIENCE_MS = 3_000
 
 export interface VipPlacesOptions {
