@@ -25,6 +25,7 @@ export const problems = {
   'name-taken': { status: 409, title: 'The name is taken' },
   'unsupported-by-host': { status: 409, title: 'The agent of the host does not understand it' },
   'quota-exceeded': { status: 409, title: 'The quota of the project does not allow more' },
+  'no-room': { status: 409, title: 'No host can take it' },
   'last-administrator': { status: 409, title: 'Nobody could administer the plane any more' },
   'in-use': { status: 409, title: 'Others use it' },
   'idempotency-key-in-use': { status: 409, title: 'A request of the same key is under way' },
