@@ -61,6 +61,9 @@ export const eventTypes = {
   'balancing.balancer.forgotten': 'A load balancer was given up without a confirmation of its host.',
   'balancing.balancer.observed': 'What is seen of a load balancer, or of something under it, has changed.',
   'storage.connection.observed': 'What is seen of the connection has changed.',
+  'networks.network.created': 'There is a new network to take addresses from.',
+  'networks.network.updated': 'A network has another name, description, gateway or other ranges.',
+  'networks.network.deleted': 'A network that nothing had an address of was removed.',
 } as const
 
 export type EventType = keyof typeof eventTypes
