@@ -43,6 +43,7 @@ export const problems = {
   'too-many-requests': { status: 429, title: 'Too many requests' },
   'headers-too-large': { status: 431, title: 'The headers are too large' },
   internal: { status: 500, title: 'The engine failed' },
+  'not-supported': { status: 501, title: 'What would have to do it cannot' },
   unavailable: { status: 503, title: 'It will work again by itself' },
   'identity-provider-unavailable': { status: 503, title: 'The identity provider does not answer' },
   'database-unavailable': { status: 503, title: 'The database does not answer' },
