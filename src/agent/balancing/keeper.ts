@@ -66,6 +66,8 @@ export class BalancerKeeper {
   private readonly pause = new Pause()
   private readonly looking = new Slots(LOOKS_AT_ONCE)
   private readonly tended = new Set<Balancer>()
+  /** What this agent finds with VIPs that nobody has confirmed since. */
+  private readonly notOurs: readonly Balancer[]
   private stopped = false
   private markedMs = Number.NEGATIVE_INFINITY
 
@@ -84,12 +86,14 @@ export class BalancerKeeper {
       onAlone: () => this.withdraw(this.withVips()),
       onHeard: (nowMs) => this.mark(nowMs),
     })
+    const withdrawn = new Set(state.mark?.withdrawn)
+    const startsAlone = !this.fence.mayHaveVips
+    this.notOurs = this.withVips().filter(({ id }) => startsAlone || withdrawn.has(id))
   }
 
   /** Takes up what the disk says; what runs as it is wanted is not touched by it. */
   start(): void {
-    const withdrawn = new Set(this.options.state.mark?.withdrawn)
-    this.withdraw(this.withVips().filter(({ id }) => !this.fence.mayHaveVips || withdrawn.has(id)))
+    this.withdraw(this.notOurs)
     this.fence.start()
     void this.run()
   }
@@ -101,6 +105,7 @@ export class BalancerKeeper {
     this.pause.wake()
     for (const balancer of this.balancers.values()) balancer.stop()
     await this.looking.empty(STOP_MS)
+    await this.options.state.markWritten()
   }
 
   /** Settings of the plane, by key; those of others are not ours. */

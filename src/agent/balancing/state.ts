@@ -114,6 +114,11 @@ export class BalancingState {
     return this.markWriting
   }
 
+  /** Whatever became of it. */
+  markWritten(): Promise<void> {
+    return this.markWriting.catch(() => undefined)
+  }
+
   private async write(stateDir: string, id: string, stored: StoredBalancer | null): Promise<void> {
     const directory = balancersDirectory(stateDir)
     const path = join(directory, `${id}.json`)
