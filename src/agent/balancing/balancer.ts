@@ -1,28 +1,23 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Observation } from '../../wire/session.js'
 import { Backoff, type BackoffRange } from '../backoff.js'
 import { FaultError, faultOf } from '../fault.js'
 import type { Logger } from '../logger.js'
 import { type BalancingDevice, HOST_DEVICE, requireDriver } from './devices.js'
 import type { BalancerDriver, WantedBalancer } from './driver.js'
-import { confirmed, type HoldView, nothingSeen, observationOf, type Seen } from './held.js'
+import { confirmed, type HoldView, nothingSeen, type Seen } from './held.js'
 import { Lane } from './lane.js'
 import type { BalancingState, StoredBalancer, Version } from './state.js'
+import { Telling, type TellingOptions } from './telling.js'
 import { followed, within } from './waits.js'
 
-export interface BalancerOptions {
+export interface BalancerOptions extends TellingOptions {
   readonly state: BalancingState
   readonly devices: readonly BalancingDevice[]
   readonly logger: Logger
-  readonly onObservation: (observation: Observation) => void
   /** False: this host has been alone for too long to have VIPs. */
   readonly mayHaveVips: () => boolean
   readonly takeDown: (balancerId: string) => Promise<void>
-  /** Statistics that have changed are told no more often than that. */
-  readonly statisticsEveryMs: number
   readonly retry: BackoffRange
-  /** Monotonic milliseconds. */
-  readonly now: () => number
 }
 
 const OBSERVE_MS = 15_000
@@ -48,13 +43,11 @@ const vipWithdrawn: Seen = {
 export class Balancer {
   private readonly lane = new Lane()
   private readonly retries: Backoff
+  private readonly telling: Telling
   private retryAtMs = 0
   /** Of what is tried again without being asked: a command goes first. */
   private background: AbortController | null = null
   private seen: Seen = nothingSeen
-  private told: Seen | null = null
-  private toldGeneration = 0
-  private toldAtMs = 0
   /** A look that took too long, and is not over yet. */
   private looking = false
   private isDown = false
@@ -67,6 +60,7 @@ export class Balancer {
     private readonly options: BalancerOptions,
   ) {
     this.retries = new Backoff(options.retry)
+    this.telling = new Telling(id, options)
   }
 
   get view(): HoldView {
@@ -261,17 +255,8 @@ export class Balancer {
   }
 
   private see(next: Seen): void {
-    const { now, statisticsEveryMs, onObservation } = this.options
-    const { told } = this
     this.seen = next
-    const generation = confirmed(this.view)?.generation ?? 0
-    const isNews = told === null || generation !== this.toldGeneration || !isDeepStrictEqual(said(told), said(next))
-    const hasCounted = !isDeepStrictEqual(told?.detail.statistics, next.detail.statistics)
-    if (!isNews && !(hasCounted && now() - this.toldAtMs >= statisticsEveryMs)) return
-    this.told = next
-    this.toldGeneration = generation
-    this.toldAtMs = now()
-    onObservation(observationOf(this.id, generation, next))
+    this.telling.tell(confirmed(this.view)?.generation ?? 0, next)
   }
 
   private later(): void {
@@ -312,5 +297,3 @@ const withoutSession = () =>
     'balancing.vip-withdrawn',
     'this host was without a session for too long, and takes no VIP up before the next',
   )
-
-const said = ({ status, fault, detail }: Seen) => [status, fault, detail.statuses]
