@@ -1,4 +1,5 @@
 import { type DynamicModule, Global, Module, type Provider } from '@nestjs/common'
+import { OctaviaModule } from './balancing/octavia/octavia.module.js'
 import { ClusterModule } from './cluster/cluster.module.js'
 import { CommandsModule } from './commands/commands.module.js'
 import { EventsModule } from './events/events.module.js'
@@ -22,6 +23,7 @@ import { StorageModule } from './storage/storage.module.js'
     HostsModule,
     ClusterModule,
     StorageModule,
+    OctaviaModule,
     NetworksModule,
   ],
 })

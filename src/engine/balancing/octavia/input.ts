@@ -11,8 +11,6 @@ export interface InputAttribute {
   readonly to: string | null
   /** Taken when the thing is made, and never again. */
   readonly once?: true
-  /** What null means in a change; left out: null itself. */
-  readonly unset?: unknown
   /** This plane has nothing of the kind: only a value that asks for nothing is taken. */
   readonly unsupported?: true
 }
@@ -31,8 +29,8 @@ export type Purpose = 'create' | 'update'
 export type Input = Record<string, unknown>
 
 /**
- * The body's one thing, named and spelled as this plane does. What is null is left out when a thing is made, and is put back
- * to its default when it is changed.
+ * The body's one thing, named and spelled as this plane does. What is null is left out when a thing is made; in a change it says
+ * the default.
  * @throws BadInput for what there is not, and values of another kind; NotSupported
  */
 export function readInput(table: InputTable, envelope: string, body: unknown, purpose: Purpose): Input {
@@ -57,7 +55,7 @@ export function readObject(table: InputTable, given: Record<string, unknown>, pu
       return []
     }
     if (attribute.unsupported) requireNothing(field, value)
-    if (value === null) return purpose === 'create' || !attribute.to ? [] : [[attribute.to, attribute.unset ?? null]]
+    if (value === null) return purpose === 'create' || !attribute.to ? [] : [[attribute.to, null]]
     const read = valueOf(attribute, value, purpose, field)
     if (read === BAD) faults.push(coded(field, 'type', `Value: ${JSON.stringify(value)?.slice(0, 100)}. It is of another type`))
     return attribute.to === null || read === BAD ? [] : [[attribute.to, read]]

@@ -1,17 +1,16 @@
 import type { InputAttribute, InputTable } from './input.js'
 
 type Kind = InputAttribute['kind']
-type Rest = Omit<InputAttribute, 'kind' | 'to'>
 
-const as = (kind: Kind, to: string | null, rest: Rest = {}): InputAttribute => ({ kind, to, ...rest })
-const once = (kind: Kind, to: string | null): InputAttribute => ({ kind, to, once: true })
+const as = (kind: Kind, to: string): InputAttribute => ({ kind, to })
+const once = (kind: Kind, to: string): InputAttribute => ({ kind, to, once: true })
 const unsupported = (kind: Kind): InputAttribute => ({ kind, to: null, unsupported: true })
 
 const common: InputTable = {
-  name: as('text', 'name', { unset: '' }),
-  description: as('text', 'description', { unset: '' }),
-  admin_state_up: as('boolean', 'adminStateUp', { unset: true }),
-  tags: as('texts', 'tags', { unset: [] }),
+  name: as('text', 'name'),
+  description: as('text', 'description'),
+  admin_state_up: as('boolean', 'adminStateUp'),
+  tags: as('texts', 'tags'),
   project_id: once('id', 'projectId'),
   tenant_id: once('id', 'projectId'),
 }
@@ -32,7 +31,7 @@ export const l7RuleInput: InputTable = {
   compare_type: as('text', 'compareType'),
   key: as('text', 'key'),
   value: as('text', 'value'),
-  invert: as('boolean', 'invert', { unset: false }),
+  invert: as('boolean', 'invert'),
 }
 
 export const healthMonitorInput: InputTable = {
@@ -42,7 +41,7 @@ export const healthMonitorInput: InputTable = {
   delay: as('integer', 'delay'),
   timeout: as('integer', 'timeout'),
   max_retries: as('integer', 'maxRetries'),
-  max_retries_down: as('integer', 'maxRetriesDown', { unset: 3 }),
+  max_retries_down: as('integer', 'maxRetriesDown'),
   http_method: as('text', 'httpMethod'),
   url_path: as('text', 'urlPath'),
   expected_codes: as('text', 'expectedCodes'),
@@ -57,8 +56,8 @@ export const memberInput: InputTable = {
   ip_address: once('text', 'address'),
   protocol_port: once('integer', 'protocolPort'),
   subnet_id: once('id', 'networkId'),
-  weight: as('integer', 'weight', { unset: 1 }),
-  backup: as('boolean', 'backup', { unset: false }),
+  weight: as('integer', 'weight'),
+  backup: as('boolean', 'backup'),
   monitor_address: as('text', 'monitorAddress'),
   monitor_port: as('integer', 'monitorPort'),
 }
@@ -105,18 +104,18 @@ export const listenerInput: InputTable = {
   loadbalancer_id: once('id', 'loadBalancerId'),
   protocol: once('text', 'protocol'),
   protocol_port: once('integer', 'protocolPort'),
-  connection_limit: as('integer', 'connectionLimit', { unset: -1 }),
+  connection_limit: as('integer', 'connectionLimit'),
   default_pool_id: as('id', 'defaultPoolId'),
   default_pool: once({ one: poolInput }, 'defaultPool'),
   l7policies: once({ many: l7PolicyInput }, 'l7Policies'),
-  insert_headers: as('object', 'insertHeaders', { unset: {} }),
-  timeout_client_data: as('integer', 'timeoutClientData', { unset: 50_000 }),
-  timeout_member_connect: as('integer', 'timeoutMemberConnect', { unset: 5_000 }),
-  timeout_member_data: as('integer', 'timeoutMemberData', { unset: 50_000 }),
-  timeout_tcp_inspect: as('integer', 'timeoutTcpInspect', { unset: 0 }),
-  allowed_cidrs: as('texts', 'allowedCidrs', { unset: [] }),
+  insert_headers: as('object', 'insertHeaders'),
+  timeout_client_data: as('integer', 'timeoutClientData'),
+  timeout_member_connect: as('integer', 'timeoutMemberConnect'),
+  timeout_member_data: as('integer', 'timeoutMemberData'),
+  timeout_tcp_inspect: as('integer', 'timeoutTcpInspect'),
+  allowed_cidrs: as('texts', 'allowedCidrs'),
   default_tls_container_ref: as('text', 'defaultCertificateId'),
-  sni_container_refs: as('texts', 'sniCertificateIds', { unset: [] }),
+  sni_container_refs: as('texts', 'sniCertificateIds'),
   client_authentication: unsupported('text'),
   client_ca_tls_container_ref: unsupported('text'),
   client_crl_container_ref: unsupported('text'),
@@ -140,17 +139,16 @@ export const loadBalancerInput: InputTable = {
 
 const offered: InputTable = {
   name: as('text', 'name'),
-  description: as('text', 'description', { unset: '' }),
-  enabled: as('boolean', 'enabled', { unset: true }),
+  description: as('text', 'description'),
+  enabled: as('boolean', 'enabled'),
 }
 
 export const flavorInput: InputTable = { ...offered, flavor_profile_id: once('id', 'profileId') }
 
-const { name: zoneName, ...zone } = offered
 export const availabilityZoneInput: InputTable = {
-  ...zone,
+  ...offered,
   // it is what it is known by
-  name: { ...zoneName, once: true } as InputAttribute,
+  name: once('text', 'name'),
   availability_zone_profile_id: once('id', 'profileId'),
 }
 
