@@ -1,4 +1,5 @@
 import { type DynamicModule, Global, Module, type Provider } from '@nestjs/common'
+import { BalancingModule } from './balancing/balancing.module.js'
 import { OctaviaModule } from './balancing/octavia/octavia.module.js'
 import { ClusterModule } from './cluster/cluster.module.js'
 import { CommandsModule } from './commands/commands.module.js'
@@ -25,6 +26,7 @@ import { StorageModule } from './storage/storage.module.js'
     StorageModule,
     OctaviaModule,
     NetworksModule,
+    BalancingModule,
   ],
 })
 export class EngineModule {}

@@ -90,6 +90,7 @@ const up = [
   'CREATE INDEX ix_load_balancers_created_at ON load_balancers (created_at, id)',
   'CREATE INDEX ix_load_balancers_device_id ON load_balancers (device_id)',
   'CREATE INDEX ix_load_balancers_host_id ON load_balancers (host_id)',
+  'CREATE INDEX ix_load_balancers_network_id ON load_balancers (network_id)',
 
   `CREATE TABLE pools (${part('pools')},
      protocol text NOT NULL,
@@ -201,6 +202,8 @@ const up = [
   profile('availability_zone_profiles'),
   offered('availability_zones', 'availability_zone_profiles'),
   'CREATE UNIQUE INDEX uq_availability_zones_name ON availability_zones (name)',
+
+  'ALTER TABLE commands ADD COLUMN superseded_by uuid',
 ]
 
 const down = [
@@ -218,4 +221,6 @@ const down = [
   'pools',
   'load_balancers',
   'balancing_devices',
-].map((table) => `DROP TABLE ${table}`)
+]
+  .map((table) => `DROP TABLE ${table}`)
+  .concat('ALTER TABLE commands DROP COLUMN superseded_by')
