@@ -85,14 +85,12 @@ describe('without credentials, where the setting names a project', () => {
     expect((await nobody().get('/api/v1/projects')).status).toBe(401)
   })
 
-  it.each([
-    'x-forwarded-for',
-    'forwarded',
-    'origin',
-    'sec-fetch-site',
-  ])('one is nobody when %s says that it may be somebody else', async (name) => {
-    expect((await nobody({ [name]: 'for=192.0.2.1' }).get('providers')).status).toBe(401)
-  })
+  it.each(['x-forwarded-for', 'forwarded', 'origin', 'sec-fetch-site'])(
+    'one is nobody when %s says that it may be somebody else',
+    async (name) => {
+      expect((await nobody({ [name]: 'for=192.0.2.1' }).get('providers')).status).toBe(401)
+    },
+  )
 
   it('takes one project alone, by its id', async () => {
     for (const value of [[project, DEFAULT_PROJECT], ['default']]) {
@@ -132,31 +130,34 @@ describe('flavors and availability zones', () => {
       'availability_zone_data',
       'availability_zone_profile_id',
     ],
-  ])('a %s is made of a profile, changed, listed and removed', async (one, many, profile, profiles, data, profileId) => {
-    const content = { name: `p-${one}`, provider_name: 'haproxy', [data]: '{"a": 1}' }
-    const made = await admin.post(profiles, { [profile]: content })
-    expect(made).toMatchObject({ status: 201, body: { [profile]: content } })
-    const { id } = made.body[profile]
-    const body = { [one]: { name: `n-${one}`, [profileId]: id } }
-    const offered = await admin.post(many, body)
-    expect(offered).toMatchObject({
-      status: 201,
-      body: { [one]: { ...body[one], enabled: true, description: '' } },
-    })
-    const key = offered.body[one].id ?? `n-${one}`
-    expect(await admin.post(many, body)).toMatchObject({ status: 409, body: FAULT })
-    expect((await admin.put(`${many}/${key}`, { [one]: { enabled: 'False' } })).body[one]).toMatchObject({
-      enabled: false,
-    })
-    const listed = (await admin.get(`${many}?enabled=false&name=n-${one}`)).body
-    expect(Object.values(listed)[0]).toHaveLength(1)
-    expect((await admin.delete(`${profiles}/${id}`)).status).toBe(409)
-    expect((await admin.put(`${profiles}/${id}`, { [profile]: { [data]: '{}' } })).status).toBe(409)
-    expect((await admin.put(`${profiles}/${id}`, { [profile]: { name: 'renamed' } })).status).toBe(200)
-    expect((await admin.delete(`${many}/${key}`)).status).toBe(204)
-    expect((await admin.delete(`${many}/${key}`)).status).toBe(404)
-    expect((await admin.delete(`${profiles}/${id}`)).status).toBe(204)
-  })
+  ])(
+    'a %s is made of a profile, changed, listed and removed',
+    async (one, many, profile, profiles, data, profileId) => {
+      const content = { name: `p-${one}`, provider_name: 'haproxy', [data]: '{"a": 1}' }
+      const made = await admin.post(profiles, { [profile]: content })
+      expect(made).toMatchObject({ status: 201, body: { [profile]: content } })
+      const { id } = made.body[profile]
+      const body = { [one]: { name: `n-${one}`, [profileId]: id } }
+      const offered = await admin.post(many, body)
+      expect(offered).toMatchObject({
+        status: 201,
+        body: { [one]: { ...body[one], enabled: true, description: '' } },
+      })
+      const key = offered.body[one].id ?? `n-${one}`
+      expect(await admin.post(many, body)).toMatchObject({ status: 409, body: FAULT })
+      expect((await admin.put(`${many}/${key}`, { [one]: { enabled: 'False' } })).body[one]).toMatchObject({
+        enabled: false,
+      })
+      const listed = (await admin.get(`${many}?enabled=false&name=n-${one}`)).body
+      expect(Object.values(listed)[0]).toHaveLength(1)
+      expect((await admin.delete(`${profiles}/${id}`)).status).toBe(409)
+      expect((await admin.put(`${profiles}/${id}`, { [profile]: { [data]: '{}' } })).status).toBe(409)
+      expect((await admin.put(`${profiles}/${id}`, { [profile]: { name: 'renamed' } })).status).toBe(200)
+      expect((await admin.delete(`${many}/${key}`)).status).toBe(204)
+      expect((await admin.delete(`${many}/${key}`)).status).toBe(404)
+      expect((await admin.delete(`${profiles}/${id}`)).status).toBe(204)
+    },
+  )
 
   it.each([
     ['a provider that there is not', { name: 'a', provider_name: 'none', flavor_data: '{}' }],
@@ -214,7 +215,10 @@ describe('a list', () => {
   it('is sorted by keys that go different ways', async () => {
     const pages = await walk('flavorprofiles?limit=2&sort=provider_name:desc,name:asc', 'next')
     expect(pages.flat()).toEqual([...names.slice(2), ...names.slice(0, 2)])
-    const other = await walk('flavorprofiles?limit=2&sort_key=provider_name&sort_key=name&sort_dir=asc&sort_dir=desc', 'next')
+    const other = await walk(
+      'flavorprofiles?limit=2&sort_key=provider_name&sort_key=name&sort_dir=asc&sort_dir=desc',
+      'next',
+    )
     expect(other.flat()).toEqual(['page-b', 'page-a', 'page-e', 'page-d', 'page-c'])
   })
 
@@ -278,7 +282,9 @@ describe('look-ups of the client', () => {
     const { body } = await engine.http.post('/api/v1/networks', { name: 'public', cidr: '192.0.2.0/24' })
     for (const query of ['name=public', `id=${body.id}`]) {
       expect((await admin.get(`/v2.0/subnets?${query}`)).body.subnets).toMatchObject([{ id: body.id, ip_version: 4 }])
-      expect((await admin.get(`/v2.0/networks?${query}`)).body.networks).toMatchObject([{ id: body.id, name: 'public' }])
+      expect((await admin.get(`/v2.0/networks?${query}`)).body.networks).toMatchObject([
+        { id: body.id, name: 'public' },
+      ])
     }
     for (const query of ['name=other', 'id=none']) {
       expect((await admin.get(`/v2.0/subnets?${query}`)).body.subnets).toEqual([])
@@ -293,6 +299,8 @@ describe('look-ups of the client', () => {
   })
 
   it('says which version it speaks, to anyone', async () => {
-    expect((await octavia(engine.url, {}).get('/v2.0')).body.versions).toMatchObject([{ id: 'v2.0', status: 'CURRENT' }])
+    expect((await octavia(engine.url, {}).get('/v2.0')).body.versions).toMatchObject([
+      { id: 'v2.0', status: 'CURRENT' },
+    ])
   })
 })

@@ -65,7 +65,15 @@ const localCaller = (projectId: string): Caller => ({
 export const isLocalCaller = ({ userId }: Caller): boolean => userId === LOCAL_USER
 
 /** What a proxy adds, or a browser on behalf of a page: who really asks may be anywhere. */
-const ofSomebodyElse = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip', 'via', 'origin', 'sec-fetch-site']
+const ofSomebodyElse = [
+  'forwarded',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-real-ip',
+  'via',
+  'origin',
+  'sec-fetch-site',
+]
 
 /** The connection itself comes from loopback, to a name of loopback, and nobody speaks for somebody else. */
 export function isOfThisMachine(request: FastifyRequest): boolean {

@@ -1,6 +1,5 @@
-import { DomainError, Invalid, NotFound } from '../../platform/errors.js'
+import { DomainError, type FieldFault, Invalid, NotFound } from '../../platform/errors.js'
 import type { ProblemReply } from '../../platform/problem.js'
-import type { FieldFault } from '../../platform/errors.js'
 
 export interface OctaviaFault {
   readonly faultcode: 'Client' | 'Server'
@@ -14,6 +13,8 @@ const statuses: Readonly<Record<string, number>> = {
   'quota-exceeded': 403,
   'not-supported': 501,
   'unsupported-media-type': 400,
+  // to clients 409 says that the balancer is busy
+  'no-room': 503,
 }
 
 const resourceNames: Readonly<Record<string, string>> = {
@@ -49,12 +50,15 @@ function wordsOf(error: unknown, detail: string): string {
     return `Quota has been met for resources: ${resourceNames[resource] ?? resource}`
   }
   if (error instanceof Invalid && error.faults.length > 0) return error.faults.map(ofField).join(' ')
-  if (error instanceof NotFound) return error.message.replace(/ does not exist$/, ' not found.')
+  if (error instanceof NotFound) return capital(error.message.replace(/ does not exist$/, ' not found.'))
   return error.message
 }
 
 const ofField = ({ field, message }: FieldFault): string =>
   field ? `Invalid input for field/attribute ${snakeCase(field)}. ${message}.` : `${message}.`
+
+const capital = (words: string): string =>
+  words.replace(/^load balancer/, 'Load Balancer').replace(/^./, (first) => first.toUpperCase())
 
 /** `members[0].protocolPort` → `members[0].protocol_port` */
 export const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)

@@ -1,8 +1,8 @@
-import { DomainError } from '../../platform/errors.js'
+import { Unsupported } from '../../platform/errors.js'
 import { BadInput, type CodedFault, coded } from '../../platform/validation.js'
 
 /** What a value is to be; clients send numbers and booleans as text as well. */
-type InputKind = 'text' | 'id' | 'integer' | 'number' | 'boolean' | 'texts' | 'object'
+type InputKind = 'text' | 'id' | 'integer' | 'version' | 'boolean' | 'texts' | 'object' | 'reference' | 'references'
 
 /** An attribute that a body may have. */
 export interface InputAttribute {
@@ -18,20 +18,13 @@ export interface InputAttribute {
 /** By snake_case name. */
 export type InputTable = Readonly<Record<string, InputAttribute>>
 
-/** 501: real of Octavia, and not of this plane. */
-export class NotSupported extends DomainError {
-  constructor(message: string) {
-    super('not-supported', message)
-  }
-}
-
 export type Purpose = 'create' | 'update'
 export type Input = Record<string, unknown>
 
 /**
  * The body's one thing, named and spelled as this plane does. What is null is left out when a thing is made; in a change it says
  * the default.
- * @throws BadInput for what there is not, and values of another kind; NotSupported
+ * @throws BadInput for what there is not, and values of another kind; Unsupported
  */
 export function readInput(table: InputTable, envelope: string, body: unknown, purpose: Purpose): Input {
   return readObject(table, unwrap(envelope, body), purpose, '')
@@ -57,7 +50,8 @@ export function readObject(table: InputTable, given: Record<string, unknown>, pu
     if (attribute.unsupported) requireNothing(field, value)
     if (value === null) return purpose === 'create' || !attribute.to ? [] : [[attribute.to, null]]
     const read = valueOf(attribute, value, purpose, field)
-    if (read === BAD) faults.push(coded(field, 'type', `Value: ${JSON.stringify(value)?.slice(0, 100)}. It is of another type`))
+    if (read === BAD)
+      faults.push(coded(field, 'type', `Value: ${JSON.stringify(value)?.slice(0, 100)}. It is of another type`))
     return attribute.to === null || read === BAD ? [] : [[attribute.to, read]]
   })
   if (faults.length > 0) throw new BadInput(faults)
@@ -83,9 +77,10 @@ const readers: Readonly<Record<InputKind, (value: unknown) => unknown>> = {
     const number = numberOf(value)
     return Number.isSafeInteger(number) ? number : BAD
   },
-  number: (value) => {
+  // a number, of which 1.0 is 1 in JSON
+  version: (value) => {
     const number = numberOf(value)
-    return Number.isFinite(number) ? number : BAD
+    return Number.isFinite(number) ? number.toFixed(1) : BAD
   },
   boolean: (value) => {
     if (typeof value === 'boolean') return value
@@ -95,16 +90,24 @@ const readers: Readonly<Record<InputKind, (value: unknown) => unknown>> = {
   },
   texts: (value) => (Array.isArray(value) && value.every((one) => typeof one === 'string') ? value : BAD),
   object: (value) => (isObject(value) ? value : BAD),
+  reference: (value) => (typeof value === 'string' ? idOf(value) : BAD),
+  references: (value) =>
+    Array.isArray(value) && value.every((one) => typeof one === 'string') ? value.map(idOf) : BAD,
 }
 
+/** A secret is referred to by the address that a key manager has it at: its last part is its id. */
+const idOf = (reference: string): string => (reference.split('/').at(-1) ?? '').toLowerCase()
+
 const numberOf = (value: unknown): number =>
-  typeof value === 'number' || (typeof value === 'string' && /^-?\d+(\.\d+)?$/.test(value.trim())) ? Number(value) : Number.NaN
+  typeof value === 'number' || (typeof value === 'string' && /^-?\d+(\.\d+)?$/.test(value.trim()))
+    ? Number(value)
+    : Number.NaN
 
 /** Null, nothing, and what Octavia shows for it where it is unset. */
 function requireNothing(field: string, value: unknown): void {
   const nothing = value === null || value === false || value === '' || value === 'NONE'
   if (nothing || (Array.isArray(value) && value.length === 0)) return
-  throw new NotSupported(`The provider does not support ${field}.`)
+  throw new Unsupported(`The provider does not support ${field}.`)
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>

@@ -11,8 +11,9 @@ const common: InputTable = {
   description: as('text', 'description'),
   admin_state_up: as('boolean', 'adminStateUp'),
   tags: as('texts', 'tags'),
-  project_id: once('id', 'projectId'),
-  tenant_id: once('id', 'projectId'),
+  // its balancer's, whatever is said
+  project_id: { kind: 'id', to: null, once: true },
+  tenant_id: { kind: 'id', to: null, once: true },
 }
 
 /** Of what has no description of its own. */
@@ -45,7 +46,7 @@ export const healthMonitorInput: InputTable = {
   http_method: as('text', 'httpMethod'),
   url_path: as('text', 'urlPath'),
   expected_codes: as('text', 'expectedCodes'),
-  http_version: as('number', 'httpVersion'),
+  http_version: as('version', 'httpVersion'),
   domain_name: as('text', 'domainName'),
 }
 
@@ -114,8 +115,8 @@ export const listenerInput: InputTable = {
   timeout_member_data: as('integer', 'timeoutMemberData'),
   timeout_tcp_inspect: as('integer', 'timeoutTcpInspect'),
   allowed_cidrs: as('texts', 'allowedCidrs'),
-  default_tls_container_ref: as('text', 'defaultCertificateId'),
-  sni_container_refs: as('texts', 'sniCertificateIds'),
+  default_tls_container_ref: as('reference', 'defaultCertificateId'),
+  sni_container_refs: as('references', 'sniCertificateIds'),
   client_authentication: unsupported('text'),
   client_ca_tls_container_ref: unsupported('text'),
   client_crl_container_ref: unsupported('text'),
@@ -124,6 +125,8 @@ export const listenerInput: InputTable = {
 
 export const loadBalancerInput: InputTable = {
   ...common,
+  project_id: once('id', 'projectId'),
+  tenant_id: once('id', 'projectId'),
   vip_address: once('text', 'vipAddress'),
   vip_subnet_id: once('id', 'vipSubnetId'),
   vip_network_id: once('id', 'vipNetworkId'),

@@ -63,7 +63,7 @@ function limitOf(given: string | undefined): number {
   return limit === 0 ? MAX_LIMIT : Math.min(limit, MAX_LIMIT)
 }
 
-const isTrue = (value: string | undefined): boolean => value !== undefined && /^(true|1|yes|on)$/i.test(value)
+export const isTrue = (value: string | undefined): boolean => value !== undefined && /^(true|1|yes|on)$/i.test(value)
 
 function sortOf(
   resource: Resource,

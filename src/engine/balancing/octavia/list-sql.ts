@@ -31,10 +31,14 @@ export function pageStatement(resource: Resource, query: ListQuery, scope: Scope
   const order = orderOf(resource, query)
   const conditions = [
     ...(resource.ofProject && scope.projectIds ? [`t.project_id = ANY(${bind(scope.projectIds, '::uuid[]')})`] : []),
-    ...(scope.parent ? [`${attribute(resource, scope.parent.attribute).sql} = ${bind(scope.parent.id, '::uuid')}`] : []),
+    ...(scope.parent
+      ? [`${attribute(resource, scope.parent.attribute).sql} = ${bind(scope.parent.id, '::uuid')}`]
+      : []),
     ...[...query.filters].map(([name, given]) => filter(attribute(resource, name), given, bind)),
     ...[...query.tags].map(([how, tags]) => tagConditions[how](bind(tags, '::text[]'))),
-    ...(query.marker === null ? [] : [afterMarker(resource, order, bind(query.marker, resource.key === 'id' ? '::uuid' : ''))]),
+    ...(query.marker === null
+      ? []
+      : [afterMarker(resource, order, bind(query.marker, resource.key === 'id' ? '::uuid' : ''))]),
   ]
   const by = order.map(({ sql, descending }) => `${sql} ${descending ? 'DESC' : 'ASC'}`).join(', ')
   const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''
@@ -73,7 +77,8 @@ const tagConditions = {
 }
 
 function filter({ kind, sql }: Attribute, given: readonly unknown[], bind: (value: unknown, type?: string) => string) {
-  if (kind === 'ids') return `EXISTS (SELECT FROM json_array_elements(${sql}) e WHERE e ->> 'id' = ANY(${bind(given, '::text[]')}))`
+  if (kind === 'ids')
+    return `EXISTS (SELECT FROM json_array_elements(${sql}) e WHERE e ->> 'id' = ANY(${bind(given, '::text[]')}))`
   if (kind === 'texts') return `${sql} && ${bind(given, '::text[]')}`
   if (kind === 'integer' || kind === 'number') return `${sql} = ANY(${bind(given, '::float8[]')})`
   if (kind === 'boolean') return `${sql} = ANY(${bind(given, '::boolean[]')})`
@@ -82,8 +87,7 @@ function filter({ kind, sql }: Attribute, given: readonly unknown[], bind: (valu
   return `(${sql})::text = ANY(${bind(given, '::text[]')})`
 }
 
-export const isUuid = (value: unknown): boolean =>
-  /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i.test(String(value))
+export const isUuid = (value: unknown): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(String(value))
 
 /** One row of the marker, held against each: a comparison of rows where all go one way. */
 function afterMarker({ table, key }: Resource, order: readonly OrderTerm[], marker: string): string {

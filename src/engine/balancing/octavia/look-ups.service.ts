@@ -33,7 +33,9 @@ export class OctaviaLookUps {
   /** A network here is a network there with one subnet, of the same id. */
   async networks(caller: Caller, named: Named) {
     const rows = await this.networkRows(caller, named)
-    return { networks: rows.map((row) => ({ ...owned(row), admin_state_up: true, status: 'ACTIVE', subnets: [row.id] })) }
+    return {
+      networks: rows.map((row) => ({ ...owned(row), admin_state_up: true, status: 'ACTIVE', subnets: [row.id] })),
+    }
   }
 
   async subnets(caller: Caller, named: Named) {
@@ -97,4 +99,10 @@ const owned = ({ id, name, projectId }: NetworkRow) => ({
   shared: projectId === null,
 })
 
-const identified = (row: ProjectRow) => ({ ...row, enabled: true, is_domain: false, domain_id: 'default', parent_id: null })
+const identified = (row: ProjectRow) => ({
+  ...row,
+  enabled: true,
+  is_domain: false,
+  domain_id: 'default',
+  parent_id: null,
+})

@@ -3,8 +3,14 @@ import { HttpAdapterHost } from '@nestjs/core'
 import type { FastifyAdapter } from '@nestjs/platform-fastify'
 import { IdentityModule } from '../../identity/identity.module.js'
 import { FaceFaults } from '../../platform/face-faults.js'
+import { BalancingModule } from '../balancing.module.js'
+import { OctaviaLoadBalancerController } from './balancers.controller.js'
+import { OctaviaBalancers } from './balancers.service.js'
+import { OctaviaChanging } from './changing.service.js'
 import { OctaviaCredentials } from './credentials.js'
 import { faultOf, openstackId } from './faults.js'
+import { OctaviaL7PolicyController, OctaviaL7RuleController } from './l7policies.controller.js'
+import { OctaviaListenerController } from './listeners.controller.js'
 import { OctaviaNetworkController, OctaviaProjectController } from './look-ups.controller.js'
 import { OctaviaLookUps } from './look-ups.service.js'
 import {
@@ -14,6 +20,8 @@ import {
   OctaviaFlavorProfileController,
 } from './offers.controller.js'
 import { OctaviaOffers } from './offers.service.js'
+import { OctaviaParts } from './parts.service.js'
+import { OctaviaHealthMonitorController, OctaviaMemberController, OctaviaPoolController } from './pools.controller.js'
 import { OctaviaProviderController } from './providers.controller.js'
 import { OctaviaQuotaController } from './quotas.controller.js'
 import { OctaviaQuotas } from './quotas.service.js'
@@ -24,18 +32,34 @@ const PATHS = /^\/(v2|v2\.0)(\/|$)|^(\/v3)?\/projects(\/|$)/
 
 /** OpenStack's load-balancing API, on the same balancers as our own (docs/octavia.md). */
 @Module({
-  imports: [IdentityModule],
+  imports: [BalancingModule, IdentityModule],
   controllers: [
     OctaviaAvailabilityZoneController,
     OctaviaAvailabilityZoneProfileController,
     OctaviaFlavorController,
     OctaviaFlavorProfileController,
+    OctaviaHealthMonitorController,
+    OctaviaL7PolicyController,
+    OctaviaL7RuleController,
+    OctaviaListenerController,
+    OctaviaLoadBalancerController,
+    OctaviaMemberController,
     OctaviaNetworkController,
+    OctaviaPoolController,
     OctaviaProjectController,
     OctaviaProviderController,
     OctaviaQuotaController,
   ],
-  providers: [OctaviaCredentials, OctaviaLookUps, OctaviaOffers, OctaviaQuotas, OctaviaReading],
+  providers: [
+    OctaviaBalancers,
+    OctaviaChanging,
+    OctaviaCredentials,
+    OctaviaLookUps,
+    OctaviaOffers,
+    OctaviaParts,
+    OctaviaQuotas,
+    OctaviaReading,
+  ],
 })
 export class OctaviaModule implements OnModuleInit {
   constructor(

@@ -43,7 +43,8 @@ const offers: Readonly<Record<OfferKind, Offer>> = {
     resource: availabilityZones,
     input: availabilityZoneInput,
     entity: AvailabilityZone,
-    users: 'SELECT FROM load_balancers WHERE availability_zone = (SELECT name FROM availability_zones WHERE id = $1) LIMIT 1',
+    users:
+      'SELECT FROM load_balancers WHERE availability_zone = (SELECT name FROM availability_zones WHERE id = $1) LIMIT 1',
     profiles: {
       table: 'availability_zone_profiles',
       noun: 'Availability zone profile',

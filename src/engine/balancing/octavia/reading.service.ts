@@ -75,6 +75,28 @@ export class OctaviaReading {
     return row ?? null
   }
 
+  /** Which balancer it belongs to, or is. @throws NotFound also for another project's */
+  async require(
+    caller: Caller,
+    resource: Resource,
+    id: string,
+    parent?: Scope['parent'],
+  ): Promise<{ readonly loadBalancerId: string }> {
+    const of = resource.table === 'load_balancers' ? 'id' : 'load_balancer_id'
+    const above = parent ? `AND ${resource.attributes[parent.attribute]?.sql} = $3` : ''
+    const values = [id, visibleProjects(caller), ...(parent ? [parent.id] : [])]
+    const isNone = !isUuid(id) || (parent && !isUuid(parent.id))
+    const [row] = isNone
+      ? []
+      : await this.database.dataSource.manager.query(
+          `SELECT t.${of} AS "loadBalancerId" FROM ${resource.table} t
+           WHERE t.id = $1 AND ($2::uuid[] IS NULL OR t.project_id = ANY($2)) ${above}`,
+          values,
+        )
+    if (!row) throw missing(resource.noun, id)
+    return row
+  }
+
   /** All of a balancer's rows of that kind, by the index of its parts. */
   async partsOf(resource: Resource, loadBalancerId: string): Promise<Shown[]> {
     const extra = Object.entries(resource.attributes).filter(([, { hidden }]) => hidden)
@@ -104,7 +126,9 @@ function linksOf(
 ): Link[] {
   const link = (rel: Link['rel'], row: Shown | undefined): Link[] => {
     if (!row) return []
-    const kept = Object.entries(query).filter(([name]) => name !== 'marker' && name !== 'page_reverse' && name !== 'limit')
+    const kept = Object.entries(query).filter(
+      ([name]) => name !== 'marker' && name !== 'page_reverse' && name !== 'limit',
+    )
     const parameters = new URLSearchParams(kept.flatMap(([name, value]) => [value].flat().map((one) => [name, one])))
     parameters.set('limit', String(limit))
     parameters.set('marker', String(row[key]))

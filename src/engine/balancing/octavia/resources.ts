@@ -1,4 +1,17 @@
-import { boolean, common, hidden, id, ids, integer, json, never, ofBalancer, type Resource, text, without } from './resource.js'
+import {
+  boolean,
+  common,
+  hidden,
+  id,
+  ids,
+  integer,
+  json,
+  never,
+  ofBalancer,
+  type Resource,
+  text,
+  without,
+} from './resource.js'
 
 const part = { ofProject: true, key: 'id' } as const
 const sameBalancer = 'c.load_balancer_id = t.load_balancer_id'

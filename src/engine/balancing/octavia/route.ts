@@ -6,8 +6,7 @@ import { Operation } from '../../platform/openapi.js'
 import type { Asked } from './reading.service.js'
 
 /** Below `/v2.0/lbaas` and its alias. The face is described by Octavia's own reference, and not in our document. */
-export const OctaviaController = (path: string): ClassDecorator =>
-  Face(`v2.0/lbaas/${path}`, `v2/lbaas/${path}`)
+export const OctaviaController = (path: string): ClassDecorator => Face(`v2.0/lbaas/${path}`, `v2/lbaas/${path}`)
 
 export const Face = (...paths: readonly string[]): ClassDecorator =>
   applyDecorators(Controller([...paths]), ApiExcludeController())
