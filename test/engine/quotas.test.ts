@@ -48,10 +48,14 @@ describe('quotas', () => {
     })
     expect(Object.keys(others).sort()).toEqual([
       'guests',
+      'healthMonitors',
+      'l7Policies',
+      'l7Rules',
       'listeners',
       'loadBalancers',
       'members',
       'memoryMiB',
+      'pools',
       'vcpus',
     ])
     expect(Object.values(others)).toEqual(Object.values(others).map(() => ({ limit: null, used: 0 })))

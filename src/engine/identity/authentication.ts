@@ -83,13 +83,18 @@ export class Authentication implements OnModuleInit {
 
   private async byToken(authorization: string, { method }: FastifyRequest): Promise<Caller> {
     const [, text = ''] = /^Bearer +(\S+)$/i.exec(authorization) ?? []
+    return (await this.knownByToken(text, method)).caller
+  }
+
+  /** Whose API token this is. @throws Unauthenticated */
+  async knownByToken(text: string, method: string): Promise<Known> {
     const credential = readCredential(TOKEN_PREFIX, text)
     if (!credential) throw new Unauthenticated('the Authorization header holds no token of this plane')
     const known = await this.known(credential.id, () => findToken(this.database, credential.id), harmless.has(method))
     if (!known || !isSecretOf(credential.secret, known.secretHash)) throw new Unauthenticated('there is no such token')
     if (isOver(known)) throw new Unauthenticated('the token has expired')
     this.lastUse.note('token', credential.id)
-    return known.caller
+    return known
   }
 
   private async bySession(cookie: string, request: FastifyRequest): Promise<Caller> {

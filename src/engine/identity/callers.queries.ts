@@ -27,6 +27,8 @@ export interface Known {
   /** Of a token; null: never, or the database has looked. */
   readonly expiresAt: Date | null
   readonly caller: Caller
+  /** What it is called: its user's name, and the token's own if it is one. */
+  readonly names: readonly string[]
 }
 
 /** `plane` stands for the whole plane. */
@@ -47,7 +49,8 @@ export async function findToken(database: Database, id: string): Promise<Known |
   const name = `${row.name} (token ${row.token_name})`
   // a token is no person who could choose a password
   const whole = { ...callerOf(row), name, tokenId: id, unlimited: row.unlimited, mustChangePassword: false }
-  return { secretHash: row.secret_hash, expiresAt: row.expires_at, caller: limited(whole, row.role, row.project_id) }
+  const caller = limited(whole, row.role, row.project_id)
+  return { secretHash: row.secret_hash, expiresAt: row.expires_at, caller, names: [row.name, row.token_name] }
 }
 
 /** Null where there is no such session, or it has expired, or its user is disabled. */
@@ -59,7 +62,9 @@ export async function findSession(database: Database, id: string, lifetimeMs: nu
        AND s.expires_at > now() AND s.created_at > now() - $2::float8 * interval '1 millisecond'`,
     [id, lifetimeMs],
   )
-  return row ? { secretHash: row.secret_hash, expiresAt: null, caller: { ...callerOf(row), sessionId: id } } : null
+  if (!row) return null
+  const caller = { ...callerOf(row), sessionId: id }
+  return { secretHash: row.secret_hash, expiresAt: null, caller, names: [row.name] }
 }
 
 function callerOf(row: UserRow): Caller {

@@ -62,7 +62,7 @@ import { WhoAmI } from './who-am-i.js'
     WebSessions,
     WhoAmI,
   ],
-  exports: [Authentication, EnrolmentModule, PasswordHashing, Quotas],
+  exports: [Authentication, EnrolmentModule, PasswordHashing, Projects, Quotas],
 })
 export class IdentityModule implements OnModuleInit {
   constructor(

@@ -6,6 +6,10 @@ export const quotaResources = [
   'loadBalancers',
   'listeners',
   'members',
+  'pools',
+  'healthMonitors',
+  'l7Policies',
+  'l7Rules',
   'connections',
 ] as const
 export type QuotaResource = (typeof quotaResources)[number]

@@ -32,6 +32,14 @@ export class QuotasPut implements Partial<Record<QuotaResource, number | null>> 
   @Limit() listeners?: number | null
   /** @example 400 */
   @Limit() members?: number | null
+  /** @example 40 */
+  @Limit() pools?: number | null
+  /** @example 40 */
+  @Limit() healthMonitors?: number | null
+  /** @example 100 */
+  @Limit() l7Policies?: number | null
+  /** @example 500 */
+  @Limit() l7Rules?: number | null
   /** @example 100 */
   @Limit() connections?: number | null
 }
@@ -58,6 +66,10 @@ export class QuotasView implements Record<QuotaResource, QuotaView> {
   loadBalancers!: QuotaView
   listeners!: QuotaView
   members!: QuotaView
+  pools!: QuotaView
+  healthMonitors!: QuotaView
+  l7Policies!: QuotaView
+  l7Rules!: QuotaView
   /** Storage connections. */
   connections!: QuotaView
   /**

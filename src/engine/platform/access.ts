@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common'
 import type { FastifyRequest } from 'fastify'
+import type { Face } from './faces.js'
 import { type Allow, anonymous, type Caller, includes, mayInPlane } from './caller.js'
 import { Forbidden, Unauthenticated } from './errors.js'
 
@@ -9,16 +10,27 @@ export type Authenticator = (request: FastifyRequest) => Promise<Caller>
 /** Who callers are is known by `identity`, which stands right of all that asks. */
 @Injectable()
 export class Access {
-  private authenticator: Authenticator = async () => anonymous
+  private readonly authenticators = new Map<Face, Authenticator>()
 
-  authenticatedBy(authenticator: Authenticator): void {
-    this.authenticator = authenticator
+  authenticatedBy(authenticator: Authenticator, face: Face = 'native'): void {
+    this.authenticators.set(face, authenticator)
   }
 
-  callerOf(request: FastifyRequest): Promise<Caller> {
-    return this.authenticator(request)
+  async callerOf(request: FastifyRequest, face: Face = 'native'): Promise<Caller> {
+    return (await this.authenticators.get(face)?.(request)) ?? anonymous
   }
 }
+
+/** What the request shows as credentials on that face, as one text; undefined: nothing. */
+export function credentialsOf({ headers }: FastifyRequest, face: Face = 'native'): string | undefined {
+  const { authorization, cookie } = headers
+  if (face === 'native') return authorization ?? cookie
+  // a browser's session is none there: nothing of it comes from a page
+  return headerText(headers['x-auth-token']) ?? authorization
+}
+
+const headerText = (value: string | string[] | undefined): string | undefined =>
+  Array.isArray(value) ? value.join(',') : value
 
 /** @throws Unauthenticated, Forbidden */
 export function requireAllowed(caller: Caller, allow: Allow, whilePasswordIsDue?: true): void {

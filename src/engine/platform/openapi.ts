@@ -2,6 +2,7 @@ import { applyDecorators, Controller, HttpCode, Param, type Type } from '@nestjs
 import { RouteConfig } from '@nestjs/platform-fastify'
 import { ApiOperation, type ApiOperationOptions, ApiParam, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger'
 import type { Allow } from './caller.js'
+import type { Face } from './faces.js'
 import type { ProblemType } from './problems.js'
 import type { SharedLimit } from './shared-limits.js'
 import { UuidPipe } from './validation.js'
@@ -14,6 +15,8 @@ export interface OperationOptions {
   readonly description?: string
   /** The one decision about who may call it. */
   readonly allow: Allow
+  /** Whose credentials and manners it has; ours where it says nothing. */
+  readonly face?: Face
   /** Nobody calls it too often. What is worth guessing at is counted by its service: `SharedLimits`. */
   readonly limit?: 'none'
   /** What its service counts attempts by: an address that is locked out is refused before its body is read. */

@@ -3,6 +3,7 @@ import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core'
 import { AccessGuard } from './access.guard.js'
 import { Access } from './access.js'
 import { CallLimits } from './call-limits.js'
+import { FaceFaults } from './face-faults.js'
 import { FailureLimits } from './failure-limits.js'
 import { HealthController } from './health.controller.js'
 import { IdempotencyInterceptor } from './idempotency.interceptor.js'
@@ -28,6 +29,7 @@ import { InputPipe } from './validation.js'
     Readiness,
     Access,
     CallLimits,
+    FaceFaults,
     FailureLimits,
     RequestGate,
     SharedLimits,
@@ -41,6 +43,6 @@ import { InputPipe } from './validation.js'
     { provide: APP_INTERCEPTOR, useClass: IdempotencyInterceptor },
     { provide: APP_INTERCEPTOR, useClass: ReplyInterceptor },
   ],
-  exports: [Access, Metrics, Outbound, Readiness, SharedLimits],
+  exports: [Access, FaceFaults, Metrics, Outbound, Readiness, SharedLimits],
 })
 export class PlatformModule {}

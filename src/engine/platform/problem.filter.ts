@@ -1,12 +1,15 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, Logger } from '@nestjs/common'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { type ProblemReply, problemReply, StoredProblem, sendProblem } from './problem.js'
+import { FaceFaults } from './face-faults.js'
+import { type ProblemReply, problemReply, StoredProblem, sendFault, sendProblem } from './problem.js'
 import { problems, problemUrn } from './problems.js'
 
 /** The one place where an error meets HTTP. The transport has its own. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   private readonly log = new Logger(ProblemFilter.name)
+
+  constructor(private readonly faults: FaceFaults) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
     if (host.getType() !== 'http') throw error
@@ -19,7 +22,9 @@ export class ProblemFilter implements ExceptionFilter {
       reply.raw.destroy()
       return
     }
-    sendProblem(reply, answer)
+    const tell = this.faults.tellerOf(request)
+    if (tell && !(error instanceof StoredProblem)) sendFault(reply, answer, tell(error, answer as ProblemReply, request))
+    else sendProblem(reply, answer)
   }
 
   private tell(error: unknown, { status, body }: ProblemReply, request: FastifyRequest): void {

@@ -3,7 +3,7 @@ import { HttpAdapterHost } from '@nestjs/core'
 import type { FastifyAdapter } from '@nestjs/platform-fastify'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { rememberCaller } from './access.guard.js'
-import { Access, requireAllowed } from './access.js'
+import { Access, credentialsOf, requireAllowed } from './access.js'
 import { auditedCallOf } from './audited-call.js'
 import { CallLimits } from './call-limits.js'
 import { anonymous, type Caller } from './caller.js'
@@ -62,13 +62,12 @@ export class RequestGate implements OnModuleInit {
   /** Where anyone may call, stale credentials are no obstacle: signing in is such a route. */
   private async authenticate(request: FastifyRequest, operation: OperationOptions | undefined): Promise<Caller> {
     if (!operation || isForAll(operation)) return anonymous
-    const { authorization, cookie } = request.headers
-    const credentials = authorization ?? cookie
-    if (credentials === undefined) return this.access.callerOf(request)
+    const credentials = credentialsOf(request, operation.face)
+    if (credentials === undefined) return this.access.callerOf(request, operation.face)
     const network = networkOf(addressOf(request))
     try {
       this.failures.requireRoom(network, credentials)
-      const caller = await this.access.callerOf(request)
+      const caller = await this.access.callerOf(request, operation.face)
       if (caller.userId !== null) this.failures.succeeded(credentials)
       return caller
     } catch (error) {

@@ -1,3 +1,4 @@
+import { isUUID } from 'class-validator'
 import { parseNetwork } from '../../config/network.js'
 
 interface SettingSpec {
@@ -239,12 +240,14 @@ export const settingKeys = {
 
 export type SettingKey = keyof typeof settingKeys
 
-interface ListSettingSpec {
+export interface ListSettingSpec {
   readonly default: readonly string[]
   readonly meaning: string
   readonly expects: string
   /** The entry as it is kept; undefined where it is none. */
   readonly parse: (entry: string) => string | undefined
+  /** Entries, if less than `MAX_ENTRIES`. */
+  readonly most?: number
 }
 
 const list = (spec: ListSettingSpec): ListSettingSpec => spec
@@ -259,6 +262,14 @@ export const listSettingKeys = {
       'Where the engine may call for webhooks and images that users name: `public` for all public addresses, and ranges (10.0.0.0/8) beside them. Nothing else is called, loopback and link-local addresses among it.',
     expects: 'public, or an address or a CIDR range (10.0.0.0/8)',
     parse: (entry) => (entry === 'public' ? entry : parseNetwork(entry)?.text),
+  }),
+  'octavia.anonymousProject': list({
+    default: [],
+    meaning:
+      'The project in which callers of the Octavia API act who show no credentials, and ask from this machine itself: as its administrators, who may keep flavors, availability zones and limits as well. Empty: there are none.',
+    expects: 'the id of a project',
+    parse: (entry) => (isUUID(entry) ? entry.toLowerCase() : undefined),
+    most: 1,
   }),
 } as const
 

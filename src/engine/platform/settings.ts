@@ -6,6 +6,7 @@ import {
   type AnySettingKey,
   isListSetting,
   type ListSettingKey,
+  type ListSettingSpec,
   listSettingKeys,
   MAX_ENTRIES,
   type SettingContent,
@@ -142,10 +143,10 @@ function requireNumber(key: SettingKey, value: SettingContent): number {
 
 /** Each entry as it is kept, and once. */
 function requireList(key: ListSettingKey, value: SettingContent): readonly string[] {
-  const { parse, expects } = listSettingKeys[key]
+  const { parse, expects, most = MAX_ENTRIES }: ListSettingSpec = listSettingKeys[key]
   const entries = typeof value === 'number' ? [undefined] : value.map(parse)
-  if (entries.length > MAX_ENTRIES || entries.includes(undefined)) {
-    throw refused(key, `must be a list of up to ${MAX_ENTRIES} entries, each of them ${expects}`)
+  if (entries.length > most || entries.includes(undefined)) {
+    throw refused(key, `must be a list of up to ${most} entries, each of them ${expects}`)
   }
   return [...new Set(entries.filter((entry) => entry !== undefined))]
 }

@@ -1,0 +1,64 @@
+import { DomainError, type FieldFault, Invalid, NotFound } from '../../platform/errors.js'
+import type { ProblemReply } from '../../platform/problem.js'
+
+export interface OctaviaFault {
+  readonly faultcode: 'Client' | 'Server'
+  readonly faultstring: string
+  readonly debuginfo: null
+}
+
+/** Where Octavia says another status than we do, by the type of the problem. */
+const statuses: Readonly<Record<string, number>> = {
+  invalid: 400,
+  'quota-exceeded': 403,
+  'not-supported': 501,
+  'unsupported-media-type': 400,
+  // to clients 409 says that the balancer is busy
+  'no-room': 503,
+}
+
+const resourceNames: Readonly<Record<string, string>> = {
+  loadBalancers: 'Load Balancer',
+  listeners: 'Listener',
+  pools: 'Pool',
+  members: 'Member',
+  healthMonitors: 'Health Monitor',
+  l7Policies: 'L7Policy',
+  l7Rules: 'L7Rule',
+}
+
+/** Any error as Octavia tells it. Its status is ours but for a few. */
+export function faultOf(error: unknown, { status, headers, body }: ProblemReply) {
+  const type = error instanceof DomainError ? error.type : ''
+  const told = statuses[type] ?? (status === 422 ? 400 : status)
+  const fault: OctaviaFault = {
+    faultcode: told >= 500 ? 'Server' : 'Client',
+    faultstring: wordsOf(error, String(body.detail)),
+    debuginfo: null,
+  }
+  const requestId = { 'x-openstack-request-id': openstackId(String(body.requestId)) }
+  return { status: told, headers: { ...headers, ...requestId }, body: fault }
+}
+
+/** As OpenStack's services name requests. */
+export const openstackId = (requestId: string): string => `req-${requestId}`
+
+function wordsOf(error: unknown, detail: string): string {
+  if (!(error instanceof DomainError)) return detail
+  if (error.type === 'quota-exceeded') {
+    const resource = String(error.extra.resource)
+    return `Quota has been met for resources: ${resourceNames[resource] ?? resource}`
+  }
+  if (error instanceof Invalid && error.faults.length > 0) return error.faults.map(ofField).join(' ')
+  if (error instanceof NotFound) return capital(error.message.replace(/ does not exist$/, ' not found.'))
+  return error.message
+}
+
+const ofField = ({ field, message }: FieldFault): string =>
+  field ? `Invalid input for field/attribute ${snakeCase(field)}. ${message}.` : `${message}.`
+
+const capital = (words: string): string =>
+  words.replace(/^load balancer/, 'Load Balancer').replace(/^./, (first) => first.toUpperCase())
+
+/** `members[0].protocolPort` → `members[0].protocol_port` */
+export const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)

@@ -1,0 +1,116 @@
+import { Unsupported } from '../../platform/errors.js'
+import { BadInput, type CodedFault, coded } from '../../platform/validation.js'
+
+/** What a value is to be; clients send numbers and booleans as text as well. */
+type InputKind = 'text' | 'id' | 'integer' | 'version' | 'boolean' | 'texts' | 'object' | 'reference' | 'references'
+
+/** An attribute that a body may have. */
+export interface InputAttribute {
+  readonly kind: InputKind | { readonly one: InputTable } | { readonly many: InputTable }
+  /** Its name in this plane. Null: it is looked at, and means nothing here. */
+  readonly to: string | null
+  /** Taken when the thing is made, and never again. */
+  readonly once?: true
+  /** This plane has nothing of the kind: only a value that asks for nothing is taken. */
+  readonly unsupported?: true
+}
+
+/** By snake_case name. */
+export type InputTable = Readonly<Record<string, InputAttribute>>
+
+export type Purpose = 'create' | 'update'
+export type Input = Record<string, unknown>
+
+/**
+ * The body's one thing, named and spelled as this plane does. What is null is left out when a thing is made; in a change it says
+ * the default.
+ * @throws BadInput for what there is not, and values of another kind; Unsupported
+ */
+export function readInput(table: InputTable, envelope: string, body: unknown, purpose: Purpose): Input {
+  return readObject(table, unwrap(envelope, body), purpose, '')
+}
+
+/** @throws BadInput where the body is not `{"<envelope>": {…}}` */
+export function unwrap(envelope: string, body: unknown): Record<string, unknown> {
+  const names = isObject(body) ? Object.keys(body) : []
+  const inner = isObject(body) ? body[envelope] : undefined
+  if (names.length !== 1 || !isObject(inner)) throw refused(envelope, `The body must be {"${envelope}": {…}}`)
+  return inner
+}
+
+export function readObject(table: InputTable, given: Record<string, unknown>, purpose: Purpose, at: string): Input {
+  const faults: CodedFault[] = []
+  const entries = Object.entries(given).flatMap(([name, value]): [string, unknown][] => {
+    const attribute = Object.hasOwn(table, name) ? table[name] : undefined
+    const field = `${at}${name}`
+    if (!attribute || (attribute.once && purpose === 'update')) {
+      faults.push(coded(field, 'unknownField', `Unknown attribute: ${name}`))
+      return []
+    }
+    if (attribute.unsupported) requireNothing(field, value)
+    if (value === null) return purpose === 'create' || !attribute.to ? [] : [[attribute.to, null]]
+    const read = valueOf(attribute, value, purpose, field)
+    if (read === BAD)
+      faults.push(coded(field, 'type', `Value: ${JSON.stringify(value)?.slice(0, 100)}. It is of another type`))
+    return attribute.to === null || read === BAD ? [] : [[attribute.to, read]]
+  })
+  if (faults.length > 0) throw new BadInput(faults)
+  return Object.fromEntries(entries)
+}
+
+const BAD = Symbol('of another type')
+
+function valueOf({ kind }: InputAttribute, value: unknown, purpose: Purpose, field: string): unknown {
+  if (typeof kind === 'string') return readers[kind](value)
+  if ('one' in kind) return isObject(value) ? readObject(kind.one, value, purpose, `${field}.`) : BAD
+  if (!Array.isArray(value)) return BAD
+  return value.map((one: unknown, index) => {
+    if (!isObject(one)) throw refused(`${field}[${index}]`, 'It is of another type')
+    return readObject(kind.many, one, purpose, `${field}[${index}].`)
+  })
+}
+
+const readers: Readonly<Record<InputKind, (value: unknown) => unknown>> = {
+  text: (value) => (typeof value === 'string' ? value : typeof value === 'number' ? String(value) : BAD),
+  id: (value) => (typeof value === 'string' ? value.toLowerCase() : BAD),
+  integer: (value) => {
+    const number = numberOf(value)
+    return Number.isSafeInteger(number) ? number : BAD
+  },
+  // a number, of which 1.0 is 1 in JSON
+  version: (value) => {
+    const number = numberOf(value)
+    return Number.isFinite(number) ? number.toFixed(1) : BAD
+  },
+  boolean: (value) => {
+    if (typeof value === 'boolean') return value
+    const word = String(value).toLowerCase()
+    if (['true', '1', 'yes', 'on', 't', 'y'].includes(word)) return true
+    return ['false', '0', 'no', 'off', 'f', 'n'].includes(word) ? false : BAD
+  },
+  texts: (value) => (Array.isArray(value) && value.every((one) => typeof one === 'string') ? value : BAD),
+  object: (value) => (isObject(value) ? value : BAD),
+  reference: (value) => (typeof value === 'string' ? idOf(value) : BAD),
+  references: (value) =>
+    Array.isArray(value) && value.every((one) => typeof one === 'string') ? value.map(idOf) : BAD,
+}
+
+/** A secret is referred to by the address that a key manager has it at: its last part is its id. */
+const idOf = (reference: string): string => (reference.split('/').at(-1) ?? '').toLowerCase()
+
+const numberOf = (value: unknown): number =>
+  typeof value === 'number' || (typeof value === 'string' && /^-?\d+(\.\d+)?$/.test(value.trim()))
+    ? Number(value)
+    : Number.NaN
+
+/** Null, nothing, and what Octavia shows for it where it is unset. */
+function requireNothing(field: string, value: unknown): void {
+  const nothing = value === null || value === false || value === '' || value === 'NONE'
+  if (nothing || (Array.isArray(value) && value.length === 0)) return
+  throw new Unsupported(`The provider does not support ${field}.`)
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+export const refused = (field: string, message: string): BadInput => new BadInput([coded(field, 'octavia', message)])

@@ -1,0 +1,162 @@
+import type { InputAttribute, InputTable } from './input.js'
+
+type Kind = InputAttribute['kind']
+
+const as = (kind: Kind, to: string): InputAttribute => ({ kind, to })
+const once = (kind: Kind, to: string): InputAttribute => ({ kind, to, once: true })
+const unsupported = (kind: Kind): InputAttribute => ({ kind, to: null, unsupported: true })
+
+const common: InputTable = {
+  name: as('text', 'name'),
+  description: as('text', 'description'),
+  admin_state_up: as('boolean', 'adminStateUp'),
+  tags: as('texts', 'tags'),
+  // its balancer's, whatever is said
+  project_id: { kind: 'id', to: null, once: true },
+  tenant_id: { kind: 'id', to: null, once: true },
+}
+
+/** Of what has no description of its own. */
+const { description: _description, ...undescribed } = common
+const { name: _name, ...unnamed } = undescribed
+
+const tls: InputTable = {
+  tls_ciphers: unsupported('text'),
+  tls_versions: unsupported('texts'),
+  alpn_protocols: unsupported('texts'),
+}
+
+export const l7RuleInput: InputTable = {
+  ...unnamed,
+  type: as('text', 'type'),
+  compare_type: as('text', 'compareType'),
+  key: as('text', 'key'),
+  value: as('text', 'value'),
+  invert: as('boolean', 'invert'),
+}
+
+export const healthMonitorInput: InputTable = {
+  ...undescribed,
+  pool_id: once('id', 'poolId'),
+  type: once('text', 'type'),
+  delay: as('integer', 'delay'),
+  timeout: as('integer', 'timeout'),
+  max_retries: as('integer', 'maxRetries'),
+  max_retries_down: as('integer', 'maxRetriesDown'),
+  http_method: as('text', 'httpMethod'),
+  url_path: as('text', 'urlPath'),
+  expected_codes: as('text', 'expectedCodes'),
+  http_version: as('version', 'httpVersion'),
+  domain_name: as('text', 'domainName'),
+}
+
+export const memberInput: InputTable = {
+  ...undescribed,
+  address: once('text', 'address'),
+  // older clients say it so
+  ip_address: once('text', 'address'),
+  protocol_port: once('integer', 'protocolPort'),
+  subnet_id: once('id', 'networkId'),
+  weight: as('integer', 'weight'),
+  backup: as('boolean', 'backup'),
+  monitor_address: as('text', 'monitorAddress'),
+  monitor_port: as('integer', 'monitorPort'),
+}
+
+const persistence: InputTable = {
+  type: as('text', 'type'),
+  cookie_name: as('text', 'cookieName'),
+  persistence_timeout: unsupported('integer'),
+  persistence_granularity: unsupported('text'),
+}
+
+export const poolInput: InputTable = {
+  ...common,
+  loadbalancer_id: once('id', 'loadBalancerId'),
+  listener_id: once('id', 'listenerId'),
+  protocol: once('text', 'protocol'),
+  lb_algorithm: as('text', 'lbAlgorithm'),
+  session_persistence: as({ one: persistence }, 'sessionPersistence'),
+  members: once({ many: memberInput }, 'members'),
+  healthmonitor: once({ one: healthMonitorInput }, 'healthMonitor'),
+  health_monitor: once({ one: healthMonitorInput }, 'healthMonitor'),
+  tls_enabled: unsupported('boolean'),
+  tls_container_ref: unsupported('text'),
+  ca_tls_container_ref: unsupported('text'),
+  crl_container_ref: unsupported('text'),
+  ...tls,
+}
+
+export const l7PolicyInput: InputTable = {
+  ...common,
+  listener_id: once('id', 'listenerId'),
+  action: as('text', 'action'),
+  position: as('integer', 'position'),
+  redirect_pool_id: as('id', 'redirectPoolId'),
+  redirect_pool: once({ one: poolInput }, 'redirectPool'),
+  redirect_url: as('text', 'redirectUrl'),
+  redirect_prefix: as('text', 'redirectPrefix'),
+  redirect_http_code: as('integer', 'redirectHttpCode'),
+  rules: once({ many: l7RuleInput }, 'rules'),
+}
+
+export const listenerInput: InputTable = {
+  ...common,
+  loadbalancer_id: once('id', 'loadBalancerId'),
+  protocol: once('text', 'protocol'),
+  protocol_port: once('integer', 'protocolPort'),
+  connection_limit: as('integer', 'connectionLimit'),
+  default_pool_id: as('id', 'defaultPoolId'),
+  default_pool: once({ one: poolInput }, 'defaultPool'),
+  l7policies: once({ many: l7PolicyInput }, 'l7Policies'),
+  insert_headers: as('object', 'insertHeaders'),
+  timeout_client_data: as('integer', 'timeoutClientData'),
+  timeout_member_connect: as('integer', 'timeoutMemberConnect'),
+  timeout_member_data: as('integer', 'timeoutMemberData'),
+  timeout_tcp_inspect: as('integer', 'timeoutTcpInspect'),
+  allowed_cidrs: as('texts', 'allowedCidrs'),
+  default_tls_container_ref: as('reference', 'defaultCertificateId'),
+  sni_container_refs: as('references', 'sniCertificateIds'),
+  client_authentication: unsupported('text'),
+  client_ca_tls_container_ref: unsupported('text'),
+  client_crl_container_ref: unsupported('text'),
+  ...tls,
+}
+
+export const loadBalancerInput: InputTable = {
+  ...common,
+  project_id: once('id', 'projectId'),
+  tenant_id: once('id', 'projectId'),
+  vip_address: once('text', 'vipAddress'),
+  vip_subnet_id: once('id', 'vipSubnetId'),
+  vip_network_id: once('id', 'vipNetworkId'),
+  vip_port_id: once('id', 'vipPortId'),
+  vip_qos_policy_id: unsupported('text'),
+  additional_vips: unsupported('texts'),
+  provider: once('text', 'provider'),
+  flavor_id: once('id', 'flavorId'),
+  availability_zone: once('text', 'availabilityZone'),
+  listeners: once({ many: listenerInput }, 'listeners'),
+  pools: once({ many: poolInput }, 'pools'),
+}
+
+const offered: InputTable = {
+  name: as('text', 'name'),
+  description: as('text', 'description'),
+  enabled: as('boolean', 'enabled'),
+}
+
+export const flavorInput: InputTable = { ...offered, flavor_profile_id: once('id', 'profileId') }
+
+export const availabilityZoneInput: InputTable = {
+  ...offered,
+  // it is what it is known by
+  name: once('text', 'name'),
+  availability_zone_profile_id: once('id', 'profileId'),
+}
+
+const profile: InputTable = { name: as('text', 'name'), provider_name: as('text', 'provider') }
+
+export const flavorProfileInput: InputTable = { ...profile, flavor_data: as('text', 'content') }
+
+export const availabilityZoneProfileInput: InputTable = { ...profile, availability_zone_data: as('text', 'content') }

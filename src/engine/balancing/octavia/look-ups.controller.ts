@@ -1,0 +1,49 @@
+import { Get, Param, Query, Req } from '@nestjs/common'
+import type { FastifyRequest } from 'fastify'
+import type { Caller } from '../../platform/caller.js'
+import { Who } from '../../platform/who.js'
+import { type Named, OctaviaLookUps } from './look-ups.service.js'
+import { Face, Octavia, viewer } from './route.js'
+import { versionsAt } from './versions.js'
+
+/** What clients of load balancing ask of networking, under the same address. */
+@Face('v2.0', 'v2')
+export class OctaviaNetworkController {
+  constructor(private readonly lookUps: OctaviaLookUps) {}
+
+  @Get()
+  @Octavia('versions.list', 'anyone')
+  versions(@Req() { protocol, host }: FastifyRequest) {
+    return versionsAt(`${protocol}://${host}`)
+  }
+
+  @Get('networks')
+  @Octavia('networks.list', viewer)
+  networks(@Who() caller: Caller, @Query() named: Named) {
+    return this.lookUps.networks(caller, named)
+  }
+
+  @Get('subnets')
+  @Octavia('subnets.list', viewer)
+  subnets(@Who() caller: Caller, @Query() named: Named) {
+    return this.lookUps.subnets(caller, named)
+  }
+}
+
+/** What they ask of identity. */
+@Face('projects', 'v3/projects')
+export class OctaviaProjectController {
+  constructor(private readonly lookUps: OctaviaLookUps) {}
+
+  @Get()
+  @Octavia('projects.list', viewer)
+  list(@Who() caller: Caller, @Query() named: Named) {
+    return this.lookUps.projects(caller, named)
+  }
+
+  @Get(':id')
+  @Octavia('projects.get', viewer)
+  get(@Who() caller: Caller, @Param('id') id: string) {
+    return this.lookUps.project(caller, id)
+  }
+}

@@ -1,0 +1,183 @@
+import { Injectable } from '@nestjs/common'
+import type { EntityTarget } from 'typeorm'
+import { type Provider, providers } from '../../../wire/balancing/providers.js'
+import { type Caller, mayInPlane } from '../../platform/caller.js'
+import { Database, sqlState, type Tx } from '../../platform/database.js'
+import { Conflict } from '../../platform/errors.js'
+import { AvailabilityZone, AvailabilityZoneProfile, Flavor, FlavorProfile } from '../flavor.entity.js'
+import { type Input, type InputTable, readInput, refused } from './input.js'
+import { availabilityZoneInput, availabilityZoneProfileInput, flavorInput, flavorProfileInput } from './inputs.js'
+import { requireKeeper } from './keeper.js'
+import { isUuid } from './list-sql.js'
+import { type Asked, missing, OctaviaReading } from './reading.service.js'
+import type { Resource } from './resource.js'
+import { availabilityZoneProfiles, availabilityZones, flavorProfiles, flavors } from './resources.js'
+
+interface Offer {
+  readonly resource: Resource
+  readonly input: InputTable
+  readonly entity: EntityTarget<{ id: string }>
+  /** What must not go, or be another, while a row refers to it: how many do. `$1` is its id. */
+  readonly users: string
+  /** Of what has a profile. */
+  readonly profiles?: { readonly table: string; readonly noun: string; readonly attribute: string }
+}
+
+export type OfferKind = 'flavors' | 'flavorProfiles' | 'availabilityZones' | 'availabilityZoneProfiles'
+
+const offers: Readonly<Record<OfferKind, Offer>> = {
+  flavors: {
+    resource: flavors,
+    input: flavorInput,
+    entity: Flavor,
+    users: 'SELECT FROM load_balancers WHERE flavor_id = $1 LIMIT 1',
+    profiles: { table: 'flavor_profiles', noun: 'Flavor profile', attribute: 'flavor_profile_id' },
+  },
+  flavorProfiles: {
+    resource: flavorProfiles,
+    input: flavorProfileInput,
+    entity: FlavorProfile,
+    users: 'SELECT FROM flavors WHERE profile_id = $1 LIMIT 1',
+  },
+  availabilityZones: {
+    resource: availabilityZones,
+    input: availabilityZoneInput,
+    entity: AvailabilityZone,
+    users:
+      'SELECT FROM load_balancers WHERE availability_zone = (SELECT name FROM availability_zones WHERE id = $1) LIMIT 1',
+    profiles: {
+      table: 'availability_zone_profiles',
+      noun: 'Availability zone profile',
+      attribute: 'availability_zone_profile_id',
+    },
+  },
+  availabilityZoneProfiles: {
+    resource: availabilityZoneProfiles,
+    input: availabilityZoneProfileInput,
+    entity: AvailabilityZoneProfile,
+    users: 'SELECT FROM availability_zones WHERE profile_id = $1 LIMIT 1',
+  },
+}
+
+const UNIQUE_VIOLATION = '23505'
+const FOREIGN_KEY_VIOLATION = '23503'
+const MOST_NAME = 255
+
+/** What operators offer under a name: everybody sees flavors and zones, administrators keep them and their profiles. */
+@Injectable()
+export class OctaviaOffers {
+  constructor(
+    private readonly database: Database,
+    private readonly reading: OctaviaReading,
+  ) {}
+
+  async list(caller: Caller, kind: OfferKind, asked: Asked) {
+    requireMaySee(caller, kind)
+    return this.reading.list(caller, offers[kind].resource, asked)
+  }
+
+  async get(caller: Caller, kind: OfferKind, key: string) {
+    requireMaySee(caller, kind)
+    const { resource } = offers[kind]
+    return { [resource.one]: await this.reading.show(caller, resource, key) }
+  }
+
+  async create(caller: Caller, kind: OfferKind, body: unknown) {
+    requireKeeper(caller)
+    const { resource, input, entity, profiles } = offers[kind]
+    const row = rowOf(readInput(input, resource.one, body, 'create'))
+    for (const needed of ['name', profiles ? 'profileId' : 'provider', ...(profiles ? [] : ['content'])]) {
+      if (row[needed] === undefined) throw refused(needed, 'Mandatory field missing')
+    }
+    const key = await this.named(resource, row, async (tx) => {
+      if (profiles) await requireProfile(tx, profiles, String(row.profileId))
+      const { identifiers } = await tx.insert(entity, row)
+      return resource.key === 'name' ? String(row.name) : String(identifiers[0]?.id)
+    })
+    return this.get(caller, kind, key)
+  }
+
+  async update(caller: Caller, kind: OfferKind, key: string, body: unknown) {
+    requireKeeper(caller)
+    const { resource, input, entity, users, profiles } = offers[kind]
+    const row = rowOf(readInput(input, resource.one, body, 'update'))
+    await this.named(resource, row, async (tx) => {
+      const id = await locked(tx, resource, key)
+      // a profile in use is what things were made by: only its name is free
+      if (!profiles && Object.keys(row).some((name) => name !== 'name')) await requireUnused(tx, resource, users, id)
+      if (Object.keys(row).length > 0) await tx.update(entity, { id }, row)
+      return key
+    })
+    return this.get(caller, kind, key)
+  }
+
+  async delete(caller: Caller, kind: OfferKind, key: string): Promise<void> {
+    requireKeeper(caller)
+    const { resource, entity, users } = offers[kind]
+    await this.named(resource, {}, async (tx) => {
+      const id = await locked(tx, resource, key)
+      await requireUnused(tx, resource, users, id)
+      await tx.delete(entity, { id })
+      return key
+    })
+  }
+
+  private async named(resource: Resource, { name }: Input, work: (tx: Tx) => Promise<string>): Promise<string> {
+    try {
+      return await this.database.transaction(work)
+    } catch (error) {
+      if (sqlState(error) === FOREIGN_KEY_VIOLATION) throw inUse(resource)
+      if (sqlState(error) !== UNIQUE_VIOLATION) throw error
+      throw new Conflict(`A ${resource.noun.toLowerCase()} of ${String(name)} already exists.`, 'name-taken')
+    }
+  }
+}
+
+function requireMaySee(caller: Caller, kind: OfferKind): void {
+  const isProfile = kind === 'flavorProfiles' || kind === 'availabilityZoneProfiles'
+  if (isProfile && !mayInPlane(caller, 'viewer')) requireKeeper(caller)
+}
+
+/** As it is stored: a profile's content is JSON in a text, and its provider one of ours. */
+function rowOf(input: Input): Input {
+  const { name, provider, content } = input
+  if (name === null || (typeof name === 'string' && (name === '' || name.length > MOST_NAME)))
+    throw refused('name', `It has 1 to ${MOST_NAME} characters`)
+  if (provider !== undefined && !providers.includes(provider as Provider))
+    throw refused('provider_name', `Provider '${String(provider)}' is not enabled`)
+  return content === undefined ? input : { ...input, content: parsed(content) }
+}
+
+function parsed(content: unknown): object {
+  try {
+    const value: unknown = JSON.parse(String(content))
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
+  } catch {
+    // told below
+  }
+  throw refused('', 'The data of a profile is a JSON object, as a text')
+}
+
+async function requireProfile(
+  tx: Tx,
+  { table, noun, attribute }: NonNullable<Offer['profiles']>,
+  id: string,
+): Promise<void> {
+  const rows: unknown[] = isUuid(id) ? await tx.query(`SELECT FROM ${table} WHERE id = $1 FOR KEY SHARE`, [id]) : []
+  if (rows.length === 0) throw refused(attribute, `${noun} ${id} not found`)
+}
+
+async function locked(tx: Tx, { table, key, noun }: Resource, value: string): Promise<string> {
+  const isNone = key === 'id' && !isUuid(value)
+  const sql = `SELECT id FROM ${table} WHERE ${key} = $1 FOR UPDATE`
+  const [row]: { id: string }[] = isNone ? [] : await tx.query(sql, [value])
+  if (!row) throw missing(noun, value)
+  return row.id
+}
+
+async function requireUnused(tx: Tx, resource: Resource, users: string, id: string): Promise<void> {
+  const rows: unknown[] = await tx.query(users, [id])
+  if (rows.length > 0) throw inUse(resource)
+}
+
+const inUse = ({ noun }: Resource): Conflict => new Conflict(`${noun} is in use and cannot be modified.`, 'in-use')
