@@ -103,6 +103,15 @@ export class TriedNginx {
       .sort()
   }
 
+  /** Both of them: the second one may come a moment after the first. */
+  settledWorkers(): Promise<number[]> {
+    return eventually(() => {
+      const workers = this.workers()
+      expect(workers).toHaveLength(2)
+      return workers
+    })
+  }
+
   async stop(): Promise<void> {
     for (const id of await this.driver.list()) await this.driver.remove(id, AbortSignal.timeout(20_000))
     await this.driver.close()

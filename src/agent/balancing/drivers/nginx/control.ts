@@ -90,8 +90,11 @@ export class NginxControl {
     await endProcesses(this.directory, ORPHANS_MS)
     const result = await this.nginx(place, ['-c', this.configuration], START_MS, signal)
     if (result.outcome !== 'exited' || result.code !== 0) throw refused(wordsOf(result))
-    // it has its title a moment after the program that started it has ended
-    await this.until(signal, async () => (await this.master()) !== null)
+    // they have their titles a moment after the program that started them has ended
+    await this.until(signal, async () => {
+      const roles = (await nginxProcesses(this.directory)).map(({ role }) => role)
+      return roles.includes('master') && roles.includes('worker')
+    })
   }
 
   /** Nothing of it runs any more. @throws FaultError when something cannot be ended */
