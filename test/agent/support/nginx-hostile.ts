@@ -6,6 +6,7 @@ import { aBalancer, aListener, aMember, aMonitor, aPolicy, aPool, aRule } from '
 export const hostileTexts: readonly string[] = [
   '"; } server { listen 127.0.0.1:1; } #',
   "'; } }",
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: to nginx it would be a variable
   '$request_uri${host}$',
   '\\"; }',
   '\\',
@@ -32,7 +33,7 @@ export function hostileBalancer(text: string): LoadBalancerIntent {
     aPolicy(1, rules, { action: 'REDIRECT_TO_URL', redirectUrl: `http://a/${bare}` }),
     aPolicy(2, rules.slice(0, 1), { action: 'REDIRECT_PREFIX', redirectPrefix: `http://a/${bare}` }),
   ]
-  const monitor = aMonitor({ urlPath: bare, domainName: bare })
+  const monitor = aMonitor({ urlPath: bare.replaceAll(' ', ''), domainName: bare })
   const pool = aPool(1, [aMember(1, 8001)], { monitor, persistence: { type: 'SOURCE_IP', cookieName: text } })
   return aBalancer([aListener(1, 8080, { policies })], [pool], { name: text })
 }

@@ -48,6 +48,7 @@ export class NginxBalancer {
       onChanged: async () => {
         await this.inTurn(() => this.takeFindings())
       },
+      directory,
       logger,
       ...(checkerScript !== undefined && { checkerScript }),
     })

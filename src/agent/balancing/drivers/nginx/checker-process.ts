@@ -11,6 +11,8 @@ const KILL_AFTER_MS = 2000
 export interface CheckerProcessOptions {
   /** What comes before the program's name so that it runs within the namespace. */
   readonly enter: readonly string[]
+  /** Of the balancer: for who looks at the processes of a host. */
+  readonly directory: string
   readonly onFinding: (finding: Finding) => void
   readonly logger: Logger
   /** The script; its own, unless a test says otherwise. */
@@ -46,7 +48,7 @@ export class CheckerProcess implements Checking {
   private start(): void {
     if (this.stopped || this.checks.length === 0 || this.child !== null) return
     const script = this.options.script ?? fileURLToPath(new URL('./checker-main.js', import.meta.url))
-    const argv = [...this.options.enter, process.execPath, '--max-old-space-size=64', script]
+    const argv = [...this.options.enter, process.execPath, '--max-old-space-size=64', script, this.options.directory]
     const child = spawn(argv[0]!, argv.slice(1), {
       stdio: ['pipe', 'pipe', 'ignore'],
       env: { PATH: programPath(), LC_ALL: 'C' },

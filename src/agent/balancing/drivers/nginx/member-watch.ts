@@ -11,6 +11,7 @@ const AT_MOST_EVERY_MS = 1000
 export interface MemberWatchOptions {
   /** Somebody is up, or down, who was not. */
   readonly onChanged: () => Promise<void>
+  readonly directory: string
   readonly logger: Logger
   /** Of the checker's process, where tests run what is not built. */
   readonly checkerScript?: string
@@ -69,11 +70,17 @@ export class MemberWatch {
     this.checking?.stop()
     this.from = from
     const onFinding = (finding: Finding) => this.take(finding)
-    const { logger, checkerScript: script } = this.options
+    const { directory, logger, checkerScript: script } = this.options
     this.checking =
       place.enter.length === 0
         ? new Checker(onFinding)
-        : new CheckerProcess({ enter: place.enter, onFinding, logger, ...(script !== undefined && { script }) })
+        : new CheckerProcess({
+            enter: place.enter,
+            directory,
+            onFinding,
+            logger,
+            ...(script !== undefined && { script }),
+          })
     return this.checking
   }
 
