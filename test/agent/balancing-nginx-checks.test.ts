@@ -5,6 +5,7 @@ import { createServer as createTls } from 'node:tls'
 import { Checker, type Finding } from '../../src/agent/balancing/drivers/nginx/checker.js'
 import { checksOf, type MemberCheck } from '../../src/agent/balancing/drivers/nginx/checks.js'
 import { kernelAddress } from '../../src/agent/balancing/drivers/nginx/connections.js'
+import { nextGapMs } from '../../src/agent/balancing/drivers/nginx/member-watch.js'
 import { probe } from '../../src/agent/balancing/drivers/nginx/probe.js'
 import { statusesOf } from '../../src/agent/balancing/drivers/nginx/statuses.js'
 import type { HealthMonitorIntent } from '../../src/wire/balancing/intent.js'
@@ -69,6 +70,7 @@ describe('a check of a member', () => {
   it('asks over TLS where it is said to, whoever signed the certificate', async () => {
     const port = await members.start(createTls(selfSigned), 'secureConnection')
     expect(await probe(checkOf(port, { type: 'HTTPS' }))).toBeNull()
+    expect(await probe(checkOf(port, { type: 'TLS-HELLO' }))).toBeNull()
     members.answer = 'HTTP/1.0 503 \r\n'
     expect(await probe(checkOf(port, { type: 'HTTPS' }))).toBe('the answer was 503')
   })
@@ -77,6 +79,7 @@ describe('a check of a member', () => {
     const port = await members.start()
     members.answer = null
     expect(await probe({ ...checkOf(port), timeoutMs: 50 })).toBe('no answer within 50 ms')
+    expect(await probe({ ...checkOf(port, { type: 'TLS-HELLO' }), timeoutMs: 50 })).toBe('no answer within 50 ms')
     members.answer = 'SSH-2.0\r\n'
     expect(await probe(checkOf(port))).toBe('the answer was not HTTP')
     members.answer = 'x'.repeat(5000)
@@ -169,6 +172,16 @@ describe('the checker', () => {
     checker.set([{ ...check, known: 'ill', memberId: id('e', 2) }])
     await eventually(() => expect(members.asked.length).toBeGreaterThan(length))
     expect(told.at(-1)?.memberId).toBe(id('e', 2))
+  })
+})
+
+describe('members that come and go', () => {
+  it('are taken in longer and longer steps, and at once again after some quiet', () => {
+    let gapMs = nextGapMs(1000, Number.POSITIVE_INFINITY)
+    expect(gapMs).toBe(1000)
+    for (let at = 0; at < 10; at++) gapMs = nextGapMs(gapMs, gapMs)
+    expect(gapMs).toBe(10_000)
+    expect(nextGapMs(gapMs, 60_000)).toBe(1000)
   })
 })
 

@@ -2,9 +2,11 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { servedCertificate } from '../../src/agent/balancing/drivers/nginx/certificates.js'
 import type { NginxPlan } from '../../src/agent/balancing/drivers/nginx/plan.js'
+import { prepare } from '../../src/agent/balancing/drivers/nginx/prepared.js'
 import { renderNginx } from '../../src/agent/balancing/drivers/nginx/render.js'
 import type { LoadBalancerIntent } from '../../src/wire/balancing/intent.js'
-import { compareTypes } from '../../src/wire/balancing/terms.js'
+import { type Feature, lacksOf } from '../../src/wire/balancing/providers.js'
+import { type Algorithm, compareTypes } from '../../src/wire/balancing/terms.js'
 import { selfSigned } from '../support/certificate.js'
 import { hostileBalancer, hostileTexts } from './support/nginx-hostile.js'
 import { aBalancer, aListener, aMember, aMonitor, aPolicy, aPool, aRule, id } from './support/nginx-intents.js'
@@ -120,7 +122,7 @@ describe('nginx.conf of a balancer', () => {
 
   it('uses a member that is checked only after it was seen well, and a backup only where no other is left', () => {
     const members = [aMember(1, 8001), aMember(2, 8002), aMember(3, 8003, { backup: true })]
-    const servers = (algorithm: 'ROUND_ROBIN' | 'SOURCE_IP', ...well: number[]) =>
+    const servers = (algorithm: Algorithm, ...well: number[]) =>
       render(aBalancer([aListener(1, 80)], [aPool(1, members, { algorithm, monitor: aMonitor() })]), {
         seenWell: new Set(well.map((number) => id('e', number))),
       })
@@ -132,6 +134,7 @@ describe('nginx.conf of a balancer', () => {
     expect(servers('ROUND_ROBIN', 3)).toEqual(['8001 down', '8002 down', '8003'])
     expect(servers('SOURCE_IP', 1, 2, 3)).toEqual(['8001', '8002', '8003 down'])
     expect(servers('SOURCE_IP', 3)).toEqual(['8001 down', '8002 down', '8003'])
+    expect(servers('SOURCE_IP_PORT', 1, 3)).toEqual(['8001', '8002 down', '8003 down'])
   })
 
   it('refuses what it cannot say: a name in a regular expression, a line break in an address, a certificate without names or key', () => {
@@ -156,6 +159,24 @@ describe('nginx.conf of a balancer', () => {
 
 /** Structure alone: what is between quotes is taken out. */
 const skeleton = (text: string): string => text.replace(/"(?:\\[\s\S]|[^"\\])*"/g, '""').replace(/\$http_\w+/g, '$http')
+
+describe('a balancer that asks for what nginx does not do here', () => {
+  const asking: Partial<Record<Feature, LoadBalancerIntent>> = {
+    sctp: aBalancer([aListener(1, 80, { protocol: 'SCTP' })], []),
+    prometheus: aBalancer([aListener(1, 80, { protocol: 'PROMETHEUS' })], []),
+    'proxy-protocol': aBalancer([], [aPool(1, [], { protocol: 'PROXY' })]),
+    'cookie-persistence': aBalancer([], [aPool(1, [], { persistence: { type: 'HTTP_COOKIE', cookieName: null } })]),
+    'l7-client-certificate-rules': aBalancer(
+      [aListener(1, 80, { policies: [aPolicy(1, [aRule(1, { type: 'SSL_CONN_HAS_CERT' })])] })],
+      [],
+    ),
+    'ping-monitor': aBalancer([], [aPool(1, [], { monitor: aMonitor({ type: 'PING' }) })]),
+  }
+
+  it.each(lacksOf.nginx)('is refused by the name of it: %s', (feature) => {
+    expect(() => prepare({ generation: 1, balancer: asking[feature]!, keys: {} })).toThrow(`does not carry ${feature}`)
+  })
+})
 
 describe('a text of a user', () => {
   it.each(hostileTexts)('stays a text: %j', (text) => {

@@ -91,6 +91,11 @@ describeWith(programs, 'a load balancer of nginx on this machine', () => {
     expect(Object.keys(await answersOf(20))).toEqual([first[0] === 'one' ? 'two' : 'one'])
   })
 
+  it('spreads the connections of one address where its port counts too', async () => {
+    await tried.apply(aBalancer([aListener(1, 8080)], [aPool(1, members(), { algorithm: 'SOURCE_IP_PORT' })]))
+    expect(Object.keys(await answersOf(60)).sort()).toEqual(['one', 'two'])
+  })
+
   it('carries TCP and UDP, and refuses a connection that nobody is there for', async () => {
     const echo = await startEcho('echo')
     try {
@@ -402,6 +407,7 @@ function makeCertificate(directory: string, name: string): { cert: string; key: 
     ],
     { stdio: ['ignore', 'pipe', 'ignore'], encoding: 'utf8', cwd: directory },
   )
-  const part = (label: string) => new RegExp(`-----BEGIN ${label}-----[\\s\\S]*?-----END ${label}-----\n`).exec(pair)![0]
+  const part = (label: string) =>
+    new RegExp(`-----BEGIN ${label}-----[\\s\\S]*?-----END ${label}-----\n`).exec(pair)![0]
   return { cert: part('CERTIFICATE'), key: part('PRIVATE KEY') }
 }

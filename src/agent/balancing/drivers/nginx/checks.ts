@@ -5,7 +5,7 @@ import { hostOf, invalid, oneLine } from './text.js'
 /** What a check has found so far. A member is used only after its first good one. */
 export type Found = 'well' | 'ill' | 'not-yet'
 
-export type CheckType = 'HTTP' | 'HTTPS' | 'TCP' | 'UDP-CONNECT'
+export type CheckType = 'HTTP' | 'HTTPS' | 'TCP' | 'TLS-HELLO' | 'UDP-CONNECT'
 
 /** How one member is checked, as the checker is told. */
 export interface MemberCheck {
@@ -26,7 +26,7 @@ export interface MemberCheck {
 
 export type CodeRange = readonly [from: number, to: number]
 
-const types: readonly string[] = ['HTTP', 'HTTPS', 'TCP', 'UDP-CONNECT']
+const types: readonly string[] = ['HTTP', 'HTTPS', 'TCP', 'TLS-HELLO', 'UDP-CONNECT']
 
 /** @throws FaultError when a monitor is of another type, or a text of it would not stay within its line */
 export function checksOf(balancer: LoadBalancerIntent): MemberCheck[] {

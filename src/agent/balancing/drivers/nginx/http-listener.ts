@@ -72,7 +72,7 @@ function body(listener: ListenerIntent, routing: Routing, prefix: string): strin
     `proxy_read_timeout ${member};`,
     ...block('location /', [
       `proxy_pass http://${routing.poolVariable};`,
-      'proxy_set_header Host $http_host;',
+      'proxy_set_header Host $keelson_host;',
       'proxy_set_header Upgrade $http_upgrade;',
       'proxy_set_header Connection $keelson_connection;',
       ...(insertHeaders['X-Forwarded-For'] ? ['proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;'] : []),

@@ -6,7 +6,16 @@ import type { Found, MemberCheck } from './checks.js'
 
 /** What changes together is taken together, and each change costs nginx new workers. */
 const GATHER_MS = 50
-const AT_MOST_EVERY_MS = 1000
+const SHORTEST_GAP_MS = 1000
+const LONGEST_GAP_MS = 10_000
+const QUIET_MS = 30_000
+
+/**
+ * Each change leaves old workers behind until their connections have ended: members that come and go all the time are taken
+ * in longer and longer steps, and at once again after some quiet. A request is given to another member meanwhile.
+ */
+export const nextGapMs = (gapMs: number, sinceLastMs: number): number =>
+  sinceLastMs > QUIET_MS ? SHORTEST_GAP_MS : Math.min(gapMs * 1.5, LONGEST_GAP_MS)
 
 export interface MemberWatchOptions {
   /** Somebody is up, or down, who was not. */
@@ -24,6 +33,7 @@ export class MemberWatch {
   private from: string | null = null
   private timer: NodeJS.Timeout | null = null
   private toldMs = Number.NEGATIVE_INFINITY
+  private gapMs = SHORTEST_GAP_MS
 
   constructor(private readonly options: MemberWatchOptions) {}
 
@@ -93,10 +103,12 @@ export class MemberWatch {
   }
 
   private tellSoon(): void {
-    const dueMs = Math.max(GATHER_MS, this.toldMs + AT_MOST_EVERY_MS - performance.now())
+    const dueMs = Math.max(GATHER_MS, this.toldMs + this.gapMs - performance.now())
     this.timer ??= setTimeout(() => {
       this.timer = null
-      this.toldMs = performance.now()
+      const nowMs = performance.now()
+      this.gapMs = nextGapMs(this.gapMs, nowMs - this.toldMs)
+      this.toldMs = nowMs
       this.options.onChanged().catch((error: unknown) => {
         this.options.logger.warn({ err: error }, 'what was found about members could not be put in force')
       })

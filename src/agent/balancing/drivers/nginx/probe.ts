@@ -16,16 +16,13 @@ export function probe(check: MemberCheck): Promise<string | null> {
 const probes: Readonly<Record<CheckType, (check: MemberCheck) => Promise<string | null>>> = {
   TCP: (check) => overSocket(check, connectTcp(check.port, check.address), 'connect', null),
   HTTP: (check) => overSocket(check, connectTcp(check.port, check.address), 'connect', check.request),
-  // whose it is, is not asked: members rarely have a certificate for their address
-  HTTPS: (check) =>
-    overSocket(
-      check,
-      connectTls({ port: check.port, host: check.address, rejectUnauthorized: false }),
-      'secureConnect',
-      check.request,
-    ),
+  HTTPS: (check) => overSocket(check, tlsTo(check), 'secureConnect', check.request),
+  'TLS-HELLO': (check) => overSocket(check, tlsTo(check), 'secureConnect', null),
   'UDP-CONNECT': overDatagram,
 }
+
+/** Whose the certificate is, is not asked: members rarely have one for their address. */
+const tlsTo = ({ address, port }: MemberCheck): Socket => connectTls({ port, host: address, rejectUnauthorized: false })
 
 /** @param request null: being connected is enough */
 function overSocket(

@@ -53,6 +53,8 @@ export function renderNginx(plan: NginxPlan): string {
       ...httpManners,
       ...temporaryPaths.map((name) => `${name}_temp_path ${quoted(`${plan.directory}/temporary/${name}`)};`),
       `geo $${DOLLAR} { default "$"; }`,
+      // HTTP/1.1 does not go without, and HTTP/1.0 may have come so
+      ...block('map $http_host $keelson_host', ['default $http_host;', '"" $server_addr;']),
       ...block('map $http_upgrade $keelson_connection', ['default upgrade;', '"" close;']),
       ...requestMaps,
       ...poolsOf(

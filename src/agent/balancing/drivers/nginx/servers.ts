@@ -19,7 +19,11 @@ export function inUse(pool: PoolIntent, seenWell: SeenWell): readonly MemberInte
   return first.length > 0 ? first : usable
 }
 
-const bySource = (pool: PoolIntent) => pool.algorithm === 'SOURCE_IP' || pool.persistence?.type === 'SOURCE_IP'
+/** What of a connection says which member it goes to; null: nothing does. */
+function hashed({ algorithm, persistence }: PoolIntent): string | null {
+  if (algorithm === 'SOURCE_IP_PORT') return '$remote_addr:$remote_port'
+  return algorithm === 'SOURCE_IP' || persistence?.type === 'SOURCE_IP' ? '$remote_addr' : null
+}
 
 /**
  * The inside of an `upstream`. What a member must not be given is `down`, which leaves the others where a hash had them.
@@ -28,11 +32,12 @@ const bySource = (pool: PoolIntent) => pool.algorithm === 'SOURCE_IP' || pool.pe
 export function renderServers(pool: PoolIntent, name: string, seenWell: SeenWell): string[] {
   const used = new Set(inUse(pool, seenWell))
   // a hash knows no `backup`; and where nothing else is left, a backup is like any other
-  const spares = !bySource(pool) && [...used].some(({ backup }) => !backup)
+  const hash = hashed(pool)
+  const spares = hash === null && [...used].some(({ backup }) => !backup)
   return [
     `zone ${name} ${64 + pool.members.length * 2}k;`,
-    ...(bySource(pool) ? ['hash $remote_addr consistent;'] : []),
-    ...(!bySource(pool) && pool.algorithm === 'LEAST_CONNECTIONS' ? ['least_conn;'] : []),
+    ...(hash === null ? [] : [`hash ${hash} consistent;`]),
+    ...(hash === null && pool.algorithm === 'LEAST_CONNECTIONS' ? ['least_conn;'] : []),
     ...pool.members.map((member) => {
       const isSpare = spares && member.backup
       const isDown = !(isSpare ? isUsable(pool, member, seenWell) : used.has(member))
