@@ -8,6 +8,8 @@ import { NetworksModule } from '../networks/networks.module.js'
 import { Schedules } from '../platform/schedules.js'
 import { BalancerChanges } from './balancer-changes.js'
 import { BalancerClaims } from './balancer-claims.js'
+import { BalancerCreation } from './balancer-creation.js'
+import { BalancerIntents } from './balancer-intents.js'
 import { BalancerOffers } from './balancer-offers.js'
 import { BalancerPlacement } from './balancer-placement.js'
 import { Balancers } from './balancers.service.js'
@@ -23,6 +25,8 @@ import { StuckBalancers } from './stuck-balancers.js'
   providers: [
     BalancerChanges,
     BalancerClaims,
+    BalancerCreation,
+    BalancerIntents,
     BalancerOffers,
     BalancerPlacement,
     Balancers,
