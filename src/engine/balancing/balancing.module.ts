@@ -8,23 +8,46 @@ import { NetworksModule } from '../networks/networks.module.js'
 import { Schedules } from '../platform/schedules.js'
 import { BalancerChanges } from './balancer-changes.js'
 import { BalancerClaims } from './balancer-claims.js'
+import { BalancerCreation } from './balancer-creation.js'
+import { BalancerIntents } from './balancer-intents.js'
 import { BalancerOffers } from './balancer-offers.js'
+import { BalancerParts } from './balancer-parts.service.js'
 import { BalancerPlacement } from './balancer-placement.js'
+import { BalancerRequests } from './balancer-requests.service.js'
 import { Balancers } from './balancers.service.js'
 import { BalancingSettlers } from './balancing.settlers.js'
 import { BalancingSubjects } from './balancing-subjects.js'
 import { BalancingUsers } from './balancing-users.js'
 import { CertificateKeys } from './certificate-keys.js'
+import { HealthMonitorController } from './health-monitor.controller.js'
+import { L7PolicyController } from './l7-policy.controller.js'
+import { L7RuleController } from './l7-rule.controller.js'
+import { ListenerController } from './listener.controller.js'
+import { LoadBalancerController } from './load-balancer.controller.js'
+import { MemberController } from './member.controller.js'
+import { PoolController } from './pool.controller.js'
 import { StuckBalancers } from './stuck-balancers.js'
 
 @Module({
   imports: [EventsModule, AuditModule, IdentityModule, CommandsModule, HostsModule, NetworksModule],
-  controllers: [],
+  controllers: [
+    LoadBalancerController,
+    ListenerController,
+    PoolController,
+    MemberController,
+    HealthMonitorController,
+    L7PolicyController,
+    L7RuleController,
+  ],
   providers: [
     BalancerChanges,
     BalancerClaims,
+    BalancerCreation,
+    BalancerIntents,
     BalancerOffers,
+    BalancerParts,
     BalancerPlacement,
+    BalancerRequests,
     Balancers,
     BalancingSettlers,
     BalancingSubjects,

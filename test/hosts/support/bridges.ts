@@ -1,5 +1,6 @@
 import { execFile, execFileSync } from 'node:child_process'
 import { existsSync, statfsSync } from 'node:fs'
+import { promisify } from 'node:util'
 import type { VipPlace } from '../../../src/agent/networks/vip-place.js'
 import { whenTestEnds } from '../../agent/support/temporary.js'
 
@@ -89,7 +90,7 @@ export const listen = ({ enter }: VipPlace, address: string): Promise<string> =>
 export const reach = (from: Client, address: string): Promise<string> =>
   said(['netns', 'exec', from.name, process.execPath, '-e', ask, '--', address])
 
-const said = (args: readonly string[]): Promise<string> =>
-  new Promise((resolve, reject) => {
-    execFile('ip', args, { encoding: 'utf8' }, (error, stdout) => (error ? reject(error) : resolve(stdout.trim())))
-  })
+const execute = promisify(execFile)
+
+const said = async (args: readonly string[]): Promise<string> =>
+  (await execute('ip', args, { encoding: 'utf8' })).stdout.trim()
