@@ -309,6 +309,13 @@ describeWith(programs, 'a load balancer of nginx on this machine', () => {
     expect((await ask(web(8085))).status).toBe(200)
   })
 
+  it('refuses at once what would be refused when its members come up', async () => {
+    const pool = aPool(1, [aMember(1, 80, { address: 'fe80::1%eth0' })], { protocol: 'TCP', monitor: checked })
+    const balancer = aBalancer([aListener(1, 8081, { protocol: 'TCP' })], [pool])
+    await expect(tried.apply(balancer)).rejects.toThrow('[emerg]')
+    expect(await tried.driver.check(tried.wanted(balancer))).toMatchObject({ accepted: false })
+  })
+
   it('leaves nothing of a balancer that it never had', async () => {
     const taken = createServer().listen(8085, VIP)
     await once(taken, 'listening')

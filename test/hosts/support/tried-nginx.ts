@@ -100,7 +100,7 @@ export class TriedNginx {
     return this.processes()
       .filter(({ title }) => title === 'nginx: worker process')
       .map(({ pid }) => pid)
-      .sort()
+      .sort((left, right) => left - right)
   }
 
   /** Both of them: the second one may come a moment after the first. */
