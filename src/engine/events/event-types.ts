@@ -53,6 +53,9 @@ export const eventTypes = {
   'storage.storage.deleted': 'A storage is gone from all its hosts.',
   'storage.storage.refused': 'A host that matches could not be given the storage.',
   'storage.connection.observed': 'What is seen of the connection has changed.',
+  'networks.network.created': 'There is a new network to take addresses from.',
+  'networks.network.updated': 'A network has another name, description, gateway or other ranges.',
+  'networks.network.deleted': 'A network that nothing had an address of was removed.',
 } as const
 
 export type EventType = keyof typeof eventTypes
