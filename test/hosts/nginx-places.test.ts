@@ -11,7 +11,8 @@ import { GivenPlaces, TriedNginx } from './support/tried-nginx.js'
 const member = `
 const { createServer } = require('node:http')
 const server = createServer((asked, answer) => answer.end('inside'))
-server.listen(0, '127.0.0.1', () => console.log('port ' + server.address().port))
+// of both families
+server.listen(0, '::', () => console.log('port ' + server.address().port))
 `
 
 const checkers = (stateDir: string) =>
@@ -55,8 +56,8 @@ describeWith(['nginx', 'ip', 'curl'], 'a load balancer of nginx in a network nam
 
   const balancer = () =>
     aBalancer([aListener(1, 8080)], [aPool(1, [aMember(1, port)], { monitor: aMonitor({ urlPath: '/' }) })])
-  const fetched = () =>
-    execFileSync(enter[0]!, [...enter.slice(1), 'curl', '-s', '-m', '10', 'http://127.0.48.1:8080/'], {
+  const fetched = (url = 'http://127.0.48.1:8080/') =>
+    execFileSync(enter[0]!, [...enter.slice(1), 'curl', '-s', '-m', '10', '-g', url], {
       encoding: 'utf8',
     })
 
@@ -65,6 +66,17 @@ describeWith(['nginx', 'ip', 'curl'], 'a load balancer of nginx in a network nam
     await tried.seen(balancer(), { [id('e', 1)]: 'ONLINE' })
     await eventually(() => expect(fetched()).toBe('inside'))
     expect(() => execFileSync('curl', ['-s', '-m', '10', 'http://127.0.48.1:8080/'])).toThrow()
+  })
+
+  it('serves an address of IPv6, to whom it is for, and by members of IPv6', async () => {
+    const vip = { ...balancer().vip, address: '::1' }
+    const monitor = aMonitor({ type: 'TCP' })
+    const pool = aPool(1, [aMember(1, port, { address: '::1' })], { monitor })
+    const open = aListener(1, 8080, { allowedCidrs: ['::1/128'] })
+    const closed = aListener(2, 8081, { allowedCidrs: ['2001:db8::/32'] })
+    await tried.apply(aBalancer([open, closed], [pool], { vip }))
+    await eventually(() => expect(fetched('http://[::1]:8080/')).toBe('inside'))
+    expect(() => fetched('http://[::1]:8081/')).toThrow()
   })
 
   it('has another checker when the first one has ended, and takes nobody for down meanwhile', async () => {

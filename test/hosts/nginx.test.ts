@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { run } from '../../src/agent/host/run.js'
 import { aBalancer, aListener, aMember, aMonitor, aPolicy, aPool, aRule, id } from '../agent/support/nginx-intents.js'
 import { selfSigned } from '../support/certificate.js'
 import { eventually } from '../support/eventually.js'
@@ -308,6 +309,13 @@ describeWith(programs, 'a load balancer of nginx on this machine', () => {
     expect((await ask(web(8085))).status).toBe(200)
   })
 
+  it('refuses at once what would be refused when its members come up', async () => {
+    const pool = aPool(1, [aMember(1, 80, { address: 'fe80::1%eth0' })], { protocol: 'TCP', monitor: checked })
+    const balancer = aBalancer([aListener(1, 8081, { protocol: 'TCP' })], [pool])
+    await expect(tried.apply(balancer)).rejects.toThrow('[emerg]')
+    expect(await tried.driver.check(tried.wanted(balancer))).toMatchObject({ accepted: false })
+  })
+
   it('leaves nothing of a balancer that it never had', async () => {
     const taken = createServer().listen(8085, VIP)
     await once(taken, 'listening')
@@ -346,6 +354,51 @@ describeWith(programs, 'a load balancer of nginx on this machine', () => {
       expect((await ask(web())).status).toBe(200)
       await tried.settledWorkers()
     }
+  })
+
+  it.each([
+    { at: 'the first judgement', call: 1, ran: false, applied: false },
+    { at: 'the first start', call: 2, ran: false, applied: false },
+    { at: 'the end of the first start', call: 2, ran: true, applied: false },
+    { at: 'the judgement of a change', call: 1, ran: true, applied: true },
+  ])('ends alike when the agent died at $at', async ({ call, ran, applied }) => {
+    if (applied) await tried.apply(simple())
+    await tried.driver.close()
+    let calls = 0
+    const reached = new Promise<void>((resolve) => {
+      // it dies there: nothing comes after
+      tried.driver = tried.makeDriver(async (...asked) => {
+        calls += 1
+        if (calls < call) return run(...asked)
+        if (ran) await run(...asked)
+        resolve()
+        return new Promise(() => undefined)
+      })
+    })
+    const wanted = aBalancer([aListener(1, 8086)], [aPool(1, members())])
+    void tried.apply(wanted)
+    await reached
+    tried.driver = tried.makeDriver()
+    if (applied) expect(await tried.observe(wanted)).toMatchObject({ status: 'ONLINE' })
+    await tried.apply(wanted)
+    expect((await ask(web(8086))).status).toBe(200)
+    await expect(ask(web(8080))).rejects.toThrow('ECONNREFUSED')
+    expect(await tried.settledWorkers()).toHaveLength(2)
+    expect(readdirSync(join(tried.stateDir, 'nginx', wanted.id))).not.toContain('candidate.conf')
+  })
+
+  it('is what it was said to be, also when its file was changed, or the agent died before the reload', async () => {
+    const balancer = simple()
+    await tried.apply(balancer)
+    const file = join(tried.stateDir, 'nginx', balancer.id, 'nginx.conf')
+    const text = readFileSync(file, 'utf8')
+    writeFileSync(file, text.replace('8080', '8086'))
+    await tried.driver.close()
+    tried.driver = tried.makeDriver()
+    expect(await tried.observe(balancer)).toMatchObject({ status: 'ONLINE', fault: null })
+    expect(readFileSync(file, 'utf8')).toBe(text)
+    expect((await ask(web())).status).toBe(200)
+    await expect(ask(web(8086))).rejects.toThrow('ECONNREFUSED')
   })
 
   it('is taken over by the next agent as it runs, with what was known of its members', async () => {

@@ -12,7 +12,6 @@ import { subjectKey } from '../../wire/commands.js'
 import { type InventoryItem, type Observation, UUID } from '../../wire/session.js'
 import type { BackoffRange } from '../backoff.js'
 import { FaultError } from '../fault.js'
-import type { HandlerContext } from '../handlers.js'
 import type { Logger } from '../logger.js'
 import type { VipPlaces } from '../networks/vip-place.js'
 import { Pause } from '../pause.js'
@@ -46,6 +45,12 @@ export interface BalancerKeeperOptions {
   readonly retry?: BackoffRange
   /** Milliseconds since the boot. */
   readonly now?: () => number
+}
+
+/** What a handler knows of its command beside the payload. */
+interface CommandContext {
+  readonly generation: number
+  readonly signal: AbortSignal
 }
 
 const LIST_MS = 5000
@@ -119,7 +124,7 @@ export class BalancerKeeper {
 
   async apply(
     { provider, device, balancer, keys = {} }: BalancingApply,
-    { generation, signal }: Pick<HandlerContext, 'generation' | 'signal'>,
+    { generation, signal }: CommandContext,
   ): Promise<BalancingApplied> {
     const driver = requireDriver(this.options.devices, provider, device.name)
     const obstacle = await driver.obstacle()
@@ -140,7 +145,7 @@ export class BalancerKeeper {
 
   async remove(
     { provider, device, loadBalancerId }: BalancingRemove,
-    { signal }: Pick<HandlerContext, 'signal'>,
+    { signal }: Pick<CommandContext, 'signal'>,
   ): Promise<BalancingRemoved> {
     requireDriver(this.options.devices, provider, device.name)
     await this.admit(device)
@@ -151,7 +156,7 @@ export class BalancerKeeper {
 
   check(
     { provider, device, balancer, keys = {} }: BalancingCheck,
-    { generation }: Pick<HandlerContext, 'generation'>,
+    { generation }: Pick<CommandContext, 'generation'>,
   ): Promise<BalancingChecked> {
     const driver = requireDriver(this.options.devices, provider, device.name)
     return driver.check({ generation, balancer, keys: stringsOf(keys), deviceEpoch: device.epoch })

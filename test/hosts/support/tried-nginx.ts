@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Sighting } from '../../../src/agent/balancing/driver.js'
 import { createNginxDriver, type NginxDriver } from '../../../src/agent/balancing/drivers/nginx.js'
-import { run } from '../../../src/agent/host/run.js'
+import { type Run, run } from '../../../src/agent/host/run.js'
 import { silentLogger } from '../../../src/agent/logger.js'
 import type { VipPlace, VipPlaces } from '../../../src/agent/networks/vip-place.js'
 import type { LoadBalancerIntent } from '../../../src/wire/balancing/intent.js'
@@ -43,10 +43,10 @@ export class TriedNginx {
     this.driver = this.makeDriver()
   }
 
-  makeDriver(): NginxDriver {
+  makeDriver(byRun: Run = run): NginxDriver {
     return createNginxDriver({
       stateDir: this.stateDir,
-      run,
+      run: byRun,
       places: this.places,
       logger: silentLogger,
       checkerScript: fromRoot('dist/src/agent/balancing/drivers/nginx/checker-main.js'),
@@ -100,7 +100,7 @@ export class TriedNginx {
     return this.processes()
       .filter(({ title }) => title === 'nginx: worker process')
       .map(({ pid }) => pid)
-      .sort()
+      .sort((left, right) => left - right)
   }
 
   /** Both of them: the second one may come a moment after the first. */

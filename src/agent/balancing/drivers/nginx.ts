@@ -1,4 +1,4 @@
-import { access, mkdir, readdir, realpath, rm } from 'node:fs/promises'
+import { access, mkdir, readdir, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { BalancingChecked } from '../../../wire/balancing/commands.js'
 import { UUID } from '../../../wire/session.js'
@@ -8,10 +8,9 @@ import { missingOf } from '../../host/needs.js'
 import type { Run } from '../../host/run.js'
 import type { Logger } from '../../logger.js'
 import type { VipPlaces } from '../../networks/vip-place.js'
-import type { BalancerDriver, WantedBalancer } from '../driver.js'
+import type { BalancerDriver } from '../driver.js'
 import { NginxBalancer } from './nginx/balancer.js'
-import { NginxControl } from './nginx/control.js'
-import { writeKeys } from './nginx/key-files.js'
+import { Judgement } from './nginx/judgement.js'
 import { planOf, prepare } from './nginx/prepared.js'
 import { renderNginx } from './nginx/render.js'
 
@@ -35,13 +34,12 @@ const streamModules = ['/usr/lib/nginx/modules/ngx_stream_module.so', '/usr/lib6
 const needs = { programs: { nginx: 'nginx-light', env: 'coreutils' } }
 const MAX_WORDS_CHARS = 16_384
 const MAX_TEXT_CHARS = 524_288
-/** Where a text is judged: nothing is opened there, and the VIP need not be on this host. */
-const LOOPBACK = '127.0.0.1'
 
 /** An nginx of its own for each balancer, which outlives the agent; its members are checked by the agent (docs/adr/0048). */
 export function createNginxDriver(options: NginxDriverOptions): NginxDriver {
   const root = join(options.stateDir, 'nginx')
   const balancers = new Map<string, NginxBalancer>()
+  const judgement = new Judgement(join(root, '.check'), options.run)
 
   async function balancerOf(id: string): Promise<NginxBalancer> {
     const known = balancers.get(id)
@@ -58,26 +56,6 @@ export function createNginxDriver(options: NginxDriverOptions): NginxDriver {
     const kept = balancers.get(id) ?? made
     balancers.set(id, kept)
     return kept
-  }
-
-  /** The verdict of nginx on a text that is like the one it would get, beside what is in force. */
-  async function judge(wanted: WantedBalancer, seenWell: ReadonlySet<string>): Promise<string | null> {
-    const { certificates } = prepare(wanted)
-    const directory = join(await realpath(root), '.check', wanted.balancer.id)
-    try {
-      await mkdir(join(directory, 'temporary'), { recursive: true, mode: 0o700 })
-      await writeKeys(directory, wanted.balancer, certificates, wanted.keys)
-      const plan = planOf(
-        { directory, streamModule: (await streamModule()) ?? streamModules[0]! },
-        wanted.balancer,
-        certificates,
-        seenWell,
-      )
-      const text = renderNginx({ ...plan, listenAddress: LOOPBACK })
-      return await new NginxControl(directory, options.run).judge(text, { namespace: null, enter: [] })
-    } finally {
-      await rm(directory, { recursive: true, force: true })
-    }
   }
 
   return {
@@ -108,10 +86,10 @@ export function createNginxDriver(options: NginxDriverOptions): NginxDriver {
       const balancer = await balancerOf(wanted.balancer.id)
       const current = clippedOrNull(await balancer.control.current())
       try {
-        const { certificates } = prepare(wanted)
+        const prepared = prepare(wanted)
         const seenWell = await balancer.seenWellFor(wanted.balancer)
-        const planned = renderNginx(planOf(balancer.options, wanted.balancer, certificates, seenWell))
-        const words = await judge(wanted, seenWell)
+        const planned = renderNginx(planOf(balancer.options, wanted.balancer, prepared.certificates, seenWell))
+        const words = await judgement.of(wanted, prepared, balancer.options.streamModule)
         return {
           accepted: words === null,
           words: clipped(words ?? '', MAX_WORDS_CHARS),
@@ -129,8 +107,8 @@ export function createNginxDriver(options: NginxDriverOptions): NginxDriver {
     },
 
     async list() {
-      const names = await readdir(root).catch((error: NodeJS.ErrnoException) => {
-        if (error.code === 'ENOENT') return []
+      const names = await readdir(root).catch((error: unknown) => {
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
         throw error
       })
       return names.filter((name) => UUID.test(name))

@@ -16,7 +16,7 @@ import { MemberWatch } from './member-watch.js'
 import { type Prepared, planOf } from './prepared.js'
 import { type BalancerRecord, readRecord, writeRecord } from './record.js'
 import { renderNginx } from './render.js'
-import { isUsable, type SeenWell } from './servers.js'
+import { allMembers, isUsable, type SeenWell } from './servers.js'
 import { statusesOf } from './statuses.js'
 
 /** What open connections get to end by themselves when their balancer is removed. */
@@ -121,11 +121,14 @@ export class NginxBalancer {
     await mkdir(join(directory, 'temporary'), { recursive: true, mode: 0o700 })
     await writeKeys(directory, balancer, prepared.certificates, keys)
     const place = await places.ensure(id, balancer.vip)
-    // a process cannot go to another namespace
-    if (before !== null && before.place.namespace !== place.namespace) await this.control.stop(GRACE_MS)
     const known = this.knownFrom(before)
     const content = { balancer, place, certificates: [...prepared.certificates] }
-    await this.putWith(content, this.wellAmong(balancer), before, signal)
+    const seenWell = this.wellAmong(balancer)
+    const whole = this.textOf(content, allMembers(balancer))
+    if (whole !== this.textOf(content, seenWell)) await this.control.require(whole, place, signal)
+    // a process cannot go to another namespace
+    if (before !== null && before.place.namespace !== place.namespace) await this.control.stop(GRACE_MS)
+    await this.putWith(content, seenWell, before, signal)
     this.watch.follow(prepared.checks, place, known)
     await pruneKeys(directory, prepared.certificates)
   }

@@ -36,8 +36,8 @@ export class NginxControl {
 
   /** The configuration that was put last; null: none was. */
   current(): Promise<string | null> {
-    return readFile(this.configuration, 'utf8').catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return null
+    return readFile(this.configuration, 'utf8').catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
       throw error
     })
   }
@@ -62,13 +62,18 @@ export class NginxControl {
     }
   }
 
+  /** What is refused later, when members have come up, is refused now. @throws FaultError with nginx's words */
+  async require(text: string, place: VipPlace, signal?: AbortSignal): Promise<void> {
+    const words = await this.judge(text, place, signal)
+    if (words !== null) throw refused(words)
+  }
+
   /**
    * Has this text in force, and nothing else once it has failed: what was before goes on.
    * @throws FaultError with nginx's words
    */
   async put(text: string, place: VipPlace, signal?: AbortSignal): Promise<void> {
-    const words = await this.judge(text, place, signal)
-    if (words !== null) throw refused(words)
+    await this.require(text, place, signal)
     const before = await this.current()
     await writeFileAtomically(this.configuration, text)
     try {

@@ -1,8 +1,12 @@
-import type { MemberIntent, PoolIntent } from '../../../../wire/balancing/intent.js'
+import type { LoadBalancerIntent, MemberIntent, PoolIntent } from '../../../../wire/balancing/intent.js'
 import { hostOf } from './text.js'
 
 /** Members that have been seen well, by id. Those that nobody checks need not be. */
 export type SeenWell = ReadonlySet<string>
+
+/** As if every check had been good. */
+export const allMembers = ({ pools }: LoadBalancerIntent): SeenWell =>
+  new Set(pools.flatMap(({ members }) => members.map(({ id }) => id)))
 
 export const isMonitored = (pool: PoolIntent): boolean => pool.monitor?.adminStateUp === true
 

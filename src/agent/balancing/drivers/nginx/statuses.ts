@@ -1,7 +1,7 @@
-import type { LoadBalancerIntent, MemberIntent, PoolIntent } from '../../../../wire/balancing/intent.js'
+import type { ListenerIntent, LoadBalancerIntent, MemberIntent, PoolIntent } from '../../../../wire/balancing/intent.js'
 import type { BalancingStatus } from '../../../../wire/balancing/terms.js'
 import type { Found } from './checks.js'
-import { isHttp, openListeners } from './plan.js'
+import { openListeners } from './plan.js'
 import { isMonitored } from './servers.js'
 
 export type FoundOf = (memberId: string) => Found
@@ -44,14 +44,25 @@ export function statusesOf(
   )
   const open = new Set(openListeners({ balancer, seenWell }))
   for (const listener of balancer.listeners) {
-    const up = balancer.adminStateUp && listener.adminStateUp
-    const pool = listener.defaultPoolId === null ? undefined : statuses[listener.defaultPoolId]
-    // its port is closed while nobody is behind it
-    const closed = !isHttp(listener) && !open.has(listener) && (pool === 'ERROR' || pool === 'OFFLINE')
-    statuses[listener.id] = !up ? 'OFFLINE' : !running ? 'ERROR' : closed ? pool! : 'ONLINE'
+    const poolStatus = listener.defaultPoolId === null ? undefined : statuses[listener.defaultPoolId]
+    statuses[listener.id] = listenerStatus(balancer, listener, { running, isOpen: open.has(listener), poolStatus })
   }
   statuses[balancer.id] = wholeStatus(balancer, statuses, running)
   return statuses
+}
+
+interface Seen {
+  readonly running: boolean
+  readonly isOpen: boolean
+  readonly poolStatus: BalancingStatus | undefined
+}
+
+/** A port that is closed since nobody is behind it says why. */
+function listenerStatus(balancer: LoadBalancerIntent, listener: ListenerIntent, seen: Seen): BalancingStatus {
+  if (!balancer.adminStateUp || !listener.adminStateUp) return 'OFFLINE'
+  if (!seen.running) return 'ERROR'
+  const { isOpen, poolStatus: status } = seen
+  return !isOpen && (status === 'ERROR' || status === 'OFFLINE') ? status : 'ONLINE'
 }
 
 function wholeStatus(
