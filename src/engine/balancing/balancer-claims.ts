@@ -70,7 +70,7 @@ export class BalancerClaims {
     const generation = Math.max(old.generation, above) + 1
     const changes = changesBetween(before, after, generation)
     const more = countMade(changes.made)
-    if (more.listeners + more.members > 0) await this.quotas.claim(tx, old.projectId, more)
+    if (Object.values(more).some((count) => count > 0)) await this.quotas.claim(tx, old.projectId, more)
     const { name, description, adminStateUp, tags } = after.loadBalancer
     const provisioningStatus = old.provisioningStatus === 'PENDING_CREATE' ? 'PENDING_CREATE' : 'PENDING_UPDATE'
     const wanted = { ...old, name, description, adminStateUp, tags, generation, provisioningStatus } as const
@@ -177,4 +177,8 @@ export class BalancerClaims {
 const countMade = (made: ReturnType<typeof changesBetween>['made']) => ({
   listeners: made.listeners.length,
   members: made.members.length,
+  pools: made.pools.length,
+  healthMonitors: made.healthMonitors.length,
+  l7Policies: made.l7Policies.length,
+  l7Rules: made.l7Rules.length,
 })

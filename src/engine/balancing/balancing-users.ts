@@ -9,6 +9,10 @@ const counted = {
   loadBalancers: 'load_balancers',
   listeners: 'listeners',
   members: 'members',
+  pools: 'pools',
+  healthMonitors: 'health_monitors',
+  l7Policies: 'l7_policies',
+  l7Rules: 'l7_rules',
 } as const satisfies Partial<Record<QuotaResource, string>>
 
 /** Load balancers as users of hosts, networks and projects, and in quotas. */

@@ -32,6 +32,7 @@ import { StuckBalancers } from './stuck-balancers.js'
     CertificateKeys,
     StuckBalancers,
   ],
+  exports: [Balancers],
 })
 export class BalancingModule implements OnModuleInit {
   constructor(
