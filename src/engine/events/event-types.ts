@@ -53,6 +53,9 @@ export const eventTypes = {
   'storage.storage.deleted': 'A storage is gone from all its hosts.',
   'storage.storage.refused': 'A host that matches could not be given the storage.',
   'storage.connection.observed': 'What is seen of the connection has changed.',
+  'balancing.certificate.created': 'There is a new certificate for listeners to show.',
+  'balancing.certificate.renewed': 'A certificate was replaced in place: all that show it go on with the new one.',
+  'balancing.certificate.deleted': 'A certificate that no listener showed was removed.',
 } as const
 
 export type EventType = keyof typeof eventTypes

@@ -29,6 +29,9 @@ export const connectionCredentials: SealedColumn = {
 
 export const storageCredentials: SealedColumn = { table: 'storages', column: 'sealed_credentials', id: ['id'] }
 
+/** What listeners show certificates with. */
+export const certificateKeys: SealedColumn = { table: 'certificates', column: 'sealed_key', id: ['id'] }
+
 /** What is secret of a command's payload, until it has ended. */
 export const commandSecrets: SealedColumn = { table: 'commands', column: 'sealed_secrets', id: ['id'] }
 
@@ -41,6 +44,7 @@ export const keptReplies: SealedColumn = { table: 'idempotency_keys', column: 's
  */
 export const sealedColumns: readonly SealedColumn[] = [
   authorityKeys,
+  certificateKeys,
   clientSecrets,
   commandSecrets,
   connectionCredentials,
