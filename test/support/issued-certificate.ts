@@ -51,7 +51,7 @@ export async function issueCertificate({
       signingAlgorithm: { name: signing.privateKey.algorithm.name, hash },
       extensions: [
         new x509.BasicConstraintsExtension(true, undefined, true),
-        new x509.SubjectAlternativeNameExtension(names.map((value) => ({ type: 'dns', value }))),
+        new x509.SubjectAlternativeNameExtension(names.map((value) => ({ type: 'dns' as const, value }))),
       ],
     },
     crypto,
