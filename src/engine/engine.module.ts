@@ -5,6 +5,7 @@ import { EventsModule } from './events/events.module.js'
 import { HostsModule } from './hosts/hosts.module.js'
 import { AuditModule } from './identity/audit.module.js'
 import { IdentityModule } from './identity/identity.module.js'
+import { NetworksModule } from './networks/networks.module.js'
 import { PlatformModule } from './platform/platform.module.js'
 import { SessionsModule } from './sessions/sessions.module.js'
 import { StorageModule } from './storage/storage.module.js'
@@ -21,6 +22,7 @@ import { StorageModule } from './storage/storage.module.js'
     HostsModule,
     ClusterModule,
     StorageModule,
+    NetworksModule,
   ],
 })
 export class EngineModule {}

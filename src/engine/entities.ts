@@ -30,6 +30,8 @@ import { RoleBinding } from './identity/role-binding.entity.js'
 import { TicketKey } from './identity/ticket-key.entity.js'
 import { User } from './identity/user.entity.js'
 import { WebSession } from './identity/web-session.entity.js'
+import { Network } from './networks/network.entity.js'
+import { NetworkAddress } from './networks/network-address.entity.js'
 import { IdempotencyKey } from './platform/idempotency-key.entity.js'
 import { Incarnation } from './platform/incarnation.entity.js'
 import { LimitCounter } from './platform/limit-counter.entity.js'
@@ -75,6 +77,8 @@ export const entities = [
   JoinTokenRow,
   OwnStorageConnection,
   UntoldConnections,
+  Network,
+  NetworkAddress,
   Project,
   Quarantined,
   Replica,

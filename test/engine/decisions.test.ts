@@ -47,6 +47,7 @@ let project: string
 let hostId: string
 let commandId: string
 let storageId: string
+let networkId: string
 let targetId: string
 /** Whose roles are given and taken. */
 let victim: string
@@ -61,6 +62,7 @@ const things: Readonly<Record<string, () => { readonly there: string; readonly n
   '/api/v1/hosts/{hostId}/storage-connections/{connectionId}': () =>
     at(`/api/v1/hosts/${hostId}/storage-connections`, 'of-the-project'),
   '/api/v1/storages/{id}': () => at('/api/v1/storages', storageId),
+  '/api/v1/networks/{id}': () => at('/api/v1/networks', networkId),
   '/api/v1/storage-targets/{targetId}': () => at('/api/v1/storage-targets', targetId),
 }
 /** Parameters that name what is the plane's own. */
@@ -76,17 +78,23 @@ beforeAll(async () => {
   const made = await engine.http.put(`/api/v1/hosts/${hostId}/storage-connections/of-the-project`, body)
   commandId = made.body.commandId
   const agent = await WireAgent.open(engine.tcp, helloOf('with-an-agent'))
-  const held = `/api/v1/hosts/${agent.hostId}/storage-connections/of-the-project`
-  await engine.http.put(held, body)
+  const connection = `/api/v1/hosts/${agent.hostId}/storage-connections/of-the-project`
+  await engine.http.put(connection, body)
   await agent.report(await agent.command())
   agent.vanish()
-  targetId = (await engine.http.get(held)).body.targetId
+  targetId = (await engine.http.get(connection)).body.targetId
   const storage = { name: 'of-the-project', uri: 'local:///srv/a', projectId: project, selector: { hostIds: [hostId] } }
   storageId = (await engine.http.post('/api/v1/storages', storage)).body.id
   // it goes only when that host has let go
   await eventually(async () =>
     expect((await engine.http.get(`/api/v1/storages/${storageId}`)).body.hosts.total).toBe(1),
   )
+  const network = { name: 'of-the-project', cidr: '198.51.100.0/29', projectId: project }
+  networkId = (await engine.http.post('/api/v1/networks', network)).body.id
+  // it stays while an address of it is had
+  const held = `UPDATE network_addresses SET holder_noun = 'load-balancer', holder_id = 'of-the-project', project_id = $2
+                WHERE network_id = $1 AND address = '198.51.100.1'`
+  await engine.query(held, [networkId, project])
   victim = await createUser(engine)
   const other = await createProject(engine)
   const admin = await createUser(engine, { plane: 'admin' })

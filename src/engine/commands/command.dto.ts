@@ -54,6 +54,8 @@ export class CommandView {
   attempts!: number
   /** It had expired and succeeded all the same. */
   late!: boolean
+  /** The command that stands for it, where a later one of its subject came before it had ended. */
+  supersededBy!: string | null
   fault!: CommandFaultView | null
   /** Why its result could not be recorded as usual. */
   settleError!: string | null
@@ -79,6 +81,7 @@ export function viewCommand(c: Command): CommandView {
     state: c.state,
     attempts: c.attempts,
     late: c.late,
+    supersededBy: c.supersededBy,
     fault: viewFault(c.fault),
     settleError: c.settleError,
     requestId: c.requestId,

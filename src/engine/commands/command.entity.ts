@@ -25,6 +25,8 @@ export class Command {
   @Column('integer', { default: 0 }) attempts!: number
   @Column('bigint', { nullable: true }) epoch!: number | null
   @Column('boolean', { default: false }) permitted!: boolean
+  /** The command that stands for it: a later one of its subject, asked for before this one had ended. */
+  @Column('uuid', { nullable: true }) supersededBy!: string | null
   @Column('boolean', { default: false }) late!: boolean
   @Column('text', { nullable: true }) requestId!: string | null
   /** Null: the plane's own. */

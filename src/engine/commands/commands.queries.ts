@@ -51,14 +51,15 @@ export function queueing(first: number, where = 'true'): string {
        SELECT a.*, n.before + row_number() OVER (PARTITION BY a."hostId" ORDER BY a.place) AS seq
        FROM asked a JOIN numbered n ON n.host_id = a."hostId"
      ), old AS (
-       UPDATE commands SET state = 'superseded', finished_at = now(), sealed_secrets = NULL
-       WHERE id IN (
-         SELECT q.id FROM given g CROSS JOIN LATERAL (
+       UPDATE commands c SET state = 'superseded', superseded_by = o.by, finished_at = now(), sealed_secrets = NULL
+       FROM (
+         SELECT q.id, g.id AS by FROM given g CROSS JOIN LATERAL (
            SELECT id FROM commands
            WHERE host_id = g."hostId" AND subject = g.subject AND finished_at IS NULL AND state = 'queued'
              AND kind = ANY(${levels}::text[])
            FOR UPDATE SKIP LOCKED) q
-         WHERE g.supersedes)
+         WHERE g.supersedes) o
+       WHERE c.id = o.id
      ), told AS (
        ${appendFrom(events)} WHERE e.command_id IN (SELECT id FROM given) ORDER BY e.place
      ), queued AS (
@@ -186,6 +187,20 @@ export async function endByPlane(
     [id, state, JSON.stringify(fault)],
   )
   return rows[0] ? toEnded(rows[0]) : null
+}
+
+/**
+ * A command that is on its way, for which a later one of its subject stands by now: what its host still says of it changes
+ * nothing. One that is being ended by somebody else at this moment ends so.
+ */
+export async function supersede(tx: Tx, id: string, by: string): Promise<void> {
+  await prepared(
+    tx,
+    'command_supersede',
+    `UPDATE commands SET state = 'superseded', superseded_by = $2, finished_at = now(), sealed_secrets = NULL
+     WHERE id = (SELECT id FROM commands WHERE id = $1 AND finished_at IS NULL FOR UPDATE SKIP LOCKED)`,
+    [id, by],
+  )
 }
 
 /** Every command up to this number has ended. */

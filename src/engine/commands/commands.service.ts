@@ -25,6 +25,8 @@ export interface NewCommand<K extends CommandKind> {
   readonly subject: string
   readonly generation: number
   readonly payload: PayloadOf<K>
+  /** Where a setting says it; left out: the kind's own. */
+  readonly deadlineMs?: number
   /** Of the payload, what is secret: sealed in the queue, and with the rest again when it is sent. */
   readonly secrets?: Partial<PayloadOf<K>>
   /** What tells of the request: written by the same statement. */
@@ -105,7 +107,7 @@ export class Commands {
       payload,
       projectId: command.projectId ?? null,
       sealedSecrets: sealSecrets(this.sealer, id, command.secrets),
-      deadlineMs,
+      deadlineMs: command.deadlineMs ?? deadlineMs,
       supersedes: mode === 'level',
       requestId: currentContext().requestId ?? null,
       events: (command.events ?? []).map((draft) => eventRow(draft, id)),

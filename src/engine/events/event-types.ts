@@ -52,10 +52,21 @@ export const eventTypes = {
   'storage.storage.deleting': 'A storage is to go from all its hosts.',
   'storage.storage.deleted': 'A storage is gone from all its hosts.',
   'storage.storage.refused': 'A host that matches could not be given the storage.',
+  'balancing.balancer.created': 'There is a new load balancer, which its device is to take on.',
+  'balancing.balancer.updated': 'A load balancer, or something under it, was asked to be otherwise.',
+  'balancing.balancer.applied': 'The device of a load balancer has it in force.',
+  'balancing.balancer.failed': 'The device of a load balancer could not take it on, or let it go.',
+  'balancing.balancer.deleting': 'A load balancer is to go from its device.',
+  'balancing.balancer.deleted': 'A load balancer is gone from its device, and its address is free.',
+  'balancing.balancer.forgotten': 'A load balancer was given up without a confirmation of its host.',
+  'balancing.balancer.observed': 'What is seen of a load balancer, or of something under it, has changed.',
   'storage.connection.observed': 'What is seen of the connection has changed.',
   'balancing.certificate.created': 'There is a new certificate for listeners to show.',
   'balancing.certificate.renewed': 'A certificate was replaced in place: all that show it go on with the new one.',
   'balancing.certificate.deleted': 'A certificate that no listener showed was removed.',
+  'networks.network.created': 'There is a new network to take addresses from.',
+  'networks.network.updated': 'A network has another name, description, gateway or other ranges.',
+  'networks.network.deleted': 'A network that nothing had an address of was removed.',
 } as const
 
 export type EventType = keyof typeof eventTypes

@@ -201,6 +201,8 @@ const up = [
   profile('availability_zone_profiles'),
   offered('availability_zones', 'availability_zone_profiles'),
   'CREATE UNIQUE INDEX uq_availability_zones_name ON availability_zones (name)',
+
+  'ALTER TABLE commands ADD COLUMN superseded_by uuid',
 ]
 
 const down = [
@@ -219,3 +221,4 @@ const down = [
   'load_balancers',
   'balancing_devices',
 ].map((table) => `DROP TABLE ${table}`)
+  .concat('ALTER TABLE commands DROP COLUMN superseded_by')

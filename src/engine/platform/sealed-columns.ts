@@ -29,7 +29,7 @@ export const connectionCredentials: SealedColumn = {
 
 export const storageCredentials: SealedColumn = { table: 'storages', column: 'sealed_credentials', id: ['id'] }
 
-/** What listeners show certificates with. */
+/** Of what listeners show: TERMINATED_HTTPS. */
 export const certificateKeys: SealedColumn = { table: 'certificates', column: 'sealed_key', id: ['id'] }
 
 /** What is secret of a command's payload, until it has ended. */

@@ -193,6 +193,12 @@ export const settingKeys = {
     meaning:
       'Calls of one token, or of one user who signed in, that may wait for a storage connection at once, at each replica.',
   }),
+  'balancing.deadlineMs': spec({
+    default: 60_000,
+    min: 1_000,
+    max: 3_600_000,
+    meaning: 'How long the device of a load balancer may take for a change of it; then the load balancer is in ERROR.',
+  }),
   'storage.probeIntervalMs': spec({
     default: 10_000,
     min: 200,

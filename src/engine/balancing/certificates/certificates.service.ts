@@ -9,13 +9,13 @@ import { Conflict, NotFound } from '../../platform/errors.js'
 import { type IfMatch, requireMatch } from '../../platform/etag.js'
 import type { Listing } from '../../platform/listing.js'
 import { inProjectsOf, type Page, page } from '../../platform/pages.js'
+import { certificateKeys, sealedPlace } from '../../platform/sealed-columns.js'
 import { Sealer } from '../../platform/sealing.js'
 import { type User, UsersOf } from '../../platform/users-of.js'
 import { Balancers } from '../balancers.service.js'
 import { Certificate } from '../certificate.entity.js'
 import type { Tree } from '../tree.js'
 import type { CertificateCreate, CertificatePut, CertificateQuery } from './certificate.dto.js'
-import { sealKey } from './certificate-keys.js'
 import { type ReadCertificate, readCertificate } from './read-certificate.js'
 
 const listing: Listing<Certificate> = {
@@ -120,7 +120,7 @@ export class Certificates {
   }
 
   private columnsOf(id: string, { keyPem, ...shown }: ReadCertificate) {
-    return { ...shown, sealedKey: sealKey(this.sealer, id, keyPem) }
+    return { ...shown, sealedKey: this.sealer.seal(keyPem, sealedPlace(certificateKeys, [id])) }
   }
 
   private async lock(tx: Tx, caller: Caller, id: string): Promise<Certificate> {

@@ -1,0 +1,180 @@
+import { randomUUID } from 'node:crypto'
+import { Injectable } from '@nestjs/common'
+import { balancerSubject } from '../../wire/commands.js'
+import { digestOf } from '../../wire/digest.js'
+import type { NetworkIntent } from '../../wire/networks.js'
+import { supersede } from '../commands/commands.queries.js'
+import { Commands } from '../commands/commands.service.js'
+import type { EventType } from '../events/event-types.js'
+import { Quarantine } from '../hosts/quarantine.service.js'
+import { Tombstones } from '../hosts/tombstones.service.js'
+import { Quotas } from '../identity/quotas.js'
+import type { Tx } from '../platform/database.js'
+import type { PendingStatus } from '../platform/provisioning.js'
+import { Settings } from '../platform/settings.js'
+import { eventOf } from './balancing.events.js'
+import type { BalancingDevice } from './balancing-device.entity.js'
+import { CertificateKeys } from './certificate-keys.js'
+import { applyOf, deviceIntent } from './intent.js'
+import type { LoadBalancer } from './load-balancer.entity.js'
+import { insertBalancer, keepGeneration, type Loaded, writeBalancer, writeParts } from './tree.queries.js'
+import type { Tree } from './tree.js'
+import { changesBetween, storedTree } from './tree-changes.js'
+
+/** A balancer that its transaction has locked, or is making. */
+export interface Claimed {
+  readonly network: NetworkIntent
+  readonly device: BalancingDevice
+}
+
+/**
+ * The three claims of a balancer, each with its command: be made, be otherwise, be gone (L8). The balancer's row is the lock of
+ * all under it; whoever calls has it (docs/adr/0050).
+ */
+@Injectable()
+export class BalancerClaims {
+  constructor(
+    private readonly commands: Commands,
+    private readonly quotas: Quotas,
+    private readonly tombstones: Tombstones,
+    private readonly quarantine: Quarantine,
+    private readonly certificates: CertificateKeys,
+    private readonly settings: Settings,
+  ) {}
+
+  /** @param empty its row, and nothing under it */
+  async make(tx: Tx, empty: Tree, built: Tree, place: Claimed): Promise<Tree> {
+    const changes = changesBetween(empty, built, empty.loadBalancer.generation)
+    await this.quotas.claim(tx, empty.loadBalancer.projectId, { loadBalancers: 1, ...countMade(changes.made) })
+    const { tree, send } = await this.intend(tx, changes.tree, place, 'balancing.balancer.created')
+    await insertBalancer(tx, tree.loadBalancer)
+    await writeParts(tx, changes, tree.loadBalancer.generation)
+    await keepGeneration(tx, tree.loadBalancer.id, tree.loadBalancer.generation, storedTree(tree))
+    await send()
+    return tree
+  }
+
+  /**
+   * @param above what its generation must exceed beside its own
+   * @returns the tree as it is to be, under the generation that holds the change
+   */
+  async change(tx: Tx, { tree: before, network, device }: Loaded, after: Tree, above = 0): Promise<Tree> {
+    const old = before.loadBalancer
+    const generation = Math.max(old.generation, above) + 1
+    const changes = changesBetween(before, after, generation)
+    const more = countMade(changes.made)
+    if (more.listeners + more.members > 0) await this.quotas.claim(tx, old.projectId, more)
+    const { name, description, adminStateUp, tags } = after.loadBalancer
+    const provisioningStatus = old.provisioningStatus === 'PENDING_CREATE' ? 'PENDING_CREATE' : 'PENDING_UPDATE'
+    const wanted = { ...old, name, description, adminStateUp, tags, generation, provisioningStatus } as const
+    const { tree, send } = await this.intend(
+      tx,
+      { ...changes.tree, loadBalancer: wanted },
+      { network, device },
+      'balancing.balancer.updated',
+    )
+    await writeParts(tx, changes, generation)
+    await writeBalancer(tx, tree.loadBalancer)
+    await keepGeneration(tx, old.id, generation, storedTree(tree))
+    await this.sendInsteadOf(tx, old, tree.loadBalancer.commandId, send)
+    return tree
+  }
+
+  /** As `change`; what was evidence that it should go no longer is. */
+  async revive(tx: Tx, loaded: Loaded, after: Tree): Promise<Tree> {
+    const { id, hostId, provisioningStatus } = loaded.tree.loadBalancer
+    if (provisioningStatus !== 'ERROR') return this.change(tx, loaded, after)
+    const subject = balancerSubject(id)
+    const lifted = await this.tombstones.lift(tx, hostId, subject)
+    return this.change(tx, loaded, after, Math.max(lifted, await this.quarantine.release(tx, hostId, subject)))
+  }
+
+  /** The tombstone is the evidence for whatever happens to its host meanwhile. */
+  async remove(tx: Tx, { tree, device }: Pick<Loaded, 'tree' | 'device'>, above = 0): Promise<LoadBalancer> {
+    const old = tree.loadBalancer
+    const generation = Math.max(old.generation, above) + 1
+    const commandId = randomUUID()
+    const going = { ...old, generation, commandId, provisioningStatus: 'PENDING_DELETE', fault: null, faultAt: null } as const
+    await this.tombstones.raise(tx, old.hostId, balancerSubject(old.id), generation)
+    await writeBalancer(tx, going)
+    await this.sendInsteadOf(tx, old, commandId, () =>
+      this.sendRemove(tx, going, device, [eventOf('balancing.balancer.deleting', going)]),
+    )
+    return going
+  }
+
+  /** Of what has no row, nobody but the plane's own people hear. */
+  async sendRemove(
+    tx: Tx,
+    {
+      id,
+      hostId,
+      generation,
+      provider,
+      projectId = null,
+      commandId,
+    }: Pick<LoadBalancer, 'id' | 'hostId' | 'generation' | 'provider'> & {
+      readonly projectId?: string | null
+      readonly commandId?: string
+    },
+    device: Pick<BalancingDevice, 'kind' | 'name' | 'epoch'>,
+    events: readonly ReturnType<typeof eventOf>[] = [],
+  ): Promise<void> {
+    await this.commands.enqueue(tx, {
+      ...(commandId ? { id: commandId } : {}),
+      kind: 'balancing.remove',
+      hostId,
+      projectId,
+      subject: balancerSubject(id),
+      generation,
+      deadlineMs: this.settings.get('balancing.deadlineMs'),
+      payload: { loadBalancerId: id, provider, device: deviceIntent(device) },
+      events,
+    })
+  }
+
+  /** The row as it is to be written, and what sends it. */
+  private async intend(tx: Tx, wanted: Tree, { network, device }: Claimed, type: EventType) {
+    const { certificates, keys } = await this.certificates.ofTree(tx, wanted)
+    const payload = applyOf(wanted, device, { network, certificates })
+    const commandId = randomUUID()
+    const loadBalancer: LoadBalancer = {
+      ...wanted.loadBalancer,
+      commandId,
+      intentDigest: digestOf(payload.balancer),
+      fault: null,
+      faultAt: null,
+    }
+    const send = async () => {
+      await this.commands.enqueue(tx, {
+        id: commandId,
+        kind: 'balancing.apply',
+        hostId: loadBalancer.hostId,
+        projectId: loadBalancer.projectId,
+        subject: balancerSubject(loadBalancer.id),
+        generation: loadBalancer.generation,
+        deadlineMs: this.settings.get('balancing.deadlineMs'),
+        payload,
+        ...(Object.keys(keys).length > 0 ? { secrets: { keys: { ...keys } } } : {}),
+        events: [eventOf(type, loadBalancer)],
+      })
+    }
+    return { tree: { ...wanted, loadBalancer }, send }
+  }
+
+  /** What is still queued is superseded by being followed; what is under way is told that it is. */
+  private async sendInsteadOf(
+    tx: Tx,
+    { commandId, provisioningStatus }: LoadBalancer,
+    by: string | null,
+    send: () => Promise<void>,
+  ): Promise<void> {
+    await send()
+    if (commandId && by && provisioningStatus.startsWith('PENDING')) await supersede(tx, commandId, by)
+  }
+}
+
+const countMade = (made: ReturnType<typeof changesBetween>['made']) => ({
+  listeners: made.listeners.length,
+  members: made.members.length,
+})
