@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import type { BalancerKeeper } from '../src/agent/balancing/keeper.js'
 import { createHandlers } from '../src/agent/handlers.js'
 import type { StorageKeeper } from '../src/agent/storage/keeper.js'
 import { exitCodes } from '../src/config/exit.js'
@@ -23,7 +24,7 @@ const naming = (text: string, declaredIn: string): SourceFile[] =>
 describe('every command kind', () => {
   it('has a handler on the agent, and no handler is for anything else', () => {
     // the handlers are only named, never called
-    const handlers = createHandlers({} as StorageKeeper)
+    const handlers = createHandlers({} as StorageKeeper, {} as BalancerKeeper)
     expect(Object.keys(handlers).sort()).toEqual([...kinds].sort())
   })
 

@@ -3,6 +3,7 @@ import { commandKinds } from '../wire/commands.js'
 import { type Hello, type HostFacts, PROTOCOL, type Welcome } from '../wire/session.js'
 import { type Abilities, AbilityWatch, abilitiesOf } from './abilities.js'
 import { formatAddress, parseAddress } from './address-book.js'
+import { BalancerKeeper } from './balancing/keeper.js'
 import type { AgentConfig, EngineAddress } from './config.js'
 import { type ControlAnswer, type ControlServer, serveControl } from './control.js'
 import { createHandlers } from './handlers.js'
@@ -75,6 +76,7 @@ class Agent implements RunningAgent {
   private readonly observations: ObservationOutbox
   private readonly keeper: StorageKeeper
   private readonly ownStorage: OwnStorage
+  private readonly balancing = new BalancerKeeper({ devices: [] })
 
   private constructor(
     private readonly lock: StateLock,
@@ -131,7 +133,7 @@ class Agent implements RunningAgent {
     })
     this.runner = new Runner({
       journal,
-      handlers: createHandlers(this.keeper),
+      handlers: createHandlers(this.keeper, this.balancing),
       current: this.client.current,
       logger,
       heldGeneration: (subject) => this.keeper.heldGeneration(subject),

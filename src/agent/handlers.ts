@@ -1,4 +1,5 @@
 import type { CommandKind, PayloadOf, ResultOf } from '../wire/commands.js'
+import type { BalancerKeeper } from './balancing/keeper.js'
 import type { StorageKeeper } from './storage/keeper.js'
 
 export interface HandlerContext {
@@ -15,8 +16,11 @@ export type Handler<K extends CommandKind> = (payload: PayloadOf<K>, context: Ha
 export type Handlers = { readonly [K in CommandKind]: Handler<K> }
 
 /** The agent on a page: what it does for each kind of command. */
-export const createHandlers = (storage: StorageKeeper): Handlers => ({
+export const createHandlers = (storage: StorageKeeper, balancing: BalancerKeeper): Handlers => ({
   'storage.manage': (payload, { generation }) => storage.manage(payload, generation),
   'storage.unmanage': (payload) => storage.unmanage(payload.connectionId),
   'storage.reset': (payload, { signal }) => storage.reset(payload.connectionId, signal),
+  'balancing.apply': (payload, context) => balancing.apply(payload, context),
+  'balancing.remove': (payload, context) => balancing.remove(payload, context),
+  'balancing.check': (payload, context) => balancing.check(payload, context),
 })

@@ -1,4 +1,5 @@
 import { parseAddress } from '../agent/address-book.js'
+import { BalancerKeeper } from '../agent/balancing/keeper.js'
 import type { EngineAddress } from '../agent/config.js'
 import { createHandlers } from '../agent/handlers.js'
 import type { HostIdentity } from '../agent/identity.js'
@@ -54,6 +55,7 @@ const RUNNING_COMMANDS_MS = 2000
  */
 export class SimulatedAgent {
   readonly keeper: StorageKeeper
+  private readonly balancing = new BalancerKeeper({ devices: [] })
   /** Outlives session clients, so that the network can be taken away from an agent that goes on. */
   private readonly current = new CurrentSession()
   private readonly runner: Runner
@@ -84,7 +86,7 @@ export class SimulatedAgent {
     })
     this.runner = new Runner({
       journal,
-      handlers: unreliableHandlers(createHandlers(this.keeper), faults, {
+      handlers: unreliableHandlers(createHandlers(this.keeper, this.balancing), faults, {
         running: () => this.thawed,
         acting: (_, { commandId }) => this.acting(commandId),
       }),

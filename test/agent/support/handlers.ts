@@ -24,6 +24,18 @@ export class ScriptedHandlers {
       await this.note('storage.reset', context)
       return { target: subjectKey(context.subject) }
     },
+    'balancing.apply': async (_payload, context) => {
+      await this.note('balancing.apply', context)
+      return {}
+    },
+    'balancing.remove': async (_payload, context) => {
+      await this.note('balancing.remove', context)
+      return { outcome: 'removed' }
+    },
+    'balancing.check': async (_payload, context) => {
+      await this.note('balancing.check', context)
+      return { accepted: true, words: '', current: null, planned: null }
+    },
   }
 
   private async note(kind: string, context: HandlerContext): Promise<void> {

@@ -147,6 +147,9 @@ function noting(handlers: Handlers, acted: CommandKind[]): Handlers {
     'storage.manage': note('storage.manage', handlers['storage.manage']),
     'storage.unmanage': note('storage.unmanage', handlers['storage.unmanage']),
     'storage.reset': note('storage.reset', handlers['storage.reset']),
+    'balancing.apply': note('balancing.apply', handlers['balancing.apply']),
+    'balancing.remove': note('balancing.remove', handlers['balancing.remove']),
+    'balancing.check': note('balancing.check', handlers['balancing.check']),
   }
 }
 

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { BalancerKeeper } from '../../../src/agent/balancing/keeper.js'
 import { createHandlers } from '../../../src/agent/handlers.js'
 import { readMounts } from '../../../src/agent/host/mounts.js'
 import { openJournal } from '../../../src/agent/journal.js'
@@ -28,7 +29,7 @@ export async function realSubject(scheme: keyof typeof schemes): Promise<Storage
     drivers: createStorageDrivers(stateDir),
     openJournal: () => openJournal(stateDir, silentLogger),
     openStorage: () => StorageState.load(stateDir),
-    handlersOf: createHandlers,
+    handlersOf: (keeper) => createHandlers(keeper, new BalancerKeeper({ devices: [] })),
     uri: (number) => uri(`${root}/${number}`),
     otherSpelling: (number) => uri(`${root}//./${number}/`),
     brokenUri: uri(broken),

@@ -1,3 +1,4 @@
+import { BalancerKeeper } from '../../../src/agent/balancing/keeper.js'
 import { createHandlers } from '../../../src/agent/handlers.js'
 import { HostFaults } from '../../../src/simulate/host-faults.js'
 import { MemoryDisk } from '../../../src/simulate/memory-disk.js'
@@ -32,7 +33,10 @@ export async function simulatedSubject(scheme: keyof typeof schemes): Promise<St
     openJournal: () => disk.openJournal(),
     openStorage: () => disk.openStorage(),
     handlersOf: (keeper) =>
-      unreliableHandlers(createHandlers(keeper), faults, { running: async () => undefined, acting: () => undefined }),
+      unreliableHandlers(createHandlers(keeper, new BalancerKeeper({ devices: [] })), faults, {
+        running: async () => undefined,
+        acting: () => undefined,
+      }),
     uri: (number) => uri(`/srv/${number}`),
     otherSpelling: (number) => uri(`/srv//./${number}/`),
     brokenUri: uri(brokenPath),
