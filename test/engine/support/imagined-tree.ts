@@ -33,6 +33,7 @@ export const balancerOf = (given: Partial<LoadBalancer> = {}): LoadBalancer => (
   deviceId: randomUUID(),
   hostId: randomUUID(),
   placementGeneration: 1,
+  movingFromDeviceId: null,
   goodGeneration: 1,
   intentDigest: '',
   commandId: null,
