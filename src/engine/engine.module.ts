@@ -1,4 +1,5 @@
 import { type DynamicModule, Global, Module, type Provider } from '@nestjs/common'
+import { BalancingModule } from './balancing/balancing.module.js'
 import { ClusterModule } from './cluster/cluster.module.js'
 import { CommandsModule } from './commands/commands.module.js'
 import { EventsModule } from './events/events.module.js'
@@ -23,6 +24,7 @@ import { StorageModule } from './storage/storage.module.js'
     ClusterModule,
     StorageModule,
     NetworksModule,
+    BalancingModule,
   ],
 })
 export class EngineModule {}

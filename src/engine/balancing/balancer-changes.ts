@@ -45,9 +45,12 @@ export class BalancerChanges {
         const leftMs = endsMs - performance.now()
         if (leftMs <= 0) return
         await new Promise<void>((resolve) => {
-          wake = resolve
-          setTimeout(resolve, Math.min(leftMs, LOOK_ANYWAY_MS)).unref()
-          if (woken) resolve()
+          const timer = setTimeout(resolve, Math.min(leftMs, LOOK_ANYWAY_MS))
+          wake = () => {
+            clearTimeout(timer)
+            resolve()
+          }
+          if (woken) wake()
         })
       }
     } finally {

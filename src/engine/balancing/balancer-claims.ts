@@ -6,25 +6,33 @@ import type { NetworkIntent } from '../../wire/networks.js'
 import { supersede } from '../commands/commands.queries.js'
 import { Commands } from '../commands/commands.service.js'
 import type { EventType } from '../events/event-types.js'
+import { type EventDraft, Events } from '../events/events.service.js'
 import { Quarantine } from '../hosts/quarantine.service.js'
 import { Tombstones } from '../hosts/tombstones.service.js'
 import { Quotas } from '../identity/quotas.js'
 import type { Tx } from '../platform/database.js'
-import type { PendingStatus } from '../platform/provisioning.js'
 import { Settings } from '../platform/settings.js'
 import { eventOf } from './balancing.events.js'
 import type { BalancingDevice } from './balancing-device.entity.js'
 import { CertificateKeys } from './certificate-keys.js'
 import { applyOf, deviceIntent } from './intent.js'
 import type { LoadBalancer } from './load-balancer.entity.js'
-import { insertBalancer, keepGeneration, type Loaded, writeBalancer, writeParts } from './tree.queries.js'
+import { writeReturn } from './moves/move.queries.js'
 import type { Tree } from './tree.js'
+import { insertBalancer, keepGeneration, type Loaded, writeBalancer, writeParts } from './tree.queries.js'
 import { changesBetween, storedTree } from './tree-changes.js'
 
 /** A balancer that its transaction has locked, or is making. */
 export interface Claimed {
   readonly network: NetworkIntent
   readonly device: BalancingDevice
+}
+
+/** What is to go from a host, whether there is a row of it or not. */
+export interface Going extends Pick<LoadBalancer, 'id' | 'hostId' | 'generation' | 'provider'> {
+  readonly device: Pick<BalancingDevice, 'kind' | 'name' | 'epoch'>
+  readonly projectId?: string | null
+  readonly commandId?: string
 }
 
 /**
@@ -40,6 +48,7 @@ export class BalancerClaims {
     private readonly quarantine: Quarantine,
     private readonly certificates: CertificateKeys,
     private readonly settings: Settings,
+    private readonly events: Events,
   ) {}
 
   /** @param empty its row, and nothing under it */
@@ -76,8 +85,17 @@ export class BalancerClaims {
     await writeParts(tx, changes, generation)
     await writeBalancer(tx, tree.loadBalancer)
     await keepGeneration(tx, old.id, generation, storedTree(tree))
+    if (old.movingFromDeviceId) return this.tellLater(tx, old, tree)
     await this.sendInsteadOf(tx, old, tree.loadBalancer.commandId, send)
     return tree
+  }
+
+  /** What it leaves has not let go of it yet: its device is told of all changes at once, when it has. */
+  private async tellLater(tx: Tx, { commandId }: LoadBalancer, tree: Tree): Promise<Tree> {
+    const loadBalancer = { ...tree.loadBalancer, commandId }
+    await writeBalancer(tx, loadBalancer)
+    await this.events.append(tx, [eventOf('balancing.balancer.updated', loadBalancer)])
+    return { ...tree, loadBalancer }
   }
 
   /** As `change`; what was evidence that it should go no longer is. */
@@ -90,45 +108,38 @@ export class BalancerClaims {
   }
 
   /** The tombstone is the evidence for whatever happens to its host meanwhile. */
-  async remove(tx: Tx, { tree, device }: Pick<Loaded, 'tree' | 'device'>, above = 0): Promise<LoadBalancer> {
-    const old = tree.loadBalancer
+  async remove(tx: Tx, { tree, device: last }: Pick<Loaded, 'tree' | 'device'>, above = 0): Promise<LoadBalancer> {
+    const { row: old, device } = await atHome(tx, tree.loadBalancer, last)
     const generation = Math.max(old.generation, above) + 1
     const commandId = randomUUID()
-    const going = { ...old, generation, commandId, provisioningStatus: 'PENDING_DELETE', fault: null, faultAt: null } as const
+    const going = {
+      ...old,
+      generation,
+      commandId,
+      provisioningStatus: 'PENDING_DELETE',
+      fault: null,
+      faultAt: null,
+    } as const
     await this.tombstones.raise(tx, old.hostId, balancerSubject(old.id), generation)
     await writeBalancer(tx, going)
     await this.sendInsteadOf(tx, old, commandId, () =>
-      this.sendRemove(tx, going, device, [eventOf('balancing.balancer.deleting', going)]),
+      this.sendRemove(tx, { ...going, device }, [eventOf('balancing.balancer.deleting', going)]),
     )
     return going
   }
 
   /** Of what has no row, nobody but the plane's own people hear. */
-  async sendRemove(
-    tx: Tx,
-    {
-      id,
-      hostId,
-      generation,
-      provider,
-      projectId = null,
-      commandId,
-    }: Pick<LoadBalancer, 'id' | 'hostId' | 'generation' | 'provider'> & {
-      readonly projectId?: string | null
-      readonly commandId?: string
-    },
-    device: Pick<BalancingDevice, 'kind' | 'name' | 'epoch'>,
-    events: readonly ReturnType<typeof eventOf>[] = [],
-  ): Promise<void> {
+  async sendRemove(tx: Tx, going: Going, events: readonly EventDraft[] = []): Promise<void> {
+    const { commandId, hostId, projectId = null, id: loadBalancerId, generation, provider, device } = going
     await this.commands.enqueue(tx, {
       ...(commandId ? { id: commandId } : {}),
       kind: 'balancing.remove',
       hostId,
       projectId,
-      subject: balancerSubject(id),
+      subject: balancerSubject(loadBalancerId),
       generation,
       deadlineMs: this.settings.get('balancing.deadlineMs'),
-      payload: { loadBalancerId: id, provider, device: deviceIntent(device) },
+      payload: { loadBalancerId, provider, device: deviceIntent(device) },
       events,
     })
   }
@@ -172,6 +183,13 @@ export class BalancerClaims {
     await send()
     if (commandId && by && provisioningStatus.startsWith('PENDING')) await supersede(tx, commandId, by)
   }
+}
+
+/** What is still to leave another device is there, and goes from there. */
+async function atHome(tx: Tx, row: LoadBalancer, device: BalancingDevice) {
+  if (row.movingFromDeviceId === null) return { row, device }
+  const home = await writeReturn(tx, row.id)
+  return { row: { ...row, deviceId: home.id, hostId: home.hostId, movingFromDeviceId: null }, device: home }
 }
 
 const countMade = (made: ReturnType<typeof changesBetween>['made']) => ({

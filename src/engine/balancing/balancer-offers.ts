@@ -29,7 +29,10 @@ export class BalancerOffers {
     const flavor = flavorId ? await this.flavor(tx, flavorId) : null
     const zone = availabilityZone ? await this.zone(tx, availabilityZone) : null
     const said = provider ?? flavor?.provider ?? zone?.provider ?? null
-    for (const [field, offer] of [['flavorId', flavor], ['availabilityZone', zone]] as const) {
+    for (const [field, offer] of [
+      ['flavorId', flavor],
+      ['availabilityZone', zone],
+    ] as const) {
       if (offer && offer.provider !== said)
         throw refused(field, `it is for the provider ${offer.provider}, not for ${said}`)
     }
@@ -68,7 +71,9 @@ function known(provider: string): Provider {
 function labelsOf(zone: Found | null): Record<string, string> {
   const labels = zone?.content.labels
   if (typeof labels !== 'object' || labels === null) return {}
-  return Object.fromEntries(Object.entries(labels).filter((entry): entry is [string, string] => typeof entry[1] === 'string'))
+  return Object.fromEntries(
+    Object.entries(labels).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+  )
 }
 
 const refused = (field: string, message: string): Invalid =>

@@ -2,8 +2,8 @@ import { Injectable } from '@nestjs/common'
 import { Database, prepared, type Tx } from '../platform/database.js'
 import { Conflict } from '../platform/errors.js'
 import type { BalancingDevice } from './balancing-device.entity.js'
-import { type ChosenPlace, choosePlace, type OccupiedPlace, type PlaceAsked, type PlacementHost } from './placement.js'
 import { rowOf } from './part-tables.js'
+import { type ChosenPlace, choosePlace, type OccupiedPlace, type PlaceAsked, type PlacementHost } from './placement.js'
 
 interface Sight {
   readonly hosts: readonly PlacementHost[]

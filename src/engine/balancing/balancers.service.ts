@@ -1,19 +1,19 @@
 import { randomUUID } from 'node:crypto'
 import { Injectable } from '@nestjs/common'
-import { Invalid, NotFound, Conflict } from '../platform/errors.js'
 import { chosenProject, projectMissing } from '../identity/chosen-project.js'
 import { NetworkAddresses } from '../networks/network-addresses.service.js'
 import { type Caller, requireInProject, visibleProjects } from '../platform/caller.js'
 import { Database, sqlState, type Tx } from '../platform/database.js'
+import { Conflict, Invalid, NotFound } from '../platform/errors.js'
 import { type IfMatch, requireMatch } from '../platform/etag.js'
 import { isPending, type ProvisioningStatus } from '../platform/provisioning.js'
 import { BalancerChanges } from './balancer-changes.js'
 import { BalancerClaims } from './balancer-claims.js'
 import { BalancerOffers } from './balancer-offers.js'
 import { BalancerPlacement } from './balancer-placement.js'
-import type { LoadBalancer } from './load-balancer.entity.js'
-import { type Loaded, loadBalancer, lockBalancer, networkFrom } from './tree.queries.js'
+import { HOLDER_NOUN, type LoadBalancer } from './load-balancer.entity.js'
 import type { Edit, Tree } from './tree.js'
+import { type Loaded, loadBalancer, lockBalancer, networkFrom } from './tree.queries.js'
 import { isUnchanged } from './tree-changes.js'
 
 export type Face = 'native' | 'octavia'
@@ -43,7 +43,6 @@ export interface NewBalancer {
   readonly build: Edit
 }
 
-export const HOLDER_NOUN = 'load-balancer'
 const UNIQUE_VIOLATION = '23505'
 
 /** Load balancers as intent: every change of either face is an edit of the whole, under one lock (docs/adr/0049, 0050). */
@@ -136,11 +135,7 @@ export class Balancers {
   }
 
   /** The work has the balancer to itself, and sees all that was done before. */
-  private async locked<T>(
-    caller: Caller,
-    id: string,
-    work: (tx: Tx, loaded: Loaded) => Promise<T>,
-  ): Promise<T> {
+  private async locked<T>(caller: Caller, id: string, work: (tx: Tx, loaded: Loaded) => Promise<T>): Promise<T> {
     try {
       return await this.database.transaction(async (tx) => {
         const projectId = await lockBalancer(tx, id, visibleProjects(caller))

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common'
-import { Invalid } from '../platform/errors.js'
 import { prepared, type Tx } from '../platform/database.js'
+import { Invalid } from '../platform/errors.js'
 import { certificateKeys, sealedPlace } from '../platform/sealed-columns.js'
 import { Sealer } from '../platform/sealing.js'
 import type { Certificate } from './certificate.entity.js'

@@ -51,7 +51,11 @@ export const certificatesOf = ({
   ...new Set([...(defaultCertificateId ? [defaultCertificateId] : []), ...sniCertificateIds]),
 ]
 
-export const deviceIntent = ({ kind, name, epoch }: Pick<BalancingDevice, 'kind' | 'name' | 'epoch'>): DeviceIntent => ({
+export const deviceIntent = ({
+  kind,
+  name,
+  epoch,
+}: Pick<BalancingDevice, 'kind' | 'name' | 'epoch'>): DeviceIntent => ({
   name: kind === 'host' ? 'host' : name,
   epoch,
 })

@@ -4,13 +4,19 @@ import type { ListenerStatistics } from '../../wire/balancing/sighting.js'
 import type { Fault } from '../../wire/session.js'
 import { BalancingPart } from './balancing-part.js'
 
+/** As its subject, its events and the holder of its address call it. */
+export const HOLDER_NOUN = 'load-balancer'
+
 /** A load balancer (Octavia's): one VIP on one device, and the lock of all that stands under it. */
 @Entity('load_balancers')
 @Index('ix_load_balancers_project_id_created_at', ['projectId', 'createdAt', 'id'])
 @Index('ix_load_balancers_created_at', ['createdAt', 'id'])
 @Index('ix_load_balancers_device_id', ['deviceId'])
 @Index('ix_load_balancers_host_id', ['hostId'])
-@Index('ix_load_balancers_moving_from_device_id', ['movingFromDeviceId'], { where: 'moving_from_device_id IS NOT NULL' })
+@Index('ix_load_balancers_moving_from_device_id', ['movingFromDeviceId'], {
+  where: 'moving_from_device_id IS NOT NULL',
+})
+@Index('ix_load_balancers_network_id', ['networkId'])
 export class LoadBalancer extends BalancingPart {
   @Column('uuid')
   @ForeignKey('Network', 'id', { name: 'fk_load_balancers_network_id' })

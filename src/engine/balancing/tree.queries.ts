@@ -1,10 +1,10 @@
-import { prepared, type Tx } from '../platform/database.js'
 import type { NetworkIntent } from '../../wire/networks.js'
+import { prepared, type Tx } from '../platform/database.js'
 import type { BalancingDevice } from './balancing-device.entity.js'
 import type { LoadBalancer } from './load-balancer.entity.js'
 import { columnsFrom, type PartNoun, partNouns, partTables, rowOf } from './part-tables.js'
-import type { Changes } from './tree-changes.js'
 import type { StoredTree, Tree } from './tree.js'
+import type { Changes } from './tree-changes.js'
 
 /** A balancer, where it is, and where it lives. */
 export interface Loaded {
@@ -170,7 +170,13 @@ export async function writeBalancer(tx: Tx, row: LoadBalancer): Promise<void> {
 /** So many generations are kept, and the last good one. */
 const GENERATIONS_KEPT = 10
 
-export async function keepGeneration(tx: Tx, id: string, generation: number, tree: StoredTree): Promise<void> {
+export async function keepGeneration(
+  tx: Tx,
+  id: string,
+  generation: number,
+  tree: StoredTree,
+  end: 'good' | 'open' = 'open',
+): Promise<void> {
   await prepared(
     tx,
     'balancing_keep_generation',
@@ -179,7 +185,8 @@ export async function keepGeneration(tx: Tx, id: string, generation: number, tre
        WHERE b.id = $1 AND g.load_balancer_id = $1 AND g.generation <= $2::int - ${GENERATIONS_KEPT}
          AND g.generation IS DISTINCT FROM b.good_generation
      )
-     INSERT INTO load_balancer_generations (load_balancer_id, generation, tree) VALUES ($1, $2, $3)`,
-    [id, generation, JSON.stringify(tree)],
+     INSERT INTO load_balancer_generations (load_balancer_id, generation, tree, good) VALUES ($1, $2, $3, $4)
+     ON CONFLICT (load_balancer_id, generation) DO UPDATE SET tree = $3, good = $4`,
+    [id, generation, JSON.stringify(tree), end === 'good'],
   )
 }

@@ -94,6 +94,7 @@ const up = [
   'CREATE INDEX ix_load_balancers_host_id ON load_balancers (host_id)',
   `CREATE INDEX ix_load_balancers_moving_from_device_id ON load_balancers (moving_from_device_id)
      WHERE moving_from_device_id IS NOT NULL`,
+  'CREATE INDEX ix_load_balancers_network_id ON load_balancers (network_id)',
 
   `CREATE TABLE pools (${part('pools')},
      protocol text NOT NULL,
@@ -224,5 +225,6 @@ const down = [
   'pools',
   'load_balancers',
   'balancing_devices',
-].map((table) => `DROP TABLE ${table}`)
+]
+  .map((table) => `DROP TABLE ${table}`)
   .concat('ALTER TABLE commands DROP COLUMN superseded_by')

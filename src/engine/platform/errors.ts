@@ -71,6 +71,13 @@ export class Invalid extends DomainError {
   }
 }
 
+/** 501: right in itself, and what would have to do it cannot. */
+export class Unsupported extends DomainError {
+  constructor(message: string, extra: Readonly<Record<string, unknown>> = {}) {
+    super('not-supported', message, extra)
+  }
+}
+
 /** 412: somebody changed it since the caller read it. */
 export class PreconditionFailed extends DomainError {
   constructor(message: string) {

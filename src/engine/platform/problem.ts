@@ -12,6 +12,7 @@ import {
   TooMany,
   Unauthenticated,
   Unavailable,
+  Unsupported,
 } from './errors.js'
 import { allowedMethods } from './http-routes.js'
 import { type ProblemType, problems, problemTypeOf, problemUrn } from './problems.js'
@@ -99,6 +100,7 @@ const byClass = [
   [Conflict, 'conflict'],
   [PreconditionFailed, 'precondition-failed'],
   [Invalid, 'invalid'],
+  [Unsupported, 'not-supported'],
   [Unavailable, 'unavailable'],
 ] as const
 

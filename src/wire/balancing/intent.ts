@@ -43,9 +43,9 @@ import {
 const MAX_PORT = 65_535
 /** What is said of one balancer must fit a frame with room to spare. */
 export const MAX_MEMBERS = 2_000
-const MAX_LISTENERS = 100
-const MAX_POOLS = 200
-const MAX_POLICIES = 200
+export const MAX_LISTENERS = 100
+export const MAX_POOLS = 200
+export const MAX_POLICIES = 200
 export const MAX_RULES = 50
 
 export class MemberIntent {

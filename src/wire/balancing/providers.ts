@@ -1,4 +1,12 @@
-import type { LoadBalancerIntent } from './intent.js'
+import type {
+  Algorithm,
+  ListenerProtocol,
+  MonitorType,
+  PersistenceType,
+  PolicyAction,
+  PoolProtocol,
+  RuleType,
+} from './terms.js'
 
 /** What makes balancers: each has a driver on the agent. */
 export const providers = ['haproxy', 'nginx', 'simulated'] as const
@@ -47,8 +55,30 @@ export const lacksOf: Readonly<Record<Provider, readonly Feature[]>> = {
 /** The capability of a host on which a provider's driver has all that it needs. */
 export const balancingCapability = (provider: Provider): string => `balancing:${provider}`
 
+/** What of a balancer decides what it asks; an intent is one too. */
+export interface AskingBalancer {
+  readonly listeners: readonly {
+    readonly id: string
+    readonly protocol: ListenerProtocol
+    readonly connectionLimit: number
+    readonly policies: readonly {
+      readonly id: string
+      readonly action: PolicyAction
+      readonly rules: readonly { readonly id: string; readonly type: RuleType }[]
+    }[]
+  }[]
+  readonly pools: readonly {
+    readonly id: string
+    readonly protocol: PoolProtocol
+    readonly algorithm: Algorithm
+    readonly persistence: { readonly type: PersistenceType } | null
+    readonly monitor: { readonly type: MonitorType } | null
+    readonly members: readonly { readonly id: string; readonly weight: number; readonly backup: boolean }[]
+  }[]
+}
+
 /** What a balancer asks of its provider, each with the id of the object that asks it. */
-export function featuresOf(balancer: LoadBalancerIntent): Map<Feature, string> {
+export function featuresOf(balancer: AskingBalancer): Map<Feature, string> {
   const asked = new Map<Feature, string>()
   const ask = (feature: Feature, id: string, isAsked: boolean) => {
     if (isAsked && !asked.has(feature)) asked.set(feature, id)

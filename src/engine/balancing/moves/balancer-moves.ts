@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { Injectable } from '@nestjs/common'
-import { balancerSubject } from '../../../wire/commands.js'
+import { balancerSubject, subjectKey } from '../../../wire/commands.js'
 import { supersede } from '../../commands/commands.queries.js'
 import type { EndedCommand } from '../../commands/settlers.js'
 import type { EventDraft } from '../../events/events.service.js'
@@ -86,7 +86,7 @@ export class BalancerMoves {
     const going = { ...old, generation, commandId, provisioningStatus } as const
     await this.tombstones.raise(tx, old.hostId, balancerSubject(old.id), generation)
     await writeMove(tx, going, next)
-    await this.claims.sendRemove(tx, going, device, [
+    await this.claims.sendRemove(tx, { ...going, device }, [
       eventOf('balancing.balancer.moving', { ...going, hostId: next.hostId }, { from: old.hostId, to: next.hostId }),
     ])
     if (old.commandId && isPending(old.provisioningStatus)) await supersede(tx, old.commandId, commandId)
@@ -105,7 +105,7 @@ export class BalancerMoves {
 
   /** Called by the settler of `balancing.remove`, when it has confirmed tombstones. */
   async settle(tx: Tx, ended: readonly EndedCommand[]): Promise<EventDraft[]> {
-    const ids = ended.map(({ subject }) => subject.slice(subject.indexOf('/') + 1))
+    const ids = ended.map(({ subject }) => subjectKey(subject))
     for (const id of await listArrivals(tx, this.graceMs, ids.length, ids)) {
       if ((await lockBalancer(tx, id, null)) !== null) await this.arrive(tx, id)
     }
@@ -130,22 +130,23 @@ export class BalancerMoves {
     return tree
   }
 
-  /**
-   * Its host is there and has not let go of it: it stays where it is, in ERROR. One that is away may come back and confirm, and
-   * after the grace nobody waits for it.
-   */
+  /** One that is away may come back and confirm, and after the grace nobody waits for it. */
   private async stay(tx: Tx, { id: commandId, hostId, subject, fault }: EndedCommand): Promise<EventDraft[]> {
-    const id = subject.slice(subject.indexOf('/') + 1)
+    const id = subjectKey(subject)
     if ((await lockBalancer(tx, id, null)) === null) return []
     const row = (await loadBalancer(tx, id))?.tree.loadBalancer
-    if (!row || row.movingFromDeviceId === null || row.commandId !== commandId) return []
-    if (!(await isConnected(tx, hostId))) return []
-    await writeReturn(tx, id)
-    await this.tombstones.lift(tx, hostId, subject)
-    const words = fault?.message ?? 'it did not answer in time'
-    const why = { type: 'not-moved', message: `its host has not let go of it: ${words}` }
-    await writeFault(tx, id, why)
-    return [eventOf('balancing.balancer.failed', { ...row, hostId, provisioningStatus: 'ERROR' }, { fault: why })]
+    if (row?.commandId !== commandId || !(await isConnected(tx, hostId))) return []
+    return this.giveUp(tx, row, fault?.message ?? 'it did not answer in time')
+  }
+
+  /** Its host is there and has not let go of it: it stays where it is, in ERROR. The caller holds its lock. */
+  async giveUp(tx: Tx, row: LoadBalancer, words: string): Promise<EventDraft[]> {
+    if (row.movingFromDeviceId === null) return []
+    const { hostId } = await writeReturn(tx, row.id)
+    await this.tombstones.lift(tx, hostId, balancerSubject(row.id))
+    const fault = { type: 'not-moved', message: `its host has not let go of it: ${words}` }
+    await writeFault(tx, row.id, fault)
+    return [eventOf('balancing.balancer.failed', { ...row, hostId, provisioningStatus: 'ERROR' }, { fault })]
   }
 }
 

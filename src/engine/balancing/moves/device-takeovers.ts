@@ -72,7 +72,7 @@ export class DeviceTakeovers {
       const commandId = randomUUID()
       await this.tombstones.raise(tx, device.hostId, balancerSubject(row.id), row.generation)
       await tx.query('UPDATE load_balancers SET command_id = $2 WHERE id = $1', [row.id, commandId])
-      await this.claims.sendRemove(tx, { ...row, commandId, hostId: device.hostId }, device)
+      await this.claims.sendRemove(tx, { ...row, commandId, hostId: device.hostId, device })
     }
   }
 

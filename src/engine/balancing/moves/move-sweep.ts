@@ -1,12 +1,13 @@
 import { Injectable, Logger } from '@nestjs/common'
-import type { Blocker } from '../../platform/drains.js'
+import { Events } from '../../events/events.service.js'
 import { Database, type Tx } from '../../platform/database.js'
+import type { Blocker } from '../../platform/drains.js'
 import { Conflict } from '../../platform/errors.js'
 import type { TurnEnd } from '../../platform/schedules.js'
 import { loadBalancer, lockBalancer } from '../tree.queries.js'
 import { BalancerMoves } from './balancer-moves.js'
 import { DeviceTakeovers } from './device-takeovers.js'
-import { listArrivals, listOnHost, listSilenced } from './move.queries.js'
+import { listArrivals, listOnHost, listSilenced, listStalled } from './move.queries.js'
 
 const BATCH = 50
 const DRAINED_AT_ONCE = 20
@@ -21,6 +22,7 @@ export class MoveSweep {
     private readonly database: Database,
     private readonly moves: BalancerMoves,
     private readonly takeovers: DeviceTakeovers,
+    private readonly events: Events,
   ) {}
 
   /** A transaction for each: one that cannot be moved keeps nobody else. */
@@ -29,6 +31,8 @@ export class MoveSweep {
     const { graceMs } = this.moves
     const arriving = await this.database.statement((tx) => listArrivals(tx, graceMs, BATCH))
     for (const id of arriving) await this.locked(id, (tx) => this.arrive(tx, id))
+    const stalled = await this.database.statement((tx) => listStalled(tx, BATCH))
+    for (const id of stalled) await this.locked(id, (tx) => this.giveUp(tx, id))
     const silenced = await this.database.statement((tx) => listSilenced(tx, graceMs, BATCH))
     let moved = 0
     for (const id of silenced) if (await this.locked(id, (tx) => this.leaveSilent(tx, id))) moved++
@@ -39,7 +43,9 @@ export class MoveSweep {
   /** What is still there begins to leave, and stands in the way until it has. */
   async drain(tx: Tx, hostId: string): Promise<Blocker[]> {
     const there = await listOnHost(tx, hostId, BLOCKERS_SHOWN)
-    const staying = there.filter(({ moving, provisioningStatus }) => !moving && ['ACTIVE', 'ERROR'].includes(provisioningStatus))
+    const staying = there.filter(
+      ({ moving, provisioningStatus }) => !moving && ['ACTIVE', 'ERROR'].includes(provisioningStatus),
+    )
     const refusals = new Map<string, string>()
     for (const { id } of staying.slice(0, DRAINED_AT_ONCE)) {
       const refusal = await this.depart(tx, id)
@@ -74,6 +80,13 @@ export class MoveSweep {
   private async arrive(tx: Tx, id: string): Promise<void> {
     const [still] = await listArrivals(tx, this.moves.graceMs, 1, [id])
     if (still) await this.moves.arrive(tx, still)
+  }
+
+  private async giveUp(tx: Tx, id: string): Promise<void> {
+    const [still] = await listStalled(tx, 1, id)
+    const loaded = still ? await loadBalancer(tx, still) : null
+    if (loaded)
+      await this.events.append(tx, await this.moves.giveUp(tx, loaded.tree.loadBalancer, 'its answer was lost'))
   }
 
   private async locked(id: string, work: (tx: Tx) => Promise<void>): Promise<boolean> {

@@ -2,6 +2,7 @@ import { balancerSubject } from '../../../wire/commands.js'
 import type { Fault } from '../../../wire/session.js'
 import { prepared, type Tx } from '../../platform/database.js'
 import type { BalancingDevice } from '../balancing-device.entity.js'
+import { ENDED_PARTS } from '../ended-parts.queries.js'
 import type { LoadBalancer } from '../load-balancer.entity.js'
 import { rowOf } from '../part-tables.js'
 
@@ -61,13 +62,20 @@ export async function writeFault(tx: Tx, id: string, fault: Fault): Promise<void
   await prepared(
     tx,
     'balancing_move_fault',
-    `UPDATE load_balancers SET provisioning_status = 'ERROR', fault = $2, fault_at = now(), updated_at = now() WHERE id = $1`,
+    `WITH moved AS (
+       UPDATE load_balancers b SET provisioning_status = 'ERROR', fault = $2, fault_at = now(), updated_at = now()
+       WHERE b.id = $1 RETURNING b.id, false AS ok
+     ), ${ENDED_PARTS}
+     SELECT FROM moved`,
     [id, JSON.stringify(fault)],
   )
 }
 
 export async function isConnected(tx: Tx, hostId: string): Promise<boolean> {
-  return (await prepared(tx, 'balancing_host_connected', 'SELECT FROM hosts WHERE id = $1 AND connected', [hostId])).length > 0
+  return (
+    (await prepared(tx, 'balancing_host_connected', 'SELECT FROM hosts WHERE id = $1 AND connected', [hostId])).length >
+    0
+  )
 }
 
 /** It is to go, and has not gone yet. */
@@ -102,12 +110,34 @@ export async function listArrivals(
   return rows.map(({ id }) => id)
 }
 
+/** What is to leave a host that is there, and no command says so any more: its answer was lost. */
+export async function listStalled(tx: Tx, limit: number, only: string | null = null): Promise<string[]> {
+  const rows = await prepared<{ id: string }>(
+    tx,
+    'balancing_stalled',
+    `SELECT b.id FROM load_balancers b
+     JOIN balancing_devices d ON d.id = b.moving_from_device_id JOIN hosts h ON h.id = d.host_id
+     WHERE b.moving_from_device_id IS NOT NULL AND h.connected AND b.updated_at < now() - interval '30 seconds'
+       AND NOT EXISTS (SELECT FROM commands c WHERE c.host_id = h.id AND c.subject = 'load-balancer/' || b.id
+                       AND (c.finished_at IS NULL OR c.finished_at > now() - interval '30 seconds'))
+       AND ($2::uuid IS NULL OR b.id = $2)
+     ORDER BY b.id LIMIT $1`,
+    [limit, only],
+  )
+  return rows.map(({ id }) => id)
+}
+
 /**
  * Balancers on hosts that fell silent. An agent that said goodbye is nobody who takes VIPs down: those of its host stay. So do
  * those at a host's own address. In any order: what finds no room must not stand before the others.
  * @param only null: any
  */
-export async function listSilenced(tx: Tx, graceMs: number, limit: number, only: string | null = null): Promise<string[]> {
+export async function listSilenced(
+  tx: Tx,
+  graceMs: number,
+  limit: number,
+  only: string | null = null,
+): Promise<string[]> {
   const rows = await prepared<{ id: string }>(
     tx,
     'balancing_silenced',
