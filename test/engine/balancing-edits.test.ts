@@ -51,6 +51,26 @@ describe('an edit of a load balancer', () => {
   })
 })
 
+describe('an edit that says what is there already', () => {
+  it('leaves every row the very object that it was', () => {
+    const member = { address: '192.0.2.1', protocolPort: 80 }
+    const full = edited(web, reject(POLICY), createMember(POOL, member), monitored)
+    const next = edited(
+      full,
+      updateLoadBalancer({ name: 'web' }),
+      updateListener(LISTENER, { insertHeaders: {}, allowedCidrs: [] }),
+      updatePool(POOL, { lbAlgorithm: 'ROUND_ROBIN' }),
+      putMembers(POOL, [{ ...member, weight: 1 }], { additive: false }),
+      updateHealthMonitor(MONITOR, { delay: 5 }),
+      updateL7Policy(POLICY, { position: 1, action: 'REJECT' }),
+    )
+    expect(next.loadBalancer).toBe(full.loadBalancer)
+    for (const noun of ['listeners', 'pools', 'members', 'healthMonitors', 'l7Policies'] as const) {
+      expect(next[noun][0]).toBe(full[noun][0])
+    }
+  })
+})
+
 describe('a listener', () => {
   it("begins with Octavia's defaults", () => {
     expect(edited(emptyTree(), http).listeners).toEqual([

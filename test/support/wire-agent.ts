@@ -212,5 +212,7 @@ export class WireAgent {
 
 function resultOf(command: CommandMessage): object {
   if (command.kind === 'storage.unmanage') return { outcome: 'released' }
+  if (command.kind === 'balancing.remove') return { outcome: 'removed' }
+  if (command.kind === 'balancing.apply') return {}
   return { target: (command.payload as { uri?: string }).uri ?? 'local:///x' }
 }

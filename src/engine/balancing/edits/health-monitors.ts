@@ -4,7 +4,17 @@ import type { HealthMonitor } from '../health-monitor.entity.js'
 import type { Edit, Tree } from '../tree.js'
 import { bounded } from './bounds.js'
 import { faultWhen, refuse } from './faults.js'
-import { type Changes, changed, type Described, described, type Made, newPart, replaced, required } from './rows.js'
+import {
+  altered,
+  type Changes,
+  changed,
+  type Described,
+  described,
+  type Made,
+  newPart,
+  replaced,
+  required,
+} from './rows.js'
 
 type HttpAttributes = Pick<HealthMonitor, 'httpMethod' | 'urlPath' | 'expectedCodes' | 'httpVersion' | 'domainName'>
 type MonitorAttributes = Described & HttpAttributes & Pick<HealthMonitor, 'maxRetriesDown'>
@@ -58,13 +68,12 @@ export function addHealthMonitor(tree: Tree, poolId: string, input: NewHealthMon
 export const updateHealthMonitor = (id: string, input: HealthMonitorChange): Edit =>
   bounded((tree) => {
     const monitor = required(tree.healthMonitors, id, 'health monitor')
-    const next: HealthMonitor = {
-      ...monitor,
+    const next = altered<HealthMonitor>(monitor, {
       ...changed<MonitorAttributes>(monitor, input, defaultsOf(monitor.type)),
       delay: input.delay ?? monitor.delay,
       timeout: input.timeout ?? monitor.timeout,
       maxRetries: input.maxRetries ?? monitor.maxRetries,
-    }
+    })
     refuse(faultsOf(next))
     return { ...tree, healthMonitors: replaced(tree.healthMonitors, next) }
   })

@@ -5,7 +5,7 @@ import type { Edit, Tree } from '../tree.js'
 import { bounded } from './bounds.js'
 import { faultWhen, refuse } from './faults.js'
 import { seesRequests, unfit } from './listeners.js'
-import { type Changes, changed, type Described, described, type Made, newPart, required } from './rows.js'
+import { altered, type Changes, changed, type Described, described, type Made, newPart, required } from './rows.js'
 
 type Target = Pick<L7Policy, 'redirectPoolId' | 'redirectUrl' | 'redirectPrefix' | 'redirectHttpCode'>
 
@@ -48,7 +48,7 @@ export const updateL7Policy = (id: string, input: L7PolicyChange): Edit =>
   bounded((tree) => {
     const policy = required(tree.l7Policies, id, 'L7 policy')
     const attributes = changed<Described & Target>(policy, input, policyDefaults)
-    const next = aimed({ ...policy, ...attributes, action: input.action ?? policy.action }, tree)
+    const next = altered(policy, aimed({ ...policy, ...attributes, action: input.action ?? policy.action }, tree))
     return arranged(tree, next, input.position ?? policy.position)
   })
 

@@ -5,7 +5,17 @@ import type { Listener } from '../listener.entity.js'
 import type { Edit, Tree } from '../tree.js'
 import { bounded } from './bounds.js'
 import { faultWhen, refuse } from './faults.js'
-import { type Changes, changed, type Described, described, type Made, newPart, replaced, required } from './rows.js'
+import {
+  altered,
+  type Changes,
+  changed,
+  type Described,
+  described,
+  type Made,
+  newPart,
+  replaced,
+  required,
+} from './rows.js'
 
 type RuleAttributes = Described & Pick<L7Rule, 'key' | 'invert'>
 
@@ -40,13 +50,12 @@ export function addL7Rule(tree: Tree, l7PolicyId: string, input: NewL7Rule): Tre
 export const updateL7Rule = (l7PolicyId: string, id: string, input: L7RuleChange): Edit =>
   bounded((tree) => {
     const rule = requireRule(tree, l7PolicyId, id)
-    const next: L7Rule = {
-      ...rule,
+    const next = altered<L7Rule>(rule, {
       ...changed<RuleAttributes>(rule, input, ruleDefaults),
       type: input.type ?? rule.type,
       compareType: input.compareType ?? rule.compareType,
       value: input.value ?? rule.value,
-    }
+    })
     refuse(faultsOf(next, listenerOf(tree, l7PolicyId)))
     return { ...tree, l7Rules: replaced(tree.l7Rules, next) }
   })

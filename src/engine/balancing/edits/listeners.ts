@@ -7,7 +7,17 @@ import type { Edit, Tree } from '../tree.js'
 import { bounded } from './bounds.js'
 import { cidrVersion } from './cidr.js'
 import { faultWhen, refuse } from './faults.js'
-import { type Changes, changed, type Described, described, type Made, newPart, replaced, required } from './rows.js'
+import {
+  altered,
+  type Changes,
+  changed,
+  type Described,
+  described,
+  type Made,
+  newPart,
+  replaced,
+  required,
+} from './rows.js'
 
 type ListenerAttributes = Described &
   Pick<
@@ -61,7 +71,7 @@ export function addListener(tree: Tree, input: NewListener): Tree {
 export const updateListener = (id: string, input: ListenerChange): Edit =>
   bounded((tree) => {
     const listener = required(tree.listeners, id, 'listener')
-    const next: Listener = { ...listener, ...changed(listener, input, listenerDefaults) }
+    const next = altered<Listener>(listener, changed<ListenerAttributes>(listener, input, listenerDefaults))
     refuse(faultsOf(next, tree))
     return { ...tree, listeners: replaced(tree.listeners, next) }
   })

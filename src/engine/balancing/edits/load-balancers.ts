@@ -1,5 +1,5 @@
 import type { Edit } from '../tree.js'
-import { type Changes, changed, type Described, described } from './rows.js'
+import { altered, type Changes, changed, type Described, described } from './rows.js'
 
 export type LoadBalancerChange = Changes<Described>
 
@@ -8,5 +8,5 @@ export const updateLoadBalancer =
   (input: LoadBalancerChange): Edit =>
   (tree) => ({
     ...tree,
-    loadBalancer: { ...tree.loadBalancer, ...changed<Described>(tree.loadBalancer, input, described) },
+    loadBalancer: altered(tree.loadBalancer, changed<Described>(tree.loadBalancer, input, described)),
   })

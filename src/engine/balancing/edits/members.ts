@@ -2,7 +2,17 @@ import { Conflict } from '../../platform/errors.js'
 import type { Member } from '../member.entity.js'
 import type { Edit, Tree } from '../tree.js'
 import { bounded } from './bounds.js'
-import { type Changes, changed, type Described, described, type Made, newPart, replaced, required } from './rows.js'
+import {
+  altered,
+  type Changes,
+  changed,
+  type Described,
+  described,
+  type Made,
+  newPart,
+  replaced,
+  required,
+} from './rows.js'
 
 type MemberAttributes = Described & Pick<Member, 'weight' | 'backup' | 'monitorAddress' | 'monitorPort'>
 
@@ -34,7 +44,7 @@ export const createMember = (poolId: string, input: NewMember): Edit =>
 export const updateMember = (poolId: string, id: string, input: MemberChange): Edit =>
   bounded((tree) => {
     const member = requireMember(tree, poolId, id)
-    const next: Member = { ...member, ...changed(member, input, memberDefaults) }
+    const next = altered<Member>(member, changed<MemberAttributes>(member, input, memberDefaults))
     return { ...tree, members: replaced(tree.members, next) }
   })
 
@@ -69,7 +79,7 @@ export function withMembers(
     const input = member.poolId === poolId ? said.get(placeOf(member)) : undefined
     if (!input) return additive || member.poolId !== poolId ? [member] : []
     said.delete(placeOf(member))
-    return [{ ...member, ...changed(member, input, memberDefaults) }]
+    return [altered<Member>(member, changed<MemberAttributes>(member, input, memberDefaults))]
   })
   return { ...tree, members: [...kept, ...[...said.values()].map((input) => made(tree, poolId, input))] }
 }

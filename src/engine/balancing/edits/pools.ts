@@ -6,7 +6,17 @@ import type { Edit, Tree } from '../tree.js'
 import { bounded } from './bounds.js'
 import { faultWhen, refuse } from './faults.js'
 import { unfit } from './listeners.js'
-import { type Changes, changed, type Described, described, type Made, newPart, replaced, required } from './rows.js'
+import {
+  altered,
+  type Changes,
+  changed,
+  type Described,
+  described,
+  type Made,
+  newPart,
+  replaced,
+  required,
+} from './rows.js'
 
 /** Without a type: of the one that it has. */
 export interface PersistenceChange {
@@ -48,12 +58,11 @@ export function addPool(tree: Tree, input: NewPool): Tree {
 export const updatePool = (id: string, input: PoolChange): Edit =>
   bounded((tree) => {
     const pool = required(tree.pools, id, 'pool')
-    const next: Pool = {
-      ...pool,
+    const next = altered<Pool>(pool, {
       ...changed<Described>(pool, input, described),
       lbAlgorithm: input.lbAlgorithm ?? pool.lbAlgorithm,
       sessionPersistence: persistenceOf(pool.sessionPersistence, input.sessionPersistence),
-    }
+    })
     refuse(faultsOf(next))
     return { ...tree, pools: replaced(tree.pools, next) }
   })

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import { NotFound } from '../../platform/errors.js'
 import type { PartOfBalancer } from '../balancing-part.js'
 import type { Tree } from '../tree.js'
@@ -51,6 +52,12 @@ export function required<R extends { readonly id: string }>(rows: readonly R[], 
   const row = rows.find((one) => one.id === id)
   if (!row) throw new NotFound(`${noun} ${id}`)
   return row
+}
+
+/** The row with these attributes; the very same where they are what it has: what is the same changes nothing. */
+export function altered<R extends object>(row: R, attributes: Partial<R>): R {
+  const names = Object.keys(attributes) as (keyof R)[]
+  return names.every((name) => isDeepStrictEqual(row[name], attributes[name])) ? row : { ...row, ...attributes }
 }
 
 /** The one of the same id is this from now on. */
