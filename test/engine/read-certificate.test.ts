@@ -5,9 +5,9 @@ import { issueCertificate } from '../support/issued-certificate.js'
 
 const now = new Date('2026-06-01T00:00:00Z')
 
-function refusal(chainPem: string, keyPem: string): Invalid {
+function refusal(chainPem: string, privateKeyPem: string): Invalid {
   try {
-    readCertificate(chainPem, keyPem, now)
+    readCertificate(chainPem, privateKeyPem, now)
   } catch (error) {
     if (error instanceof Invalid) return error
     throw error
@@ -19,10 +19,10 @@ it.each(['EC', 'RSA'] as const)(
   'takes a certificate of %s with its names, its end and its fingerprint',
   async (kind) => {
     const own = await issueCertificate({ names: ['Shop.example', '*.shop.example'], kind })
-    const read = readCertificate(own.certPem, own.keyPem, now)
+    const read = readCertificate(own.certPem, own.privateKeyPem, now)
     expect(read).toMatchObject({ dnsNames: ['shop.example', '*.shop.example'], notAfter: own.notAfter })
     expect(read.fingerprint).toMatch(/^[0-9a-f]{64}$/)
-    expect(new X509Certificate(read.chainPem).checkPrivateKey(createPrivateKey(read.keyPem))).toBe(true)
+    expect(new X509Certificate(read.chainPem).checkPrivateKey(createPrivateKey(read.privateKeyPem))).toBe(true)
   },
 )
 
@@ -30,50 +30,50 @@ it('takes a chain in its order, and drops what else stands in the file', async (
   const root = await issueCertificate({ names: ['root'] })
   const middle = await issueCertificate({ names: ['middle'], issuer: root })
   const own = await issueCertificate({ names: ['shop.example'], issuer: middle })
-  const { chainPem } = readCertificate(`# bag\n${own.certPem}\n\n${middle.certPem}`, own.keyPem, now)
+  const { chainPem } = readCertificate(`# bag\n${own.certPem}\n\n${middle.certPem}`, own.privateKeyPem, now)
   expect(chainPem.match(/BEGIN/g)).toHaveLength(2)
   expect(chainPem).not.toContain('bag')
   const whole = `${own.certPem}${middle.certPem}${root.certPem}`
-  expect(readCertificate(whole, own.keyPem, now).chainPem.match(/BEGIN/g)).toHaveLength(3)
-  expect(refusal(`${own.certPem}${root.certPem}`, own.keyPem).message).toMatch(/out of order/)
-  expect(refusal(`${middle.certPem}${own.certPem}`, middle.keyPem).message).toMatch(/out of order/)
+  expect(readCertificate(whole, own.privateKeyPem, now).chainPem.match(/BEGIN/g)).toHaveLength(3)
+  expect(refusal(`${own.certPem}${root.certPem}`, own.privateKeyPem).message).toMatch(/out of order/)
+  expect(refusal(`${middle.certPem}${own.certPem}`, middle.privateKeyPem).message).toMatch(/out of order/)
 })
 
 describe('refuses, naming the field,', () => {
   it('the key of another', async () => {
     const [one, other] = [await issueCertificate({ names: ['a'] }), await issueCertificate({ names: ['a'] })]
-    expect(refusal(one.certPem, other.keyPem).faults).toEqual([
-      { field: 'keyPem', message: 'keyPem is the key of another certificate' },
+    expect(refusal(one.certPem, other.privateKeyPem).faults).toEqual([
+      { field: 'privateKeyPem', message: 'privateKeyPem is the key of another certificate' },
     ])
   })
 
   it('one that has expired, and a chain with one that has', async () => {
     const old = await issueCertificate({ names: ['old'], notAfter: new Date('2026-05-01T00:00:00Z') })
-    expect(refusal(old.certPem, old.keyPem).faults).toEqual([
+    expect(refusal(old.certPem, old.privateKeyPem).faults).toEqual([
       { field: 'chainPem', message: 'chainPem expired at 2026-05-01T00:00:00.000Z' },
     ])
     const under = await issueCertificate({ names: ['new'], issuer: old })
-    expect(refusal(`${under.certPem}${old.certPem}`, under.keyPem).message).toMatch(/CN=old.*has expired/)
+    expect(refusal(`${under.certPem}${old.certPem}`, under.privateKeyPem).message).toMatch(/CN=old.*has expired/)
   })
 
   it('a weak key', async () => {
     const weak = await issueCertificate({ names: ['weak'], kind: 'weak RSA' })
-    expect(refusal(weak.certPem, weak.keyPem).message).toMatch(/1024 bits/)
+    expect(refusal(weak.certPem, weak.privateKeyPem).message).toMatch(/1024 bits/)
   })
 
   it('what is none, and never says what was given', async () => {
     const own = await issueCertificate({ names: ['a'] })
     const broken = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----'
-    const secret = own.keyPem.split('\n')[1]!
+    const secret = own.privateKeyPem.split('\n')[1]!
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
     const locked = privateKey
       .export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'x' })
       .toString()
     const refusals = [
-      refusal('nothing', own.keyPem),
-      refusal(broken, own.keyPem),
-      refusal(own.certPem + own.keyPem, own.keyPem),
-      refusal(own.certPem, own.keyPem.replace(/\n.{8}/, '\nAAAAAAAA')),
+      refusal('nothing', own.privateKeyPem),
+      refusal(broken, own.privateKeyPem),
+      refusal(own.certPem + own.privateKeyPem, own.privateKeyPem),
+      refusal(own.certPem, own.privateKeyPem.replace(/\n.{8}/, '\nAAAAAAAA')),
       refusal(own.certPem, locked),
     ]
     for (const { message, faults } of refusals) expect(`${message} ${JSON.stringify(faults)}`).not.toContain(secret)
@@ -81,8 +81,8 @@ describe('refuses, naming the field,', () => {
       'chainPem',
       'chainPem',
       'chainPem',
-      'keyPem',
-      'keyPem',
+      'privateKeyPem',
+      'privateKeyPem',
     ])
     expect(refusals.at(-1)?.message).toMatch(/encrypted/)
   })

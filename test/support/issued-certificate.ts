@@ -3,7 +3,7 @@ import * as x509 from '@peculiar/x509'
 
 export interface IssuedCertificate {
   readonly certPem: string
-  readonly keyPem: string
+  readonly privateKeyPem: string
   readonly notAfter: Date
   readonly subject: string
   readonly keys: CryptoKeyPair
@@ -57,6 +57,6 @@ export async function issueCertificate({
     crypto,
   )
   const key = await crypto.subtle.exportKey('pkcs8', keys.privateKey)
-  const keyPem = x509.PemConverter.encode(key, 'PRIVATE KEY')
-  return { certPem: made.toString('pem'), keyPem, notAfter, subject, keys }
+  const privateKeyPem = x509.PemConverter.encode(key, 'PRIVATE KEY')
+  return { certPem: made.toString('pem'), privateKeyPem, notAfter, subject, keys }
 }

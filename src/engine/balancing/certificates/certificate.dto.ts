@@ -30,7 +30,7 @@ export class CertificatePut {
   @ApiProperty({ writeOnly: true })
   @IsString()
   @Length(1, MAX_PEM)
-  keyPem!: string
+  privateKeyPem!: string
 }
 
 export class CertificateCreate extends CertificatePut {

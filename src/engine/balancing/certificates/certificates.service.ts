@@ -59,8 +59,8 @@ export class Certificates {
     return found
   }
 
-  async create(caller: Caller, { name, chainPem, keyPem, projectId: asked }: CertificateCreate): Promise<Certificate> {
-    const read = readCertificate(chainPem, keyPem, new Date())
+  async create(caller: Caller, { name, chainPem, privateKeyPem, projectId: asked }: CertificateCreate): Promise<Certificate> {
+    const read = readCertificate(chainPem, privateKeyPem, new Date())
     const projectId = chosenProject(caller, asked)
     if (!projectId) throw projectMissing()
     return this.named(name, projectId, async (tx) => {
@@ -74,10 +74,10 @@ export class Certificates {
   async renew(
     caller: Caller,
     id: string,
-    { name, chainPem, keyPem }: CertificatePut,
+    { name, chainPem, privateKeyPem }: CertificatePut,
     ifMatch: IfMatch | null,
   ): Promise<Certificate> {
-    const read = readCertificate(chainPem, keyPem, new Date())
+    const read = readCertificate(chainPem, privateKeyPem, new Date())
     return this.named(name, null, async (tx) => {
       const held = await this.lock(tx, caller, id)
       requireMatch(ifMatch, held.generation)
@@ -119,8 +119,8 @@ export class Certificates {
       await this.balancers.change(caller, balancerId, (tree) => shownAnew(tree, id), { face: 'native', coalesce: true })
   }
 
-  private columnsOf(id: string, { keyPem, ...shown }: ReadCertificate) {
-    return { ...shown, sealedKey: this.sealer.seal(keyPem, sealedPlace(certificateKeys, [id])) }
+  private columnsOf(id: string, { privateKeyPem, ...shown }: ReadCertificate) {
+    return { ...shown, sealedKey: this.sealer.seal(privateKeyPem, sealedPlace(certificateKeys, [id])) }
   }
 
   private async lock(tx: Tx, caller: Caller, id: string): Promise<Certificate> {

@@ -8,7 +8,7 @@ export interface ReadCertificate {
   /** In PEM, without what else stood between. */
   readonly chainPem: string
   /** PKCS #8 in PEM. */
-  readonly keyPem: string
+  readonly privateKeyPem: string
   /** SHA-256 of the first in hex. */
   readonly fingerprint: string
   readonly dnsNames: string[]
@@ -25,18 +25,18 @@ const DNS_NAME = 'dns'
  * out of order, one that has expired, a weak key. Nothing of the key is in a fault.
  * @throws Invalid naming the field
  */
-export function readCertificate(chainPem: string, keyPem: string, now: Date): ReadCertificate {
+export function readCertificate(chainPem: string, privateKeyPem: string, now: Date): ReadCertificate {
   const chain = readChain(chainPem)
   const [own] = chain
-  const key = readKey(keyPem)
-  if (!own.checkPrivateKey(key)) throw fault('keyPem', 'is the key of another certificate')
+  const key = readKey(privateKeyPem)
+  if (!own.checkPrivateKey(key)) throw fault('privateKeyPem', 'is the key of another certificate')
   const notAfter = new Date(own.validTo)
   if (notAfter <= now) throw fault('chainPem', `expired at ${notAfter.toISOString()}`)
   const stale = chain.find(({ validTo }) => new Date(validTo) <= now)
   if (stale) throw fault('chainPem', `holds ${nameOf(stale)}, which has expired`)
   return {
     chainPem: chain.map((one) => one.toString()).join(''),
-    keyPem: key.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    privateKeyPem: key.export({ type: 'pkcs8', format: 'pem' }).toString(),
     fingerprint: own.fingerprint256.replaceAll(':', '').toLowerCase(),
     dnsNames: dnsNamesOf(own),
     notAfter,
@@ -44,7 +44,7 @@ export function readCertificate(chainPem: string, keyPem: string, now: Date): Re
 }
 
 function readChain(pem: string): [X509Certificate, ...X509Certificate[]] {
-  if (pem.includes('PRIVATE KEY')) throw fault('chainPem', 'holds a private key: that belongs into keyPem')
+  if (pem.includes('PRIVATE KEY')) throw fault('chainPem', 'holds a private key: that belongs into privateKeyPem')
   const [own, ...others] = (pem.match(BLOCK) ?? []).map(parse)
   if (!own) throw fault('chainPem', 'holds no certificate in PEM')
   if (others.length >= MAX_CHAIN) throw fault('chainPem', `holds more than ${MAX_CHAIN} certificates`)
@@ -70,11 +70,11 @@ function parse(pem: string, index: number): X509Certificate {
 }
 
 function readKey(pem: string): KeyObject {
-  if (pem.includes('ENCRYPTED')) throw fault('keyPem', 'is encrypted: give it without a passphrase')
+  if (pem.includes('ENCRYPTED')) throw fault('privateKeyPem', 'is encrypted: give it without a passphrase')
   try {
     return createPrivateKey(pem)
   } catch {
-    throw fault('keyPem', 'is no private key in PEM')
+    throw fault('privateKeyPem', 'is no private key in PEM')
   }
 }
 
@@ -92,7 +92,7 @@ function dnsNamesOf({ raw }: X509Certificate): string[] {
 
 const nameOf = ({ subject }: X509Certificate): string => JSON.stringify(subject ?? '')
 
-function fault(field: 'chainPem' | 'keyPem', message: string): Invalid {
+function fault(field: 'chainPem' | 'privateKeyPem', message: string): Invalid {
   const faults: FieldFault[] = [{ field, message: `${field} ${message}` }]
   return new Invalid(`the certificate cannot be shown: ${field} ${message}`, faults)
 }
