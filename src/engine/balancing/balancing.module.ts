@@ -10,7 +10,9 @@ import { Schedules } from '../platform/schedules.js'
 import { BalancerChanges } from './balancer-changes.js'
 import { BalancerClaims } from './balancer-claims.js'
 import { BalancerOffers } from './balancer-offers.js'
+import { BalancerParts } from './balancer-parts.service.js'
 import { BalancerPlacement } from './balancer-placement.js'
+import { BalancerRequests } from './balancer-requests.service.js'
 import { Balancers } from './balancers.service.js'
 import { BalancingSettlers } from './balancing.settlers.js'
 import { BalancingSubjects } from './balancing-subjects.js'
@@ -19,22 +21,42 @@ import { CertificateKeys } from './certificate-keys.js'
 import { CertificateController } from './certificates/certificate.controller.js'
 import { Certificates } from './certificates/certificates.service.js'
 import { ExplainController } from './explain.controller.js'
+import { HealthMonitorController } from './health-monitor.controller.js'
+import { L7PolicyController } from './l7-policy.controller.js'
+import { L7RuleController } from './l7-rule.controller.js'
+import { ListenerController } from './listener.controller.js'
+import { LoadBalancerController } from './load-balancer.controller.js'
+import { MemberController } from './member.controller.js'
 import { BalancerMoves } from './moves/balancer-moves.js'
 import { DeviceTakeovers } from './moves/device-takeovers.js'
 import { MoveController } from './moves/move.controller.js'
 import { MoveSweep } from './moves/move-sweep.js'
+import { PoolController } from './pool.controller.js'
 import { Rollbacks } from './rollbacks.service.js'
 import { StuckBalancers } from './stuck-balancers.js'
 
 @Module({
   imports: [EventsModule, AuditModule, IdentityModule, CommandsModule, HostsModule, NetworksModule],
-  controllers: [CertificateController, ExplainController, MoveController],
+  controllers: [
+    LoadBalancerController,
+    ListenerController,
+    PoolController,
+    MemberController,
+    HealthMonitorController,
+    L7PolicyController,
+    L7RuleController,
+    CertificateController,
+    ExplainController,
+    MoveController,
+  ],
   providers: [
     BalancerChanges,
     BalancerClaims,
     BalancerMoves,
     BalancerOffers,
+    BalancerParts,
     BalancerPlacement,
+    BalancerRequests,
     Balancers,
     BalancingSettlers,
     BalancingSubjects,

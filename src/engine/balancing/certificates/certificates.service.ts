@@ -59,7 +59,10 @@ export class Certificates {
     return found
   }
 
-  async create(caller: Caller, { name, chainPem, privateKeyPem, projectId: asked }: CertificateCreate): Promise<Certificate> {
+  async create(
+    caller: Caller,
+    { name, chainPem, privateKeyPem, projectId: asked }: CertificateCreate,
+  ): Promise<Certificate> {
     const read = readCertificate(chainPem, privateKeyPem, new Date())
     const projectId = chosenProject(caller, asked)
     if (!projectId) throw projectMissing()

@@ -29,7 +29,7 @@ export interface ListenerOfTree extends NewListener {
 
 export interface TreeInput {
   readonly listeners?: readonly ListenerOfTree[] | null
-  readonly pools?: readonly PoolOfTree[] | null
+  readonly pools?: readonly PoolOrName[] | null
 }
 
 /**
@@ -62,20 +62,23 @@ function poolsIn({ listeners, pools }: TreeInput): FoundPool[] {
       pool: redirectPool,
     })),
   ])
-  const own = (pools ?? []).map((pool, index) => ({ path: `pools[${index}]`, pool }))
-  return [...own, ...nested].flatMap(({ path, pool }) => (pool && isWhole(pool, path) ? [{ path, pool }] : []))
+  const own = (pools ?? []).map((pool, index) => whole(pool, `pools[${index}]`))
+  return [...own, ...nested.flatMap(({ path, pool }) => (pool && !isNameAlone(pool) ? [whole(pool, path)] : []))]
 }
 
-/** @throws Invalid where it is neither a name alone nor enough for a pool */
-function isWhole(pool: PoolOrName, path: string): pool is PoolOfTree {
-  const { name, ...rest } = pool
-  if (name && Object.values(rest).every((value) => value === undefined || value === null)) return false
+const isNameAlone = ({ name, ...rest }: PoolOrName): boolean =>
+  !!name && Object.values(rest).every((value) => value === undefined || value === null)
+
+/** @throws Invalid where it says too little for a pool */
+function whole(pool: PoolOrName, path: string): FoundPool {
+  const { name, protocol, lbAlgorithm } = pool
   refuse([
     ...faultWhen(!name, `${path}.name`, 'the pools of a tree must be named'),
-    ...faultWhen(!pool.protocol, `${path}.protocol`, 'a pool needs a protocol'),
-    ...faultWhen(!pool.lbAlgorithm, `${path}.lbAlgorithm`, 'a pool needs an lbAlgorithm'),
+    ...faultWhen(!protocol, `${path}.protocol`, 'a pool needs a protocol'),
+    ...faultWhen(!lbAlgorithm, `${path}.lbAlgorithm`, 'a pool needs an lbAlgorithm'),
   ])
-  return true
+  // both are there: it would have been refused
+  return { path, pool: pool as PoolOfTree }
 }
 
 /** @throws Invalid when two have one name */
