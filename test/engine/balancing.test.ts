@@ -6,6 +6,7 @@ import { createMember, deleteMember } from '../../src/engine/balancing/edits/mem
 import { createPool, deletePool } from '../../src/engine/balancing/edits/pools.js'
 import type { Edit, Tree } from '../../src/engine/balancing/tree.js'
 import { digestOf } from '../../src/wire/digest.js'
+import { createProject } from '../support/callers.js'
 import { eventually } from '../support/eventually.js'
 import { WireAgent } from '../support/wire-agent.js'
 import {
@@ -444,3 +445,132 @@ describe('a host that shows what it has', () => {
     back.vanish()
   })
 })
+
+describe('a database that was put back', () => {
+  it('takes over what a host has in a newer generation, where it says the same', async () => {
+    const host = await balancingAgent(engine, 'b4', { capabilities: ['balancing:nginx'] })
+    const tree = await engine.make({ provider: 'nginx', build: listener(80) })
+    const command = await host.command()
+    await host.report(command)
+    host.vanish()
+    const back = await WireAgent.open(engine.tcp, host.again(), [held(tree, 5, digestOf(intentIn(command)))])
+    expect((await show(tree)).loadBalancer).toMatchObject({
+      provisioningStatus: 'ACTIVE',
+      generation: 5,
+      goodGeneration: 5,
+    })
+    back.vanish()
+    await forget(tree)
+  })
+
+  it('leaves it to an operator where that says something else, who changes it to what holds', async () => {
+    const host = await balancingAgent(engine, 'b5', { capabilities: ['balancing:nginx'] })
+    const tree = await engine.make({ provider: 'nginx', build: listener(80) })
+    await host.report(await host.command())
+    host.vanish()
+    const back = await WireAgent.open(engine.tcp, host.again(), [held(tree, 5, 'of another')])
+    expect((await show(tree)).loadBalancer).toMatchObject({
+      provisioningStatus: 'ERROR',
+      fault: { type: 'newer-on-host' },
+    })
+    await change(tree, listener(81))
+    const command = await back.command()
+    expect(command.generation).toBeGreaterThan(5)
+    await back.report(command)
+    expect((await show(tree)).loadBalancer).toMatchObject({ provisioningStatus: 'ACTIVE', fault: null })
+    back.vanish()
+    await forget(tree)
+  })
+
+  it('removes nothing of which it does not know that it was to go', async () => {
+    const host = await balancingAgent(engine, 'b6', { capabilities: [] })
+    const unknown = `load-balancer/${randomUUID()}`
+    host.vanish()
+    const item = { subject: unknown, generation: 3, digest: 'x', status: 'ONLINE', origin: 'plane' as const }
+    const back = await WireAgent.open(engine.tcp, host.again(), [item])
+    const { body } = await engine.http.get(`/api/v1/quarantine?hostId=${back.hostId}`)
+    expect(body.items).toMatchObject([{ subject: unknown, reason: 'unknown' }])
+    expect(back.commands).toEqual([])
+    back.vanish()
+  })
+})
+
+describe('what belongs to a project', () => {
+  it('does not exist for those of another', async () => {
+    const tree = await active()
+    const stranger = { ...administrator, plane: null, projects: new Map([[randomUUID(), 'admin' as const]]) }
+    const { id } = tree.loadBalancer
+    await expect(engine.balancers.require(stranger, id)).rejects.toMatchObject({ type: 'not-found' })
+    await expect(engine.balancers.change(stranger, id, listener(80), native)).rejects.toMatchObject({
+      type: 'not-found',
+    })
+    await expect(engine.balancers.delete(stranger, id, { ...native, cascade: true })).rejects.toMatchObject({
+      type: 'not-found',
+    })
+  })
+
+  it('counts in its quotas, and nothing is kept of what is too much', async () => {
+    const projectId = await createProject(engine)
+    const limits = { loadBalancers: 1, listeners: 2, members: 0 }
+    await engine.query('UPDATE projects SET limits = $2 WHERE id = $1', [projectId, limits])
+    const tree = await engine.make({ projectId, build: listener(80) })
+    await agent.report(await agent.command())
+    await expect(engine.make({ projectId })).rejects.toMatchObject({ extra: { resource: 'loadBalancers' } })
+    await change(tree, listener(81))
+    await agent.report(await agent.command())
+    await expect(change(tree, listener(82))).rejects.toMatchObject({ extra: { resource: 'listeners' } })
+    const pool = randomUUID()
+    const withMember: Edit = (before) =>
+      createMember(pool, { address: '10.0.0.1', protocolPort: 80 })(withPool(pool)(before))
+    await expect(change(tree, withMember)).rejects.toMatchObject({ extra: { resource: 'members' } })
+    expect((await show(tree)).loadBalancer).toMatchObject({ provisioningStatus: 'ACTIVE', generation: 2 })
+  })
+
+  it('is named where its network is to be deleted', async () => {
+    const tree = await active()
+    const reply = await engine.http.delete(`/api/v1/networks/${engine.networkId}`)
+    expect(reply).toMatchObject({ status: 409, body: { type: 'urn:keelson:problem:in-use' } })
+    expect(reply.body.users).toContainEqual({
+      noun: 'load-balancer',
+      id: tree.loadBalancer.id,
+      name: tree.loadBalancer.name,
+    })
+  })
+})
+
+describe('what has lost its command', () => {
+  it('is found by the sweep, and in ERROR with all under it', async () => {
+    const tree = await engine.make({ build: listener(80) })
+    const command = await agent.command()
+    await engine.query(`UPDATE commands SET state = 'failed', finished_at = now() - interval '1 hour' WHERE id = $1`, [
+      command.id,
+    ])
+    await engine.query(`UPDATE load_balancers SET updated_at = now() - interval '1 hour' WHERE id = $1`, [
+      tree.loadBalancer.id,
+    ])
+    await engine.query(`UPDATE schedules SET next_run_at = now() WHERE name = 'balancing.stuck'`)
+    await eventually(async () => {
+      const now = await show(tree)
+      expect(now.loadBalancer).toMatchObject({ provisioningStatus: 'ERROR', fault: { type: 'unsettled' } })
+      expect(now.listeners).toMatchObject([{ provisioningStatus: 'ERROR' }])
+    })
+  })
+})
+
+const held = (tree: Tree, generation: number, digest: string) => ({
+  subject: `load-balancer/${tree.loadBalancer.id}`,
+  generation,
+  digest,
+  status: 'ONLINE',
+  origin: 'plane' as const,
+})
+
+/** Its host is away for good: what comes after it should find the place free. */
+async function forget(tree: Tree): Promise<void> {
+  await remove(tree)
+  const subject = `load-balancer/${tree.loadBalancer.id}`
+  const { body } = await engine.http.get(`/api/v1/tombstones?hostId=${tree.loadBalancer.hostId}&state=waiting`)
+  const tombstone = body.items.find((one: { subject: string }) => one.subject === subject)
+  expect((await engine.http.post(`/api/v1/tombstones/${tombstone.id}/forget`)).status).toBeLessThan(300)
+  await isGone(tree)
+}

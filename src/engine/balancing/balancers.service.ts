@@ -206,6 +206,7 @@ function emptyTree(made: Omit<NewBalancer, 'id' | 'projectId' | 'provider' | 'vi
     deviceId: made.deviceId,
     hostId: made.hostId,
     placementGeneration: 1,
+    movingFromDeviceId: null,
     generation: 1,
     goodGeneration: null,
     intentDigest: '',

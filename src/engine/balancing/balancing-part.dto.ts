@@ -104,6 +104,13 @@ export abstract class PartView extends DescribedView {
 /** Of the load balancer, what its parts show. */
 export type Above = Pick<LoadBalancer, 'generation' | 'provisioningStatus' | 'commandId' | 'fault'>
 
+/** A part as it is shown: with what it shows of the balancer, and of other rows. */
+export interface ShownPart<R, K = unknown> {
+  readonly row: R
+  readonly above: Above
+  readonly kin: K
+}
+
 /** Changes wait for the balancer; a delete does so too, for the balancer stays. */
 const partActions: Readonly<Record<ProvisioningStatus, readonly PartAction[]>> = {
   PENDING_CREATE: [],

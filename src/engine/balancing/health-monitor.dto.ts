@@ -2,7 +2,7 @@ import { IsIn, IsInt, IsOptional, IsUUID, Max, Min } from 'class-validator'
 import { type HttpMethod, httpMethods, type MonitorType, monitorTypes } from '../../wire/balancing/terms.js'
 import { Filter } from '../platform/pages.js'
 import { IsLine } from './balancing-input.js'
-import { type Above, DescribedInput, PartQuery, PartView, viewPart } from './balancing-part.dto.js'
+import { DescribedInput, PartQuery, PartView, type ShownPart, viewPart } from './balancing-part.dto.js'
 import type { HealthMonitorChange, NewHealthMonitor } from './edits/health-monitors.js'
 import type { HealthMonitor } from './health-monitor.entity.js'
 
@@ -153,7 +153,7 @@ export class HealthMonitorView extends PartView {
   domainName!: string | null
 }
 
-export const viewHealthMonitor = (row: HealthMonitor, above: Above): HealthMonitorView => ({
+export const viewHealthMonitor = ({ row, above }: ShownPart<HealthMonitor>): HealthMonitorView => ({
   ...viewPart(row, above),
   poolId: row.poolId,
   type: row.type,

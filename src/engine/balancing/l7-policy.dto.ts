@@ -16,12 +16,12 @@ import { type PolicyAction, policyActions } from '../../wire/balancing/terms.js'
 import { Filter } from '../platform/pages.js'
 import { IsLine } from './balancing-input.js'
 import {
-  type Above,
   DescribedInput,
   type IdView,
   idViews,
   PartQuery,
   PartView,
+  type ShownPart,
   viewPart,
 } from './balancing-part.dto.js'
 import type { L7PolicyChange, NewL7Policy } from './edits/l7-policies.js'
@@ -138,7 +138,7 @@ export interface L7PolicyKin {
   readonly ruleIds: readonly string[]
 }
 
-export const viewL7Policy = (row: L7Policy, above: Above, kin: L7PolicyKin): L7PolicyView => ({
+export const viewL7Policy = ({ row, above, kin }: ShownPart<L7Policy, L7PolicyKin>): L7PolicyView => ({
   ...viewPart(row, above),
   listenerId: row.listenerId,
   action: row.action,

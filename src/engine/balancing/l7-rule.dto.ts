@@ -2,7 +2,7 @@ import { IsBoolean, IsIn, IsOptional } from 'class-validator'
 import { type CompareType, compareTypes, type RuleType, ruleTypes } from '../../wire/balancing/terms.js'
 import { Filter } from '../platform/pages.js'
 import { IsLine } from './balancing-input.js'
-import { type Above, DescribedInput, PartQuery, PartView, viewPart } from './balancing-part.dto.js'
+import { DescribedInput, PartQuery, PartView, type ShownPart, viewPart } from './balancing-part.dto.js'
 import type { L7RuleChange, NewL7Rule } from './edits/l7-rules.js'
 import type { L7Rule } from './l7-rule.entity.js'
 
@@ -69,7 +69,7 @@ export class L7RuleView extends PartView {
   invert!: boolean
 }
 
-export const viewL7Rule = (row: L7Rule, above: Above): L7RuleView => ({
+export const viewL7Rule = ({ row, above }: ShownPart<L7Rule>): L7RuleView => ({
   ...viewPart(row, above),
   l7PolicyId: row.l7PolicyId,
   type: row.type,

@@ -16,12 +16,12 @@ import { type InsertableHeader, type ListenerProtocol, listenerProtocols } from 
 import { Filter } from '../platform/pages.js'
 import { IsInsertHeaders, IsLine, IsPort, IsTimeoutMs } from './balancing-input.js'
 import {
-  type Above,
   DescribedInput,
   type IdView,
   idViews,
   PartQuery,
   PartView,
+  type ShownPart,
   viewPart,
 } from './balancing-part.dto.js'
 import type { ListenerChange, NewListener } from './edits/listeners.js'
@@ -190,7 +190,7 @@ export interface ListenerKin {
   readonly l7PolicyIds: readonly string[]
 }
 
-export const viewListener = (row: Listener, above: Above, kin: ListenerKin): ListenerView => ({
+export const viewListener = ({ row, above, kin }: ShownPart<Listener, ListenerKin>): ListenerView => ({
   ...viewPart(row, above),
   protocol: row.protocol,
   protocolPort: row.protocolPort,

@@ -14,7 +14,7 @@ import {
 import { MAX_MEMBERS } from '../../wire/balancing/intent.js'
 import { Filter } from '../platform/pages.js'
 import { IsPort } from './balancing-input.js'
-import { type Above, DescribedInput, PartQuery, PartView, viewPart } from './balancing-part.dto.js'
+import { DescribedInput, PartQuery, PartView, type ShownPart, viewPart } from './balancing-part.dto.js'
 import type { MemberChange, NewMember } from './edits/members.js'
 import type { Member } from './member.entity.js'
 
@@ -114,7 +114,7 @@ export class MemberView extends PartView {
   monitorPort!: number | null
 }
 
-export const viewMember = (row: Member, above: Above): MemberView => ({
+export const viewMember = ({ row, above }: ShownPart<Member>): MemberView => ({
   ...viewPart(row, above),
   poolId: row.poolId,
   networkId: row.networkId,

@@ -12,12 +12,12 @@ import {
 import { Filter } from '../platform/pages.js'
 import { IsLine } from './balancing-input.js'
 import {
-  type Above,
   DescribedInput,
   type IdView,
   idViews,
   PartQuery,
   PartView,
+  type ShownPart,
   viewPart,
 } from './balancing-part.dto.js'
 import type { PoolChange } from './edits/pools.js'
@@ -137,7 +137,7 @@ export interface PoolKin {
   readonly healthMonitorId: string | null
 }
 
-export const viewPool = (row: Pool, above: Above, kin: PoolKin): PoolView => ({
+export const viewPool = ({ row, above, kin }: ShownPart<Pool, PoolKin>): PoolView => ({
   ...viewPart(row, above),
   protocol: row.protocol,
   lbAlgorithm: row.lbAlgorithm,

@@ -48,7 +48,14 @@ export function IfMatchHeader(): ParameterDecorator {
     fromRequest()(target, key, index)
     const descriptor = Object.getOwnPropertyDescriptor(target, key)
     if (!descriptor) return
-    const description = 'Only if the current version is one of these; otherwise 412.'
-    ApiHeader({ name: 'If-Match', required: false, description, example: '"g7"' })(target, key, descriptor)
+    declareIfMatch(target, key, descriptor)
   }
 }
+
+/** The header and the 412 in the document. */
+export const declareIfMatch: MethodDecorator = ApiHeader({
+  name: 'If-Match',
+  required: false,
+  description: 'Only if the current version is one of these; otherwise 412.',
+  example: '"g7"',
+})
