@@ -2,7 +2,7 @@ import { Unsupported } from '../../platform/errors.js'
 import { BadInput, type CodedFault, coded } from '../../platform/validation.js'
 
 /** What a value is to be; clients send numbers and booleans as text as well. */
-type InputKind = 'text' | 'id' | 'integer' | 'version' | 'boolean' | 'texts' | 'object' | 'reference' | 'references'
+type InputKind = 'text' | 'id' | 'integer' | 'version' | 'boolean' | 'texts' | 'flags' | 'reference' | 'references'
 
 /** An attribute that a body may have. */
 export interface InputAttribute {
@@ -40,27 +40,31 @@ export function unwrap(envelope: string, body: unknown): Record<string, unknown>
 
 export function readObject(table: InputTable, given: Record<string, unknown>, purpose: Purpose, at: string): Input {
   const faults: CodedFault[] = []
-  const entries = Object.entries(given).flatMap(([name, value]): [string, unknown][] => {
-    const attribute = Object.hasOwn(table, name) ? table[name] : undefined
+  const input: Input = {}
+  for (const [name, value] of Object.entries(given)) {
     const field = `${at}${name}`
+    const attribute = Object.hasOwn(table, name) ? table[name] : undefined
     if (!attribute || (attribute.once && purpose === 'update')) {
       faults.push(coded(field, 'unknownField', `Unknown attribute: ${name}`))
-      return []
+      continue
     }
-    if (attribute.unsupported) requireNothing(field, value)
-    if (value === null) return purpose === 'create' || !attribute.to ? [] : [[attribute.to, null]]
-    const read = valueOf(attribute, value, purpose, field)
-    if (read === BAD)
-      faults.push(coded(field, 'type', `Value: ${JSON.stringify(value)?.slice(0, 100)}. It is of another type`))
-    return attribute.to === null || read === BAD ? [] : [[attribute.to, read]]
-  })
+    const read = readValue(attribute, value, purpose, field)
+    if (read === BAD) {
+      const shown = JSON.stringify(value).slice(0, 100)
+      faults.push(coded(field, 'type', `Value: ${shown}. It is of another type`))
+    } else if (attribute.to !== null && read !== NOTHING) input[attribute.to] = read
+  }
   if (faults.length > 0) throw new BadInput(faults)
-  return Object.fromEntries(entries)
+  return input
 }
 
 const BAD = Symbol('of another type')
+const NOTHING = Symbol('left out')
 
-function valueOf({ kind }: InputAttribute, value: unknown, purpose: Purpose, field: string): unknown {
+function readValue(attribute: InputAttribute, value: unknown, purpose: Purpose, field: string): unknown {
+  if (attribute.unsupported) requireNothing(field, value)
+  if (value === null) return purpose === 'create' ? NOTHING : null
+  const { kind } = attribute
   if (typeof kind === 'string') return readers[kind](value)
   if ('one' in kind) return isObject(value) ? readObject(kind.one, value, purpose, `${field}.`) : BAD
   if (!Array.isArray(value)) return BAD
@@ -89,11 +93,20 @@ const readers: Readonly<Record<InputKind, (value: unknown) => unknown>> = {
     return ['false', '0', 'no', 'off', 'f', 'n'].includes(word) ? false : BAD
   },
   texts: (value) => (Array.isArray(value) && value.every((one) => typeof one === 'string') ? value : BAD),
-  object: (value) => (isObject(value) ? value : BAD),
+  flags: (value) => (isObject(value) ? flagsOf(value) : BAD),
   reference: (value) => (typeof value === 'string' ? idOf(value) : BAD),
   references: (value) =>
     Array.isArray(value) && value.every((one) => typeof one === 'string') ? value.map(idOf) : BAD,
 }
+
+/** Clients write true and false as texts; what is neither is found by who knows the names. */
+const flagsOf = (given: Record<string, unknown>): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(given).map(([name, value]) => {
+      const word = String(value).toLowerCase()
+      return [name, word === 'true' || word === 'false' ? word === 'true' : value]
+    }),
+  )
 
 /** A secret is referred to by the address that a key manager has it at: its last part is its id. */
 const idOf = (reference: string): string => (reference.split('/').at(-1) ?? '').toLowerCase()

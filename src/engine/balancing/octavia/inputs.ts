@@ -109,7 +109,7 @@ export const listenerInput: InputTable = {
   default_pool_id: as('id', 'defaultPoolId'),
   default_pool: once({ one: poolInput }, 'defaultPool'),
   l7policies: once({ many: l7PolicyInput }, 'l7Policies'),
-  insert_headers: as('object', 'insertHeaders'),
+  insert_headers: as('flags', 'insertHeaders'),
   timeout_client_data: as('integer', 'timeoutClientData'),
   timeout_member_connect: as('integer', 'timeoutMemberConnect'),
   timeout_member_data: as('integer', 'timeoutMemberData'),
