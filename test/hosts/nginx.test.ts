@@ -293,12 +293,15 @@ describeWith(programs, 'a load balancer of nginx on this machine', () => {
     await expect(tried.apply(wrong)).rejects.toThrow('pcre2_compile() failed')
     expect(tried.workers()).toEqual(workers)
     // what a test of the text cannot find out: somebody has the port
+    const file = join(tried.stateDir, 'nginx', before.id, 'nginx.conf')
+    const text = readFileSync(file, 'utf8')
     const taken = createServer().listen(8085, VIP)
     await once(taken, 'listening')
     try {
       await expect(tried.apply(aBalancer([aListener(1, 8080), aListener(2, 8085)], []))).rejects.toThrow(
         'Address already in use',
       )
+      expect(readFileSync(file, 'utf8')).toBe(text)
       expect((await ask(web())).status).toBe(200)
       expect((await tried.observe(before))?.status).toBe('ONLINE')
       expect((await ask(web())).status).toBe(200)
@@ -403,19 +406,23 @@ describeWith(programs, 'a load balancer of nginx on this machine', () => {
 
   it('is taken over by the next agent as it runs, with what was known of its members', async () => {
     two.health = 500
-    const balancer = aBalancer([aListener(1, 8080)], [aPool(1, members(), { monitor: checked })])
+    // long enough that nothing is found out while this looks
+    const monitor = { ...checked, timeout: 60 }
+    const balancer = aBalancer([aListener(1, 8080)], [aPool(1, members(), { monitor })])
     await tried.apply(balancer)
     await tried.seen(balancer, { [id('e', 1)]: 'ONLINE', [id('e', 2)]: 'ERROR' })
     await eventually(async () => expect((await ask(web())).status).toBe(200))
-    const before = tried.processes()
+    await tried.settledWorkers()
     await tried.driver.close()
+    const before = tried.processes()
+    one.health = 'silent'
     tried.driver = tried.makeDriver()
     expect(await tried.driver.list()).toEqual([balancer.id])
     expect((await tried.observe(balancer))?.detail.statuses).toMatchObject({ [id('e', 1)]: 'ONLINE' })
     await tried.apply(balancer)
     expect(tried.processes()).toEqual(before)
     two.health = 200
-    await tried.seen(balancer, { [id('e', 2)]: 'ONLINE' })
+    await tried.seen(balancer, { [id('e', 1)]: 'ONLINE', [id('e', 2)]: 'ONLINE' })
   })
 
   it('ends and takes its files with it, whatever goes on', async () => {

@@ -10,8 +10,8 @@ const PATIENCE_MS = 10_000
 export class Backend {
   /** Requests that were no checks. */
   requests: IncomingMessage[] = []
-  /** The code of its answers to `/health`. */
-  health = 200
+  /** The code of its answers to `/health`; `silent`: it gives none. */
+  health: number | 'silent' = 200
   private server!: HttpServer | Server
   private readonly sockets = new Set<Socket>()
   port = 0
@@ -33,6 +33,7 @@ export class Backend {
       this.kind === 'http'
         ? createHttp((asked, answer) => {
             if (asked.url === '/health') {
+              if (this.health === 'silent') return
               answer.statusCode = this.health
               return answer.end()
             }
