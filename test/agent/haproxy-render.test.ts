@@ -214,7 +214,7 @@ describe('texts of users', () => {
     '#',
     'x # comment',
     '$HOME',
-    '"${HOME}"',
+    '"$' + '{HOME}"',
     '%[env(HOME)]',
     '%',
     '%%',

@@ -64,11 +64,11 @@ function redirect(id: string, how: string, to: string | null | undefined, code: 
 function renderRule(rule: L7RuleIntent): string {
   const fetch = fetches[rule.type]
   if (fetch === null) throw notForHaproxy(`rule ${rule.id}: ${rule.type} is not supported`)
-  return `acl ${rule.id} ${fetch(rule)} -m ${methods[rule.compareType]} -- ${word(valueOf(rule))}`
+  return `acl ${rule.id} ${fetch(rule)} -m ${methods[rule.compareType]} -- ${word(comparedTo(rule))}`
 }
 
 /** Clients of the field say a file type with its dot or without. */
-const valueOf = ({ type, compareType, value }: L7RuleIntent): string =>
+const comparedTo = ({ type, compareType, value }: L7RuleIntent): string =>
   type === 'FILE_TYPE' && compareType === 'EQUAL_TO' ? value.replace(/^\./, '') : value
 
 const conditionsOf = ({ rules }: L7PolicyIntent): string =>
