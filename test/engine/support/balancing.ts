@@ -36,6 +36,8 @@ export async function startBalancingEngine(): Promise<BalancingEngine> {
   })
   // the engine has started by this factory
   const balancers = (app as unknown as INestApplication).get(Balancers, { strict: false })
+  // the hosts of these tests say nothing by themselves, however long a test takes
+  await engine.http.put('/api/v1/settings/sessions.silenceMs', { value: 300_000 })
   const network = await engine.http.post('/api/v1/networks', { name: 'public', cidr: '192.0.2.0/24' })
   if (network.status !== 201) throw new Error(`no network: ${JSON.stringify(network.body)}`)
   const networkId: string = network.body.id
