@@ -29,12 +29,7 @@ export async function realBalancing(
   const stateDir = await temporaryDirectory()
   const members = { one: await Backend.start('one'), two: await Backend.start('two') }
   const port = await freePort()
-  const made = new Set<BalancerDriver>()
-  const makeDriver = (runs: Run) => {
-    const driver = create({ stateDir, run: runs, places: ownAddresses, logger: silentLogger })
-    made.add(driver)
-    return driver
-  }
+  const makeDriver = (runs: Run) => create({ stateDir, run: runs, places: ownAddresses, logger: silentLogger })
   return {
     provider,
     device: HOST_DEVICE,
@@ -46,7 +41,6 @@ export async function realBalancing(
         devices: [{ name: HOST_DEVICE, provider, driver }],
         places: ownAddresses,
         halted: halt.passed,
-        kill: async () => driver.close?.(),
       }
     },
     leadingTo: (member, like) => {
@@ -72,7 +66,7 @@ export async function realBalancing(
     close: async () => {
       const driver = makeDriver(run)
       for (const id of await driver.list()) await driver.remove(id, AbortSignal.timeout(20_000))
-      await Promise.all([...made].map((one) => one.close?.()))
+      await driver.close?.()
       await Promise.all([members.one.stop(), members.two.stop()])
     },
   }
