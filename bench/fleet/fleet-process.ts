@@ -37,6 +37,7 @@ answerQuestions({
         connectPerSecond: CONNECT_PER_SECOND,
         commandLog: null,
         stateDir: null,
+        appliances: [],
         engines: [{ host: '127.0.0.1', port: tcpPort }],
         joinToken: null,
         joinTokenFile: null,

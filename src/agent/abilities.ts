@@ -2,6 +2,7 @@ import type { Fault, Lack } from '../wire/session.js'
 import { kindsOf, storageCapability } from '../wire/storage/kinds.js'
 import { type StorageScheme, storageSchemes } from '../wire/storage/uri.js'
 import { clipped } from '../wire/text.js'
+import { type BalancingDevice, deviceCapability } from './balancing/devices.js'
 import type { Logger } from './logger.js'
 import type { StorageDriver, StorageDrivers } from './storage/driver.js'
 
@@ -13,9 +14,24 @@ export interface Abilities {
   readonly lacks: Lack[]
 }
 
-/** The storage that nothing on this host stands in the way of, by scheme and kind, and what does stand in the way of the rest. */
-export async function abilitiesOf(drivers: StorageDrivers): Promise<Abilities> {
-  const all = (await Promise.all(storageSchemes.map((scheme) => looksAt(scheme, drivers[scheme])))).flat()
+/**
+ * The storage that nothing on this host stands in the way of, by scheme and kind, what makes load balancers, and what does
+ * stand in the way of the rest.
+ */
+export async function abilitiesOf(
+  drivers: StorageDrivers,
+  devices: readonly BalancingDevice[] = [],
+): Promise<Abilities> {
+  const all = (
+    await Promise.all([
+      ...storageSchemes.map((scheme) => looksAt(scheme, drivers[scheme])),
+      ...devices.map(
+        async (device): Promise<Look[]> => [
+          { capability: deviceCapability(device), obstacle: await device.driver.obstacle() },
+        ],
+      ),
+    ])
+  ).flat()
   return {
     capabilities: all.filter(({ obstacle }) => obstacle === null).map(({ capability }) => capability),
     lacks: all.flatMap(({ capability, obstacle }) =>
@@ -42,6 +58,7 @@ async function looksAt(scheme: StorageScheme, driver: Pick<StorageDriver, 'obsta
 
 export interface AbilityWatchOptions {
   readonly drivers: StorageDrivers
+  readonly devices?: readonly BalancingDevice[]
   readonly logger: Logger
   /** They are told in a hello: of the next session. */
   readonly onChanged: () => void
@@ -68,9 +85,9 @@ export class AbilityWatch {
   }
 
   private async look(): Promise<void> {
-    const { drivers, logger, onChanged } = this.options
+    const { drivers, devices, logger, onChanged } = this.options
     try {
-      const next = await abilitiesOf(drivers)
+      const next = await abilitiesOf(drivers, devices)
       const changed = next.capabilities.join() !== this.now.capabilities.join()
       this.now = next
       if (changed && !this.stopped) {

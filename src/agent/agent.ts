@@ -1,12 +1,16 @@
 import 'reflect-metadata'
 import { commandKinds } from '../wire/commands.js'
-import { type Hello, type HostFacts, PROTOCOL, type Welcome } from '../wire/session.js'
+import { type Hello, type HostFacts, type InventoryItem, PROTOCOL, type Welcome } from '../wire/session.js'
 import { type Abilities, AbilityWatch, abilitiesOf } from './abilities.js'
-import { formatAddress, parseAddress } from './address-book.js'
+import { type HostBalancing, noBalancing } from './balancing/host-balancing.js'
 import { BalancerKeeper } from './balancing/keeper.js'
-import type { AgentConfig, EngineAddress } from './config.js'
+import { BalancingState } from './balancing/state.js'
+import { within } from './balancing/waits.js'
+import type { AgentConfig } from './config.js'
 import { type ControlAnswer, type ControlServer, serveControl } from './control.js'
-import { createHandlers } from './handlers.js'
+import { engineAddresses } from './engine-addresses.js'
+import { createHandlers, heldGenerationOf } from './handlers.js'
+import { heldError } from './holds.js'
 import { readBootId, readHostFacts } from './host/facts.js'
 import { type HostIdentity, writeIdentity } from './identity.js'
 import { identityOrJoin } from './join.js'
@@ -34,11 +38,12 @@ export interface RunningAgent {
 /** What a test puts in the place of this machine. */
 export interface Surroundings {
   readonly kernel?: () => Promise<readonly KernelConnection[]>
+  readonly balancing?: HostBalancing
 }
 
 const RUNNING_COMMANDS_MS = 10_000
 const LAST_WORDS_MS = 1000
-const STORAGE_STEP_MS = 5000
+const STEP_MS = 5000
 
 /**
  * Joins the plane first where the host has not.
@@ -58,10 +63,16 @@ export async function startAgent(
   }
 }
 
+interface States {
+  readonly storage: StorageState
+  readonly balancing: BalancingState
+}
+
 interface Self {
   readonly bootId: string
   readonly facts: HostFacts
   readonly drivers: StorageDrivers
+  readonly balancing: HostBalancing
   /** When it started. */
   readonly abilities: Abilities
 }
@@ -76,14 +87,14 @@ class Agent implements RunningAgent {
   private readonly observations: ObservationOutbox
   private readonly keeper: StorageKeeper
   private readonly ownStorage: OwnStorage
-  private readonly balancing = new BalancerKeeper({ devices: [] })
+  private readonly balancing: BalancerKeeper
 
   private constructor(
     private readonly lock: StateLock,
     private readonly logger: Logger,
     private readonly journal: Journal,
     private identity: HostIdentity,
-    state: StorageState,
+    states: States,
     learned: readonly string[],
     private readonly self: Self,
     config: AgentConfig,
@@ -91,7 +102,7 @@ class Agent implements RunningAgent {
   ) {
     this.client = new SessionClient({
       identity: () => this.identity,
-      addresses: addressesOf(config, identity),
+      addresses: engineAddresses(config, identity),
       learned,
       onLearned: (addresses) => this.learned(addresses),
       logger,
@@ -100,7 +111,7 @@ class Agent implements RunningAgent {
       onCommand: (command) => this.runner.accept(command),
       onUnreadable: (command, error) => this.runner.refuse(command, error),
       onFloor: (floor) => this.runner.raiseFloor(floor),
-      inventory: () => this.ownStorage.inventory(),
+      inventory: () => this.inventory(),
     })
     this.renewal = new CertificateRenewal({
       identity: () => this.identity,
@@ -110,21 +121,31 @@ class Agent implements RunningAgent {
     })
     this.abilities = new AbilityWatch(self.abilities, {
       drivers: self.drivers,
+      devices: self.balancing.devices,
       logger,
       onChanged: () => this.client.drop(),
     })
     this.observations = createObservationOutbox(this.client.current, logger)
     this.keeper = new StorageKeeper({
-      state,
+      state: states.storage,
       drivers: self.drivers,
       bootId: self.bootId,
       logger,
       onObservation: (observation) => this.observations.put(observation.subject, observation),
       onOwnChange: () => this.ownStorage.changed(),
     })
+    this.balancing = new BalancerKeeper({
+      ...self.balancing,
+      state: states.balancing,
+      bootId: self.bootId,
+      current: this.client.current,
+      logger,
+      onObservation: (observation) => this.observations.put(observation.subject, observation),
+      renewSession: () => this.client.drop(),
+    })
     this.ownStorage = new OwnStorage({
       stateDir: lock.stateDir,
-      state,
+      state: states.storage,
       keeper: this.keeper,
       kernel,
       outbox: this.observations,
@@ -136,7 +157,7 @@ class Agent implements RunningAgent {
       handlers: createHandlers(this.keeper, this.balancing),
       current: this.client.current,
       logger,
-      heldGeneration: (subject) => this.keeper.heldGeneration(subject),
+      heldGeneration: heldGenerationOf(this.keeper, this.balancing),
     })
   }
 
@@ -144,12 +165,13 @@ class Agent implements RunningAgent {
     const { stateDir } = lock
     const identity = await identityOrJoin(stateDir, config, logger)
     const journal = await openJournal(stateDir, logger)
-    const state = await StorageState.load(stateDir)
+    const states = { storage: await StorageState.load(stateDir), balancing: await BalancingState.load(stateDir) }
     const drivers = createStorageDrivers(stateDir)
-    const abilities = await abilitiesOf(drivers)
-    const self = { bootId: await readBootId(), facts: await readHostFacts(), drivers, abilities }
+    const { balancing = noBalancing } = around
+    const abilities = await abilitiesOf(drivers, balancing.devices)
+    const self = { bootId: await readBootId(), facts: await readHostFacts(), drivers, balancing, abilities }
     const learned = await readLearnedAddresses(stateDir)
-    const agent = new Agent(lock, logger, journal, identity, state, learned, self, config, around)
+    const agent = new Agent(lock, logger, journal, identity, states, learned, self, config, around)
     agent.control = await serveControl(
       stateDir,
       {
@@ -159,6 +181,7 @@ class Agent implements RunningAgent {
       logger,
     )
     agent.keeper.start()
+    agent.balancing.start()
     await agent.ownStorage.start()
     agent.client.start()
     agent.renewal.start()
@@ -181,7 +204,8 @@ class Agent implements RunningAgent {
     this.renewal.stop()
     this.abilities.stop()
     await this.client.stop(reason)
-    await within(STORAGE_STEP_MS, this.keeper.stop())
+    const ended = Promise.all([this.keeper.stop(), this.balancing.stop()])
+    await within(STEP_MS, 'the last step', ended).catch(() => undefined)
     await this.control?.close()
     await this.journal.close()
     await this.lock.release()
@@ -215,8 +239,14 @@ class Agent implements RunningAgent {
       )
     }
     this.keeper.obey(settings)
+    this.balancing.obey(settings)
     this.runner.raiseFloor(floor)
     await Promise.all([journal.sawEpoch(epoch), journal.serves(incarnation)])
+  }
+
+  private async *inventory(): AsyncIterable<InventoryItem> {
+    yield* this.ownStorage.inventory()
+    yield* await this.balancing.inventory()
   }
 
   private async renewed(next: HostIdentity): Promise<void> {
@@ -251,34 +281,17 @@ class Agent implements RunningAgent {
         leaving: keeper.leaving(),
         unmanaged: await this.ownStorage.unmanaged(),
         untold: this.ownStorage.untold,
+        balancers: this.balancing.held(),
       },
     }
   }
 
   /** Answers first: the control socket goes with the agent. */
   private leave({ force }: { readonly force: boolean }): ControlAnswer {
-    const held = this.keeper.held()
-    if (held.length > 0 && !force) return { error: heldError(held.map(({ connectionId }) => connectionId)) }
+    const held = heldError({ connections: this.keeper.held(), balancers: this.balancing.held() })
+    if (held !== null && !force) return { error: held }
     if (this.client.current.session === null && !force) return { error: 'no engine can be told: there is no session' }
     setImmediate(() => void this.stop('leaving'))
     return { answer: { leaving: true } }
   }
-}
-
-export const heldError = (ids: readonly string[]): string =>
-  `this host still holds ${ids.length} storage connections: ${ids.slice(0, 10).join(', ')}`
-
-/** The configured ones first; those of the join are there for who has configured nothing. */
-function addressesOf({ engines }: AgentConfig, identity: HostIdentity): EngineAddress[] {
-  const joined = identity.engines.map(parseAddress).filter((address) => address !== null)
-  return [...new Map([...engines, ...joined].map((address) => [formatAddress(address), address])).values()]
-}
-
-async function within(limitMs: number, work: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const limit = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, limitMs)
-  })
-  await Promise.race([work, limit])
-  clearTimeout(timer)
 }

@@ -1,6 +1,8 @@
-import type { CommandKind, PayloadOf, ResultOf } from '../wire/commands.js'
+import { type CommandKind, commandKinds, type PayloadOf, type ResultOf, subjectNoun } from '../wire/commands.js'
 import type { BalancerKeeper } from './balancing/keeper.js'
 import type { StorageKeeper } from './storage/keeper.js'
+
+const BALANCER = commandKinds['balancing.apply'].noun
 
 export interface HandlerContext {
   readonly commandId: string
@@ -14,6 +16,12 @@ export type Handler<K extends CommandKind> = (payload: PayloadOf<K>, context: Ha
 
 /** A kind without a handler does not compile. A handler throws `FaultError` for a typed failure. */
 export type Handlers = { readonly [K in CommandKind]: Handler<K> }
+
+/** Generation of what the host holds under a subject, by its noun. */
+export const heldGenerationOf =
+  (storage: StorageKeeper, balancing: BalancerKeeper) =>
+  (subject: string): number | undefined =>
+    subjectNoun(subject) === BALANCER ? balancing.heldGeneration(subject) : storage.heldGeneration(subject)
 
 /** The agent on a page: what it does for each kind of command. */
 export const createHandlers = (storage: StorageKeeper, balancing: BalancerKeeper): Handlers => ({

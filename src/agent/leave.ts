@@ -1,6 +1,7 @@
-import { heldError, startAgent } from './agent.js'
+import { startAgent } from './agent.js'
 import type { AgentConfig } from './config.js'
 import { askAgent } from './control.js'
+import { heldError } from './holds.js'
 import type { Logger } from './logger.js'
 import { readAgentStatus } from './status.js'
 
@@ -35,9 +36,8 @@ export async function leaveAgent(
     return
   }
   const { holds } = await readAgentStatus(config.stateDir)
-  if (holds.connections.length > 0 && !force) {
-    throw new LeaveError(heldError(holds.connections.map(({ connectionId }) => connectionId)))
-  }
+  const held = heldError(holds)
+  if (held !== null && !force) throw new LeaveError(held)
   await sayFarewell(config, logger, { force })
 }
 

@@ -1,11 +1,13 @@
 import { stat } from 'node:fs/promises'
+import { type HeldBalancer, heldBalancer, nothingSeen } from './balancing/held.js'
+import { BalancingState } from './balancing/state.js'
 import { askAgent } from './control.js'
+import type { Holds } from './holds.js'
 import { type HostIdentity, readIdentity, validityOf } from './identity.js'
 import { readJournal } from './journal.js'
 import type { EntryState, JournalEntry } from './journal-record.js'
 import type { SessionStatus } from './session-client.js'
 import { StateDirectoryError } from './state-error.js'
-import type { HeldConnection, LeavingTarget } from './storage/held.js'
 import { holderOf } from './storage/holder.js'
 import { type KernelConnection, readKernelConnections } from './storage/kernel.js'
 import { boundedSightings, type Sighting, unmanagedAmong } from './storage/sightings.js'
@@ -33,15 +35,7 @@ export interface AgentStatus {
   readonly session: SessionStatus | null
   readonly queue: { readonly queued: number; readonly acting: number; readonly reporting: number } | null
   readonly journal: JournalStatus
-  readonly holds: {
-    readonly connections: readonly HeldConnection[]
-    /** Targets that are still being let go of. */
-    readonly leaving: readonly LeavingTarget[]
-    /** What the kernel has connected and no id holds. */
-    readonly unmanaged: readonly Sighting[]
-    /** How many more of these there are than are told of. */
-    readonly untold: number
-  }
+  readonly holds: Holds
 }
 
 /**
@@ -104,8 +98,16 @@ async function readOffline(stateDir: string, agent: AgentStatus['agent']): Promi
       })),
       unmanaged: told,
       untold,
+      balancers: balancersIn(await BalancingState.load(stateDir)),
     },
   }
+}
+
+function balancersIn({ balancers, mark }: BalancingState): HeldBalancer[] {
+  const views = [...balancers].map(([id, stored]) => {
+    return heldBalancer({ id, stored, seen: nothingSeen, withdrawn: mark?.withdrawn.includes(id) ?? false })
+  })
+  return views.filter((held) => held !== null)
 }
 
 /** Without drivers there is only the rough look: what is mounted below the state directory is held, and so is the IQN of an id. */

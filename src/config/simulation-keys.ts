@@ -1,8 +1,23 @@
-import type { SimulationConfig } from '../simulate/config.js'
+import type { ApplianceConfig, SimulationConfig } from '../simulate/config.js'
 import { joinTokenKeys } from './join-token-keys.js'
-import type { Keys } from './key.js'
+import type { Key, Keys } from './key.js'
 import { loggingKeys } from './logging-keys.js'
 import { addresses, integer, matching, optionalInteger, optionalText } from './parsers.js'
+
+const APPLIANCE = /^([a-zA-Z0-9][\w.-]{0,31})=([^\s,=]{1,200})$/
+
+const appliances: Pick<Key<readonly ApplianceConfig[]>, 'expects' | 'parse' | 'show'> = {
+  expects: 'name=hosts (lb1=sim-[1-2]), several separated by commas',
+  parse: (value) => {
+    const parsed = value.split(',').map((item) => APPLIANCE.exec(item))
+    if (!parsed.every((item) => item !== null)) return undefined
+    const named = parsed.map(([, name, hosts]) => ({ name: name!, hosts: hosts! }))
+    return new Set(named.map(({ name }) => name)).size === named.length && named.every(({ name }) => name !== 'host')
+      ? named
+      : undefined
+  },
+  show: (value) => value.map(({ name, hosts }) => `${name}=${hosts}`).join(',') || '(none)',
+}
 
 export const simulationKeys: Keys<SimulationConfig> = {
   hosts: {
@@ -51,6 +66,12 @@ export const simulationKeys: Keys<SimulationConfig> = {
       'Directory in which each host keeps its certificate, journal and storage state; without it they end with the process',
     expects: 'the path of a directory',
     fallback: () => null,
+  },
+  appliances: {
+    ...appliances,
+    env: 'KEELSON_SIMULATE_APPLIANCES',
+    meaning: 'Load balancers beside the hosts: the name of each, and a pattern of the names of the hosts that reach it',
+    fallback: () => [],
   },
   engines: {
     ...addresses,

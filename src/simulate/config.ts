@@ -1,6 +1,12 @@
 import type { Address } from '../config/address.js'
 import type { LogFormat, LogLevel } from '../log/levels.js'
 
+/** A load balancer beside the hosts, and the pattern of the names of those that reach it. */
+export interface ApplianceConfig {
+  readonly name: string
+  readonly hosts: string
+}
+
 /** How many hosts are played, where they dial, and what goes wrong with them. */
 export interface SimulationConfig {
   readonly hosts: number
@@ -15,6 +21,8 @@ export interface SimulationConfig {
   readonly commandLog: string | null
   /** Below it each host keeps its identity, journal and storage state, so that it survives this process; null: in memory. */
   readonly stateDir: string | null
+  /** Load balancers beside the hosts. */
+  readonly appliances: readonly ApplianceConfig[]
   readonly engines: readonly Address[]
   /** With a use for each host. */
   readonly joinToken: string | null

@@ -1,5 +1,6 @@
 import { cp, mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { BalancingState, balancersDirectory } from '../agent/balancing/state.js'
 import { type Journal, journalPath, openJournal } from '../agent/journal.js'
 import type { Logger } from '../agent/logger.js'
 import { StorageState, storageStatePath } from '../agent/storage/state.js'
@@ -31,6 +32,10 @@ export class DirectoryDisk implements Disk {
     return StorageState.load(this.current)
   }
 
+  openBalancing(): Promise<BalancingState> {
+    return BalancingState.load(this.current)
+  }
+
   async snapshot(): Promise<void> {
     await rm(this.kept, { recursive: true, force: true })
     await cp(this.current, this.kept, { recursive: true })
@@ -47,6 +52,7 @@ export class DirectoryDisk implements Disk {
     // the identity is in the journal
     if (losses.includes('journal') || losses.includes('identity')) await rm(journalPath(this.current), { force: true })
     if (losses.includes('storage')) await rm(storageStatePath(this.current), { force: true })
+    if (losses.includes('balancing')) await rm(balancersDirectory(this.current), { recursive: true, force: true })
   }
 
   private async close(): Promise<void> {

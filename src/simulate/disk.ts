@@ -1,3 +1,4 @@
+import type { BalancingState } from '../agent/balancing/state.js'
 import type { Journal } from '../agent/journal.js'
 import type { StorageState } from '../agent/storage/state.js'
 import type { Loss } from './fault-parameters.js'
@@ -6,6 +7,7 @@ import type { Loss } from './fault-parameters.js'
 export interface Disk {
   openJournal(): Promise<Journal>
   openStorage(): Promise<StorageState>
+  openBalancing(): Promise<BalancingState>
   /** Keeps a copy of everything for `restore`. */
   snapshot(): Promise<void>
   restore(): Promise<void>

@@ -36,6 +36,16 @@ export interface FaultParameters {
     readonly message: string
     readonly forMs: number | null
   }
+  /**
+   * A device of load balancers lets the agent down: it `fails`; `hangs` and does nothing; is `late`, and does it all the
+   * same; or does it and `loses-answer`.
+   */
+  readonly device: {
+    readonly how: 'fails' | 'hangs' | 'late' | 'loses-answer'
+    readonly message: string
+    /** Of a `late` one. */
+    readonly delayMs: number
+  }
 }
 
 interface Absence {
@@ -45,7 +55,7 @@ interface Absence {
   readonly everyMs: number | null
 }
 
-export const losses = ['journal', 'storage', 'identity'] as const
+export const losses = ['journal', 'storage', 'balancing', 'identity'] as const
 export type Loss = (typeof losses)[number]
 
 export type FaultName = keyof FaultParameters
@@ -125,6 +135,14 @@ export const faultParameters: Parameters = {
     targets: words('*'),
     message: words('out of order by the scenario'),
     forMs: { ...until, fallback: null },
+  },
+  device: {
+    how: {
+      expects: 'fails, hangs, late or loses-answer',
+      fits: oneOf(['fails', 'hangs', 'late', 'loses-answer']),
+    },
+    message: words('out of order by the scenario'),
+    delayMs: { ...millis, fallback: 1000 },
   },
 }
 

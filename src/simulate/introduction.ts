@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { type BalancingDevice, deviceCapability } from '../agent/balancing/devices.js'
 import { agentVersion } from '../agent/version.js'
 import { commandKinds } from '../wire/commands.js'
 import { type Hello, type HostFacts, PROTOCOL } from '../wire/session.js'
@@ -33,17 +34,18 @@ export interface IntroductionOptions {
   readonly bootId: string
   /** Where the agent is an older one. */
   readonly old: FaultParameters['old-protocol'] | null
+  readonly devices: readonly BalancingDevice[]
 }
 
 /** All of a hello that the journal does not hold. */
 export function introductionOf(options: IntroductionOptions): Omit<Hello, 'agentId' | 'incarnation' | 'epoch' | 'seq'> {
-  const { name, bootId, old } = options
+  const { name, bootId, old, devices } = options
   return {
     bootId,
     agentVersion: version,
     protocol: old?.protocol ?? PROTOCOL.current,
     kinds: [...(old?.kinds ?? kinds)],
-    capabilities: [...(old?.capabilities ?? storageCapabilities)],
+    capabilities: [...(old?.capabilities ?? [...storageCapabilities, ...devices.map(deviceCapability)])],
     facts: factsOf(name),
   }
 }

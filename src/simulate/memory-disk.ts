@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { BalancingState } from '../agent/balancing/state.js'
 import { Journal } from '../agent/journal.js'
 import { type JournalRecord, JournalState } from '../agent/journal-record.js'
 import { StorageState } from '../agent/storage/state.js'
@@ -8,6 +9,7 @@ import type { Loss } from './fault-parameters.js'
 interface Snapshot {
   readonly journal: readonly JournalRecord[]
   readonly storage: StorageState
+  readonly balancing: BalancingState
 }
 
 /**
@@ -17,6 +19,7 @@ interface Snapshot {
 export class MemoryDisk implements Disk {
   private journal: JournalState
   private storage = StorageState.inMemory()
+  private balancing = BalancingState.inMemory()
   private kept: Snapshot | null = null
 
   constructor(agentId: string) {
@@ -33,14 +36,24 @@ export class MemoryDisk implements Disk {
     return this.storage
   }
 
+  async openBalancing(): Promise<BalancingState> {
+    this.balancing = BalancingState.inMemory(this.balancing)
+    return this.balancing
+  }
+
   async snapshot(): Promise<void> {
-    this.kept = { journal: this.journal.snapshot(), storage: StorageState.inMemory(this.storage) }
+    this.kept = {
+      journal: this.journal.snapshot(),
+      storage: StorageState.inMemory(this.storage),
+      balancing: BalancingState.inMemory(this.balancing),
+    }
   }
 
   async restore(): Promise<void> {
-    if (this.kept === null) return this.lose(['journal', 'storage'])
+    if (this.kept === null) return this.lose(['journal', 'storage', 'balancing'])
     this.journal = journalOf(this.kept.journal)
     this.storage = StorageState.inMemory(this.kept.storage)
+    this.balancing = BalancingState.inMemory(this.kept.balancing)
   }
 
   async lose(losses: readonly Loss[]): Promise<void> {
@@ -48,6 +61,7 @@ export class MemoryDisk implements Disk {
     const kept = losses.includes('journal') ? [] : this.journal.snapshot()
     this.journal = journalOf([...kept, { t: 'agent', agentId }])
     if (losses.includes('storage')) this.storage = StorageState.inMemory()
+    if (losses.includes('balancing')) this.balancing = BalancingState.inMemory()
   }
 }
 

@@ -1,7 +1,9 @@
 import { parseAddress } from '../agent/address-book.js'
+import type { HostBalancing } from '../agent/balancing/host-balancing.js'
 import { BalancerKeeper } from '../agent/balancing/keeper.js'
+import type { BalancingState } from '../agent/balancing/state.js'
 import type { EngineAddress } from '../agent/config.js'
-import { createHandlers } from '../agent/handlers.js'
+import { createHandlers, heldGenerationOf } from '../agent/handlers.js'
 import type { HostIdentity } from '../agent/identity.js'
 import type { Journal } from '../agent/journal.js'
 import type { KnownCommand } from '../agent/journal-record.js'
@@ -31,6 +33,8 @@ export interface SimulatedAgentOptions {
   readonly journal: Journal
   readonly storage: StorageState
   readonly mounts: SimulatedMounts
+  readonly balancingState: BalancingState
+  readonly balancing: HostBalancing
   readonly faults: HostFaults
   readonly statistics: Statistics
   readonly commandLog: CommandLog
@@ -55,7 +59,7 @@ const RUNNING_COMMANDS_MS = 2000
  */
 export class SimulatedAgent {
   readonly keeper: StorageKeeper
-  private readonly balancing = new BalancerKeeper({ devices: [] })
+  readonly balancing: BalancerKeeper
   /** Outlives session clients, so that the network can be taken away from an agent that goes on. */
   private readonly current = new CurrentSession()
   private readonly runner: Runner
@@ -84,6 +88,15 @@ export class SimulatedAgent {
       random: faults.random,
       onObservation: (observation) => this.observations.put(observation.subject, observation),
     })
+    this.balancing = new BalancerKeeper({
+      ...options.balancing,
+      state: options.balancingState,
+      bootId,
+      current: this.current,
+      logger,
+      onObservation: (observation) => this.observations.put(observation.subject, observation),
+      renewSession: () => this.client?.drop(),
+    })
     this.runner = new Runner({
       journal,
       handlers: unreliableHandlers(createHandlers(this.keeper, this.balancing), faults, {
@@ -92,7 +105,7 @@ export class SimulatedAgent {
       }),
       current: this.current,
       logger,
-      heldGeneration: (subject) => this.keeper.heldGeneration(subject),
+      heldGeneration: heldGenerationOf(this.keeper, this.balancing),
       random: faults.random,
       hooks: { at: (step, command) => this.at(step, command) },
     })
@@ -104,6 +117,7 @@ export class SimulatedAgent {
 
   start(): void {
     this.keeper.start()
+    this.balancing.start()
     this.renewal.start()
     this.connect()
   }
@@ -129,7 +143,7 @@ export class SimulatedAgent {
       onCommand: (command) => this.accept(command),
       onUnreadable: (command, error) => this.runner.refuse(command, error),
       onFloor: (floor) => this.runner.raiseFloor(floor),
-      inventory: () => [...this.keeper.inventory(), ...options.ownThings],
+      inventory: () => this.inventory(),
     })
     client.current.onChange((session) => {
       if (this.client === client) this.current.set(session && this.opened(session))
@@ -173,6 +187,7 @@ export class SimulatedAgent {
     this.observations.stop()
     this.renewal.stop()
     void this.keeper.stop()
+    void this.balancing.stop()
     this.thaw()
   }
 
@@ -183,6 +198,7 @@ export class SimulatedAgent {
     this.renewal.stop()
     await this.client?.stop(reason)
     await this.keeper.stop()
+    await this.balancing.stop()
     await this.options.journal.close()
   }
 
@@ -195,8 +211,15 @@ export class SimulatedAgent {
   private async welcome({ epoch, incarnation, floor, settings }: Welcome): Promise<void> {
     const { journal } = this.options
     this.keeper.obey(settings)
+    this.balancing.obey(settings)
     this.runner.raiseFloor(floor)
     await Promise.all([journal.sawEpoch(epoch), journal.serves(incarnation)])
+  }
+
+  private async *inventory(): AsyncIterable<InventoryItem> {
+    yield* this.keeper.inventory()
+    yield* await this.balancing.inventory()
+    yield* this.options.ownThings
   }
 
   private opened(session: Session): Session {

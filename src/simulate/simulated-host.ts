@@ -1,3 +1,6 @@
+import { type BalancingDevice, HOST_DEVICE } from '../agent/balancing/devices.js'
+import type { HeldBalancer } from '../agent/balancing/held.js'
+import type { HostBalancing } from '../agent/balancing/host-balancing.js'
 import type { EngineAddress } from '../agent/config.js'
 import type { HostIdentity } from '../agent/identity.js'
 import type { KnownCommand } from '../agent/journal-record.js'
@@ -6,6 +9,9 @@ import type { RunnerStep } from '../agent/runner.js'
 import { digestOf } from '../wire/digest.js'
 import { HOST_CONNECTION } from '../wire/own-things.js'
 import type { CommandMessage, InventoryItem } from '../wire/session.js'
+import type { Appliance } from './balancing/appliance.js'
+import { SimulatedDevice } from './balancing/device.js'
+import { simulatedHostDriver, simulatedPlaces } from './balancing/host-driver.js'
 import { type CommandLog, noCommandLog } from './command-log.js'
 import { DirectoryDisk } from './directory-disk.js'
 import type { Disk } from './disk.js'
@@ -30,12 +36,15 @@ export interface SimulatedHostOptions {
   readonly timing?: SimulatedAgentOptions['timing']
   readonly backoff?: SimulatedAgentOptions['backoff']
   readonly inTurn?: SimulatedAgentOptions['inTurn']
+  /** Those that this host reaches. */
+  readonly appliances?: readonly Appliance[]
 }
 
 /** A machine with a disk, a kernel and an agent on it, and all that can happen to them. */
 export class SimulatedHost {
   private readonly disk: Disk
   private readonly mounts = new Set<string>()
+  private readonly balancers = new SimulatedDevice()
   private readonly ownThings: InventoryItem[] = []
   private agent: SimulatedAgent | null = null
   private identity: HostIdentity | null = null
@@ -62,7 +71,16 @@ export class SimulatedHost {
     return this.agent?.connected ?? false
   }
 
-  /** What it holds, as its inventory says it. */
+  /** What its kernel has of load balancers, whether its agent runs or not. */
+  get balancerDevice(): SimulatedDevice {
+    return this.balancers
+  }
+
+  heldBalancers(): readonly HeldBalancer[] {
+    return this.agent?.balancing.held() ?? []
+  }
+
+  /** What it holds of storage, as its inventory says it. */
   inventory(): readonly InventoryItem[] {
     return [...(this.agent?.keeper.inventory() ?? []), ...this.ownThings]
   }
@@ -122,6 +140,7 @@ export class SimulatedHost {
     return this.restart(forMs, async () => {
       if (!reboot) return
       this.mounts.clear()
+      this.balancers.clear()
       this.boot += 1
     })
   }
@@ -168,6 +187,7 @@ export class SimulatedHost {
 
   private async makeAgent(identity: HostIdentity): Promise<SimulatedAgent> {
     const { name, identities, commandLog = noCommandLog } = this.options
+    const balancing = this.balancing()
     const bootId = bootIdOf(name, this.boot)
     const journal = await this.disk.openJournal()
     return new SimulatedAgent({
@@ -183,11 +203,27 @@ export class SimulatedHost {
       journal,
       storage: await this.disk.openStorage(),
       mounts: this.mounts,
+      balancingState: await this.disk.openBalancing(),
+      balancing,
       ownThings: this.ownThings,
-      introduction: () => introductionOf({ name, bootId, old: this.old }),
+      introduction: () => introductionOf({ name, bootId, old: this.old, devices: balancing.devices }),
       onCommand: (command) => this.strikeAt(command),
       onStep: (step, command) => this.crashAt(step, command),
     })
+  }
+
+  /** Of itself, and of the appliances that it reaches. */
+  private balancing(): HostBalancing {
+    const { name, faults, appliances = [] } = this.options
+    const own = {
+      name: HOST_DEVICE,
+      provider: 'simulated',
+      driver: simulatedHostDriver(this.balancers, faults),
+    } as const
+    const reached = appliances.map((appliance): BalancingDevice => {
+      return { name: appliance.name, provider: 'simulated', driver: appliance.driverOf(name, faults) }
+    })
+    return { devices: [own, ...reached], places: simulatedPlaces(this.balancers) }
   }
 
   /** Faults of the host's life that a rule ties to commands. */

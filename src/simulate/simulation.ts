@@ -2,9 +2,11 @@ import { randomInt } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StateDirectoryError } from '../agent/state-error.js'
+import { Appliance } from './balancing/appliance.js'
 import { type CommandLog, noCommandLog, openCommandLog } from './command-log.js'
 import type { SimulationConfig } from './config.js'
 import { HostFaults } from './host-faults.js'
+import { textMatcher } from './host-selector.js'
 import { enrolling, type Identities } from './identities.js'
 import { QuietLoggers, type SimulationLogger } from './quiet-logger.js'
 import { quietScenario, readScenario, type Scenario } from './scenario.js'
@@ -57,6 +59,11 @@ export async function startSimulation(
   return simulation
 }
 
+interface ReachedAppliance {
+  readonly appliance: Appliance
+  readonly reaches: (hostName: string) => boolean
+}
+
 class Simulation implements RunningSimulation {
   private readonly statistics = new Statistics()
   private readonly played: readonly PlayedHost[]
@@ -64,6 +71,7 @@ class Simulation implements RunningSimulation {
   private readonly loggers: QuietLoggers
   private readonly turns = new Turns(DIALS_AT_ONCE)
   private readonly startedMs = performance.now()
+  private readonly appliances: readonly ReachedAppliance[]
   private starting: NodeJS.Timeout | null = null
   private summing: NodeJS.Timeout | null = null
 
@@ -76,6 +84,9 @@ class Simulation implements RunningSimulation {
     private readonly identities: Identities,
   ) {
     const { statistics } = this
+    this.appliances = config.appliances.map(({ name, hosts }) => {
+      return { appliance: new Appliance(name), reaches: textMatcher(hosts) }
+    })
     this.loggers = new QuietLoggers(logger)
     const elapsedMs = () => performance.now() - this.startedMs
     this.played = hostNames(config).map((hostName) => {
@@ -136,6 +147,7 @@ class Simulation implements RunningSimulation {
       engines,
       identities: this.identities,
       faults,
+      appliances: this.appliances.filter(({ reaches }) => reaches(name)).map(({ appliance }) => appliance),
       statistics: this.statistics,
       commandLog: this.commandLog,
       inTurn: (connect) => this.turns.pass(connect),

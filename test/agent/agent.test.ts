@@ -5,7 +5,7 @@ import { readIdentity } from '../../src/agent/identity.js'
 import { leaveAgent } from '../../src/agent/leave.js'
 import { silentLogger } from '../../src/agent/logger.js'
 import { readAgentStatus } from '../../src/agent/status.js'
-import { storageSubject } from '../../src/wire/commands.js'
+import { commandKinds, storageSubject } from '../../src/wire/commands.js'
 import { digestOf } from '../../src/wire/digest.js'
 import { eventually } from '../support/eventually.js'
 import { agentForTest, configFor, engineForTest } from './support/agent.js'
@@ -38,7 +38,7 @@ describe('an agent', () => {
     await eventually(() => expect(engine.hellos).toHaveLength(1))
     expect(engine.hellos[0]).toMatchObject({ epoch: 0, incarnation: null })
     expect(engine.session.hostId).toBe((await readIdentity(config.stateDir))?.hostId)
-    expect(engine.hellos[0]?.kinds).toEqual(['storage.manage', 'storage.unmanage', 'storage.reset'])
+    expect(engine.hellos[0]?.kinds).toEqual(Object.keys(commandKinds))
     expect(engine.hellos[0]?.capabilities).toContain('storage:local')
     expect(engine.hellos[0]?.capabilities.includes('storage:posix')).toBe(process.getuid?.() === 0)
   })

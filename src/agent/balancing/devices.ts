@@ -20,6 +20,7 @@ export const deviceCapability = ({ name, provider }: Pick<BalancingDevice, 'name
 /** @throws FaultError where this agent does not reach it */
 export function requireDriver(devices: readonly BalancingDevice[], provider: Provider, name: string): BalancerDriver {
   const device = devices.find((known) => known.name === name && known.provider === provider)
-  if (device === undefined) throw new FaultError('no-driver', `this agent reaches no ${provider} on device ${name}`)
+  if (device === undefined)
+    throw new FaultError('balancing.no-driver', `this agent reaches no ${provider} on device ${name}`)
   return device.driver
 }

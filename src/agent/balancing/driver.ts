@@ -9,6 +9,8 @@ export interface WantedBalancer {
   readonly generation: number
   readonly balancer: LoadBalancerIntent
   readonly keys: Readonly<Record<string, string>>
+  /** Of a device that several agents reach: it refuses, as `fenced`, whoever comes with a lower one than it has seen. */
+  readonly deviceEpoch?: number
 }
 
 /** `PENDING`: the device goes on with it by itself, and `progress` tells when it is done (L5). */
@@ -32,11 +34,13 @@ export interface BalancerDriver {
   /** Of what was answered PENDING. @throws FaultError when the device has given it up */
   progress(balancerId: string): Promise<Progress>
   /** Nothing of it is left, whatever was. */
-  remove(balancerId: string, signal: AbortSignal): Promise<Progress>
+  remove(balancerId: string, signal: AbortSignal, deviceEpoch?: number): Promise<Progress>
   /** Renders and has the device judge it, and changes nothing. */
   check(wanted: WantedBalancer): Promise<BalancingChecked>
   /** What is seen of it now. Null: there is none. A process that has died is started again by the way. */
   observe(wanted: WantedBalancer): Promise<Sighting | null>
   /** Ids of all that it has, also of those that nobody has told this agent of. */
   list(): Promise<readonly string[]>
+  /** The agent ends: what it does for its balancers by itself ends with it, and they go on as they are. */
+  close?(): Promise<void>
 }

@@ -8,6 +8,8 @@ import { NetworksModule } from '../networks/networks.module.js'
 import { Schedules } from '../platform/schedules.js'
 import { BalancerChanges } from './balancer-changes.js'
 import { BalancerClaims } from './balancer-claims.js'
+import { BalancerCreation } from './balancer-creation.js'
+import { BalancerIntents } from './balancer-intents.js'
 import { BalancerOffers } from './balancer-offers.js'
 import { BalancerParts } from './balancer-parts.service.js'
 import { BalancerPlacement } from './balancer-placement.js'
@@ -40,6 +42,8 @@ import { StuckBalancers } from './stuck-balancers.js'
   providers: [
     BalancerChanges,
     BalancerClaims,
+    BalancerCreation,
+    BalancerIntents,
     BalancerOffers,
     BalancerParts,
     BalancerPlacement,

@@ -213,6 +213,28 @@ export const settingKeys = {
     meaning: 'A storage target that takes longer to list its first entry is STUCK.',
     agents: true,
   }),
+  'balancing.observeIntervalMs': spec({
+    default: 3_000,
+    min: 200,
+    max: 600_000,
+    meaning: 'How often an agent looks at the members, listeners and statistics of each of its load balancers.',
+    agents: true,
+  }),
+  'balancing.selfFenceMs': spec({
+    default: 20_000,
+    min: 1_000,
+    max: 600_000,
+    meaning:
+      'An agent that has had no session for so long takes the VIPs of its load balancers down. At most half of balancing.moveGraceMs.',
+    agents: true,
+  }),
+  'balancing.moveGraceMs': spec({
+    default: 60_000,
+    min: 2_000,
+    max: 3_600_000,
+    meaning:
+      'The load balancers of a host that has been NonResponsive for so long are moved to others. At least twice balancing.selfFenceMs.',
+  }),
 } as const
 
 export type SettingKey = keyof typeof settingKeys
@@ -250,4 +272,6 @@ export const isListSetting = (key: string): key is ListSettingKey => Object.hasO
 export const settingRatios: readonly { readonly key: SettingKey; readonly times: number; readonly of: SettingKey }[] = [
   { key: 'sessions.silenceMs', times: 3, of: 'sessions.heartbeatMs' },
   { key: 'limits.lockoutMaxMs', times: 1, of: 'limits.lockoutMs' },
+  // an address must be down at one host before it comes up at another
+  { key: 'balancing.moveGraceMs', times: 2, of: 'balancing.selfFenceMs' },
 ]

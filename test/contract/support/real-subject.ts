@@ -3,13 +3,13 @@ import { mkdir, mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { BalancerKeeper } from '../../../src/agent/balancing/keeper.js'
 import { createHandlers } from '../../../src/agent/handlers.js'
 import { readMounts } from '../../../src/agent/host/mounts.js'
 import { openJournal } from '../../../src/agent/journal.js'
 import { silentLogger } from '../../../src/agent/logger.js'
 import { createStorageDrivers } from '../../../src/agent/storage/drivers.js'
 import { StorageState } from '../../../src/agent/storage/state.js'
+import { noBalancers } from './no-balancers.js'
 import type { StorageSubject } from './subject.js'
 
 const schemes = {
@@ -29,7 +29,7 @@ export async function realSubject(scheme: keyof typeof schemes): Promise<Storage
     drivers: createStorageDrivers(stateDir),
     openJournal: () => openJournal(stateDir, silentLogger),
     openStorage: () => StorageState.load(stateDir),
-    handlersOf: (keeper) => createHandlers(keeper, new BalancerKeeper({ devices: [] })),
+    handlersOf: (keeper) => createHandlers(keeper, noBalancers()),
     uri: (number) => uri(`${root}/${number}`),
     otherSpelling: (number) => uri(`${root}//./${number}/`),
     brokenUri: uri(broken),

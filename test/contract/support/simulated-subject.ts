@@ -1,4 +1,3 @@
-import { BalancerKeeper } from '../../../src/agent/balancing/keeper.js'
 import { createHandlers } from '../../../src/agent/handlers.js'
 import { HostFaults } from '../../../src/simulate/host-faults.js'
 import { MemoryDisk } from '../../../src/simulate/memory-disk.js'
@@ -6,6 +5,7 @@ import { quietScenario } from '../../../src/simulate/scenario.js'
 import { Statistics } from '../../../src/simulate/statistics.js'
 import { simulatedDrivers } from '../../../src/simulate/storage-drivers.js'
 import { unreliableHandlers } from '../../../src/simulate/unreliable-handlers.js'
+import { noBalancers } from './no-balancers.js'
 import type { StorageSubject } from './subject.js'
 
 const brokenPath = '/srv/broken'
@@ -33,7 +33,7 @@ export async function simulatedSubject(scheme: keyof typeof schemes): Promise<St
     openJournal: () => disk.openJournal(),
     openStorage: () => disk.openStorage(),
     handlersOf: (keeper) =>
-      unreliableHandlers(createHandlers(keeper, new BalancerKeeper({ devices: [] })), faults, {
+      unreliableHandlers(createHandlers(keeper, noBalancers()), faults, {
         running: async () => undefined,
         acting: () => undefined,
       }),

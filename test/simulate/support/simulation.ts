@@ -32,6 +32,7 @@ export async function simulate(
       connectPerSecond: 1000,
       commandLog: null,
       stateDir: null,
+      appliances: [],
       engines: [engine],
       joinToken: null,
       joinTokenFile: null,
