@@ -24,7 +24,7 @@ import type { Tree } from './tree.js'
 const listing: Listing<LoadBalancer> = {
   entity: LoadBalancer,
   sortable: ['name', 'createdAt', 'updatedAt', 'vipAddress', 'provider', 'operatingStatus', 'provisioningStatus'],
-  defaultSort: '-createdAt',
+  defaultSort: 'createdAt',
   filterable: [
     'projectId',
     'name',
