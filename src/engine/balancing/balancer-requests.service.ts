@@ -124,12 +124,13 @@ export class BalancerRequests {
   }
 }
 
+/** Plan: index lookups for each, one by one (docs/adr/0041). */
 async function kinOf(tx: Tx, rows: readonly LoadBalancer[]): Promise<Map<string, Kin>> {
   if (rows.length === 0) return new Map()
   const found = await prepared<Kin & { id: string }>(
     tx,
     'balancing_kin',
-    `SELECT b.id, ${KIN} FROM load_balancers b WHERE b.id = ANY($1::uuid[])`,
+    `SELECT b.id, ${KIN} FROM unnest($1::uuid[]) AS b (id)`,
     [rows.map(({ id }) => id)],
   )
   return new Map(found.map(({ id, ...kin }) => [id, kin]))
