@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from '../../src/agent/host/run.js'
+import { bridgeLines } from '../../src/agent/networks/bridge.js'
 import { Ip } from '../../src/agent/networks/ip.js'
 import { networksObstacle } from '../../src/agent/networks/obstacle.js'
 import { createVipPlaces } from '../../src/agent/networks/vip-places.js'
@@ -67,6 +68,20 @@ describe('ip(8)', () => {
 })
 
 describe('bridges and namespaces', () => {
+  it('are made with a VLAN of the uplink, and marked before they can be lost', async () => {
+    // of an interface that every host has; nothing is done
+    const wanted = { ...network, bridge: 'klt-nowhere', createBridge: true, uplink: 'lo', vlan: 12 }
+    expect(await bridgeLines({ ...wanted, cidr: '10.0.0.0/24', gateway: '10.0.0.1', hostIsGateway: true })).toEqual([
+      'link add klt-nowhere group 27500 type bridge',
+      'link set klt-nowhere alias keelson-uplink:lo.12',
+      'link add link lo name lo.12 group 27500 type vlan id 12',
+      'link set lo.12 master klt-nowhere',
+      'link set lo.12 up',
+      'addr replace 10.0.0.1/24 dev klt-nowhere',
+      'link set klt-nowhere up',
+    ])
+  })
+
   it('are out of reach for an agent that may not make them, or has no program for it', async () => {
     expect(await networksObstacle({ run, isAble: async () => false })).toMatchObject({ type: 'permission' })
     const path = await temporaryDirectory()

@@ -12,7 +12,6 @@ import { subjectKey } from '../../wire/commands.js'
 import { type InventoryItem, type Observation, UUID } from '../../wire/session.js'
 import type { BackoffRange } from '../backoff.js'
 import { FaultError } from '../fault.js'
-import type { HandlerContext } from '../handlers.js'
 import type { Logger } from '../logger.js'
 import type { VipPlaces } from '../networks/vip-place.js'
 import { Pause } from '../pause.js'
@@ -46,6 +45,12 @@ export interface BalancerKeeperOptions {
   readonly retry?: BackoffRange
   /** Milliseconds since the boot. */
   readonly now?: () => number
+}
+
+/** What a handler knows of its command beside the payload. */
+interface CommandContext {
+  readonly generation: number
+  readonly signal: AbortSignal
 }
 
 const LIST_MS = 5000
@@ -106,7 +111,10 @@ export class BalancerKeeper {
     for (const balancer of this.balancers.values()) balancer.stop()
     await this.looking.empty(STOP_MS)
     await this.options.state.markWritten()
-    await Promise.all(this.options.devices.map(({ driver }) => driver.close?.()))
+    const closed = Promise.all(this.options.devices.map(({ driver }) => driver.close?.()))
+    await within(STOP_MS, 'the end of the drivers', closed).catch((error: unknown) => {
+      this.options.logger.warn({ err: error }, 'what looks after load balancers could not be ended in order')
+    })
   }
 
   /** Settings of the plane, by key; those of others are not ours. */
@@ -119,7 +127,7 @@ export class BalancerKeeper {
 
   async apply(
     { provider, device, balancer, keys = {} }: BalancingApply,
-    { generation, signal }: Pick<HandlerContext, 'generation' | 'signal'>,
+    { generation, signal }: CommandContext,
   ): Promise<BalancingApplied> {
     const driver = requireDriver(this.options.devices, provider, device.name)
     const obstacle = await driver.obstacle()
@@ -140,7 +148,7 @@ export class BalancerKeeper {
 
   async remove(
     { provider, device, loadBalancerId }: BalancingRemove,
-    { signal }: Pick<HandlerContext, 'signal'>,
+    { signal }: Pick<CommandContext, 'signal'>,
   ): Promise<BalancingRemoved> {
     requireDriver(this.options.devices, provider, device.name)
     await this.admit(device)
@@ -151,7 +159,7 @@ export class BalancerKeeper {
 
   check(
     { provider, device, balancer, keys = {} }: BalancingCheck,
-    { generation }: Pick<HandlerContext, 'generation'>,
+    { generation }: Pick<CommandContext, 'generation'>,
   ): Promise<BalancingChecked> {
     const driver = requireDriver(this.options.devices, provider, device.name)
     return driver.check({ generation, balancer, keys: stringsOf(keys), deviceEpoch: device.epoch })

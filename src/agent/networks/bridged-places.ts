@@ -47,6 +47,11 @@ export class BridgedPlaces {
     const inside = await readInside(this.ip, name, vip.address)
     const { address, network } = vip
     const wanted = withPrefix(address, network.cidr)
+    if (inside.refused.includes(wanted)) {
+      // tried anew the next time
+      await this.ip.batch({ name, namespace: name, lines: [`addr del ${wanted} dev ${INNER}`] })
+      throw new FaultError('address-in-use', `somebody else on the network has ${address}`)
+    }
     const isThere = inside.addresses.includes(wanted)
     if (isThere && isComplete(inside, vip)) return
     await this.prepare(name)
@@ -57,7 +62,7 @@ export class BridgedPlaces {
       namespace: name,
       lines: [
         ...inside.addresses.filter((one) => one !== wanted).map((one) => `addr del ${one} dev ${INNER}`),
-        `addr replace ${wanted} dev ${INNER}`,
+        `addr replace ${wanted} dev ${INNER}${address.includes(':') ? ' optimistic' : ''}`,
         // by this the kernel tells everybody on the network where its addresses are now
         `link set ${INNER} address ${inside.mac}`,
         ...(network.gateway === null ? [] : [`route replace default via ${network.gateway} dev ${INNER}`]),

@@ -8,6 +8,8 @@ export interface Inside {
   readonly mac: string
   /** With their prefixes, those alone that others on the network may use. */
   readonly addresses: readonly string[]
+  /** Of them, those that the kernel has found with somebody else (IPv6). */
+  readonly refused: readonly string[]
   /** Of the default route. */
   readonly gateway: string | null
 }
@@ -16,7 +18,12 @@ interface ShownInterface {
   readonly ifname: string
   readonly flags: readonly string[]
   readonly address?: string
-  readonly addr_info: readonly { readonly local: string; readonly prefixlen: number; readonly scope: string }[]
+  readonly addr_info: readonly {
+    readonly local: string
+    readonly prefixlen: number
+    readonly scope: string
+    readonly dadfailed?: boolean
+  }[]
 }
 
 interface ShownRoute {
@@ -33,14 +40,15 @@ export async function readInside(ip: Ip, name: string, address: string): Promise
   const inner = (links as ShownInterface[]).find(({ ifname }) => ifname === 'vip')
   if (!inner?.address) throw new FaultError('network', `the namespace ${name} has no interface vip`)
   const addresses = (shown as ShownInterface[]).find(({ ifname }) => ifname === 'vip')?.addr_info ?? []
+  const shared = addresses.filter(({ scope }) => scope === 'global')
+  const written = ({ local, prefixlen }: (typeof shared)[number]) => `${local}/${prefixlen}`
   return {
     up: ['lo', 'vip'].every((wanted) =>
       (links as ShownInterface[]).some(({ ifname, flags: own }) => ifname === wanted && own.includes('UP')),
     ),
     mac: inner.address,
-    addresses: addresses
-      .filter(({ scope }) => scope === 'global')
-      .map(({ local, prefixlen }) => `${local}/${prefixlen}`),
+    addresses: shared.map(written),
+    refused: shared.filter(({ dadfailed }) => dadfailed === true).map(written),
     gateway: (routes as ShownRoute[])[0]?.gateway ?? null,
   }
 }

@@ -39,16 +39,7 @@ export type Feature = (typeof features)[number]
 /** What each lacks: refused when it is asked for, before anything is stored (L1). */
 export const lacksOf: Readonly<Record<Provider, readonly Feature[]>> = {
   haproxy: ['udp', 'sctp', 'l7-client-certificate-rules', 'ping-monitor', 'source-ip-port'],
-  nginx: [
-    'sctp',
-    'prometheus',
-    'proxy-protocol',
-    'source-ip-port',
-    'cookie-persistence',
-    'l7-client-certificate-rules',
-    'ping-monitor',
-    'tls-hello-monitor',
-  ],
+  nginx: ['sctp', 'prometheus', 'proxy-protocol', 'cookie-persistence', 'l7-client-certificate-rules', 'ping-monitor'],
   simulated: [],
 }
 

@@ -18,7 +18,7 @@ export const administrator: Caller = { ...anonymous, name: 'administrator', plan
 export interface BalancingEngine extends TestEngine {
   readonly balancers: Balancers
   readonly networkId: string
-  /** A balancer with nothing under it, unless `build` says otherwise. */
+  /** A simulated one with nothing under it, unless it is said otherwise. */
   make(wanted?: Partial<NewBalancer>): Promise<Tree>
 }
 
@@ -46,6 +46,7 @@ export async function startBalancingEngine(): Promise<BalancingEngine> {
       administrator,
       {
         networkId,
+        provider: 'simulated',
         name: `lb-${randomUUID()}`,
         description: '',
         adminStateUp: true,
