@@ -26,7 +26,7 @@ const harmlessIn: readonly string[] = [
   ...['list', 'get', 'put'].map((verb) => `settings.${verb}.key`),
   // the name of a header or cookie
   ...['list', 'get', 'create', 'update', 'delete'].map((verb) => `l7Rules.${verb}.key`),
-  'loadBalancers.create.key',
+  ...['create', 'explain'].map((verb) => `loadBalancers.${verb}.key`),
 ]
 
 describe('a secret', () => {

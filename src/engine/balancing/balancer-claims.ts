@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common'
 import { balancerSubject } from '../../wire/commands.js'
 import { supersede } from '../commands/commands.queries.js'
 import { Commands } from '../commands/commands.service.js'
-import type { EventDraft } from '../events/events.service.js'
+import { type EventDraft, Events } from '../events/events.service.js'
 import { Quarantine } from '../hosts/quarantine.service.js'
 import { Tombstones } from '../hosts/tombstones.service.js'
 import { Quotas } from '../identity/quotas.js'
@@ -15,6 +15,7 @@ import { eventOf } from './balancing.events.js'
 import type { BalancingDevice } from './balancing-device.entity.js'
 import { deviceIntent } from './intent.js'
 import type { LoadBalancer } from './load-balancer.entity.js'
+import { writeReturn } from './moves/move.queries.js'
 import type { Tree } from './tree.js'
 import { insertBalancers, keepGeneration, type Loaded, writeBalancer, writeParts } from './tree.queries.js'
 import { changesBetween, storedTree } from './tree-changes.js'
@@ -39,6 +40,7 @@ export class BalancerClaims {
     private readonly quarantine: Quarantine,
     private readonly intents: BalancerIntents,
     private readonly settings: Settings,
+    private readonly events: Events,
   ) {}
 
   /** @param empty its row, and nothing under it */
@@ -74,9 +76,18 @@ export class BalancerClaims {
     await writeParts(tx, changes, generation)
     await writeBalancer(tx, tree.loadBalancer)
     await keepGeneration(tx, old.id, generation, storedTree(tree))
+    if (old.movingFromDeviceId) return this.tellLater(tx, old, tree)
     await this.commands.enqueue(tx, command)
     await this.endBefore(tx, old, tree.loadBalancer.commandId)
     return tree
+  }
+
+  /** What it leaves has not let go of it yet: its device is told of all changes at once, when it has. */
+  private async tellLater(tx: Tx, { commandId }: LoadBalancer, tree: Tree): Promise<Tree> {
+    const loadBalancer = { ...tree.loadBalancer, commandId }
+    await writeBalancer(tx, loadBalancer)
+    await this.events.append(tx, [eventOf('balancing.balancer.updated', loadBalancer)])
+    return { ...tree, loadBalancer }
   }
 
   /** As `change`; what was evidence that it should go no longer is. */
@@ -89,8 +100,8 @@ export class BalancerClaims {
   }
 
   /** The tombstone is the evidence for whatever happens to its host meanwhile. */
-  async remove(tx: Tx, { tree, device }: Pick<Loaded, 'tree' | 'device'>, above = 0): Promise<LoadBalancer> {
-    const old = tree.loadBalancer
+  async remove(tx: Tx, { tree, device: last }: Pick<Loaded, 'tree' | 'device'>, above = 0): Promise<LoadBalancer> {
+    const { row: old, device } = await atHome(tx, tree.loadBalancer, last)
     const generation = Math.max(old.generation, above) + 1
     const commandId = randomUUID()
     const going = {
@@ -128,6 +139,13 @@ export class BalancerClaims {
   private async endBefore(tx: Tx, { commandId, provisioningStatus }: LoadBalancer, by: string | null): Promise<void> {
     if (commandId && by && isPending(provisioningStatus)) await supersede(tx, commandId, by)
   }
+}
+
+/** What is still to leave another device is there, and goes from there. */
+async function atHome(tx: Tx, row: LoadBalancer, device: BalancingDevice) {
+  if (row.movingFromDeviceId === null) return { row, device }
+  const home = await writeReturn(tx, row.id)
+  return { row: { ...row, deviceId: home.id, hostId: home.hostId, movingFromDeviceId: null }, device: home }
 }
 
 /** What a quota counts. */

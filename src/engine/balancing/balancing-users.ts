@@ -11,13 +11,16 @@ const counted = {
   members: 'members',
 } as const satisfies Partial<Record<QuotaResource, string>>
 
+/** What is to leave it is still there. */
+const ON_HOST = '(host_id = $1 OR moving_from_device_id IN (SELECT id FROM balancing_devices WHERE host_id = $1))'
+
 /** Load balancers as users of hosts, networks and projects, and in quotas. */
 @Injectable()
 export class BalancingUsers {
   constructor(users: UsersOf, quotas: Quotas) {
-    users.register('host', (tx, id) => usersBy(tx, 'host_id', id))
-    users.register('network', (tx, id) => usersBy(tx, 'network_id', id))
-    users.register('project', (tx, id) => usersBy(tx, 'project_id', id))
+    users.register('host', (tx, id) => usersBy(tx, ON_HOST, id))
+    users.register('network', (tx, id) => usersBy(tx, 'network_id = $1', id))
+    users.register('project', (tx, id) => usersBy(tx, 'project_id = $1', id))
     // keys of the table above
     for (const [resource, table] of Object.entries(counted))
       quotas.register(resource as QuotaResource, async (tx, projectId) => {
@@ -27,9 +30,9 @@ export class BalancingUsers {
   }
 }
 
-async function usersBy(tx: Tx, column: 'host_id' | 'network_id' | 'project_id', id: string): Promise<User[]> {
+async function usersBy(tx: Tx, condition: string, id: string): Promise<User[]> {
   const rows: { id: string; name: string }[] = await tx.query(
-    `SELECT id, name FROM load_balancers WHERE ${column} = $1 ORDER BY created_at, id LIMIT 1000`,
+    `SELECT id, name FROM load_balancers WHERE ${condition} ORDER BY created_at, id LIMIT 1000`,
     [id],
   )
   return rows.map((row) => ({ noun: HOLDER_NOUN, ...row }))

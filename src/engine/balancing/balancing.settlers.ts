@@ -8,13 +8,14 @@ import { prepared, type Tx } from '../platform/database.js'
 import { eventOf, type Told, toldColumns } from './balancing.events.js'
 import { ENDED_PARTS } from './ended-parts.queries.js'
 import { HOLDER_NOUN } from './load-balancer.entity.js'
+import { BalancerMoves } from './moves/balancer-moves.js'
 
 /** What the rows do when hosts have answered: only where the balancer's generation is the command's. */
 @Injectable()
 export class BalancingSettlers {
-  constructor(settlers: Settlers, tombstones: Tombstones, addresses: NetworkAddresses) {
+  constructor(settlers: Settlers, tombstones: Tombstones, addresses: NetworkAddresses, moves: BalancerMoves) {
     settlers.register('balancing.apply', new Applied())
-    settlers.register('balancing.remove', new Removed(tombstones, addresses))
+    settlers.register('balancing.remove', new Removed(tombstones, addresses, moves))
     settlers.register('balancing.check', new Checked())
   }
 }
@@ -71,12 +72,14 @@ class Removed implements Settler {
   constructor(
     private readonly tombstones: Tombstones,
     private readonly addresses: NetworkAddresses,
+    private readonly moves: BalancerMoves,
   ) {}
 
   async settle(tx: Tx, ended: readonly EndedCommand[]): Promise<EventDraft[]> {
     const gone = ended.filter((c) => c.state === 'succeeded')
     const failed = ended.filter((c) => c.state !== 'succeeded')
-    return [...(await this.remove(tx, gone)), ...(await fail(tx, failed))]
+    const drafts = [...(await this.remove(tx, gone)), ...(await fail(tx, failed))]
+    return [...drafts, ...(await this.moves.settle(tx, ended))]
   }
 
   giveUp = markError

@@ -21,7 +21,10 @@ type CertificateRow = Pick<Certificate, 'id' | 'chainPem' | 'sealedKey'>
 export class CertificateKeys {
   constructor(private readonly sealer: Sealer) {}
 
-  /** @throws Invalid for one that its project does not have */
+  /**
+   * They stay as they are until the transaction ends: whoever renews one meanwhile finds the balancer that shows it.
+   * @throws Invalid for one that its project does not have
+   */
   async ofTree(tx: Tx, { loadBalancer, listeners }: Tree): Promise<NamedCertificates> {
     const ids = [...new Set(listeners.flatMap(certificatesOf))]
     if (ids.length === 0) return { certificates: [], keys: {} }
@@ -29,7 +32,7 @@ export class CertificateKeys {
       tx,
       'balancing_certificates',
       `SELECT id, chain_pem AS "chainPem", sealed_key AS "sealedKey" FROM certificates
-       WHERE id = ANY($1::uuid[]) AND project_id = $2`,
+       WHERE id = ANY($1::uuid[]) AND project_id = $2 ORDER BY id FOR SHARE`,
       [ids, loadBalancer.projectId],
     )
     requireAll(listeners, new Set(rows.map(({ id }) => id)))

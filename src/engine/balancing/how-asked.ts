@@ -1,6 +1,7 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common'
 import { ApiHeader } from '@nestjs/swagger'
 import type { FastifyRequest } from 'fastify'
+import { NotFound } from '../platform/errors.js'
 import { declareIfMatch, type IfMatch, ifMatch } from '../platform/etag.js'
 
 /** How a change is to be made, beside what it is. */
@@ -20,6 +21,14 @@ export function preferencesIn(header: string | undefined): Pick<HowAsked, 'coale
   const said = (header ?? '').split(',').map((one) => one.trim().toLowerCase())
   const seconds = said.flatMap((one) => WAIT.exec(one)?.[1] ?? []).map(Number)
   return { coalesce: said.includes('coalesce'), waitMs: Math.min(seconds[0] ?? 0, MAX_WAIT_SECONDS) * 1_000 }
+}
+
+/** What was waited for, or null when it went meanwhile. */
+export function unlessGone<T>(found: Promise<T>): Promise<T | null> {
+  return found.catch((error: unknown) => {
+    if (error instanceof NotFound) return null
+    throw error
+  })
 }
 
 function askedBy({ headers }: FastifyRequest): HowAsked {

@@ -13,6 +13,9 @@ export const HOLDER_NOUN = 'load-balancer'
 @Index('ix_load_balancers_created_at', ['createdAt', 'id'])
 @Index('ix_load_balancers_device_id', ['deviceId'])
 @Index('ix_load_balancers_host_id', ['hostId'])
+@Index('ix_load_balancers_moving_from_device_id', ['movingFromDeviceId'], {
+  where: 'moving_from_device_id IS NOT NULL',
+})
 @Index('ix_load_balancers_network_id', ['networkId'])
 export class LoadBalancer extends BalancingPart {
   @Column('uuid')
@@ -34,6 +37,13 @@ export class LoadBalancer extends BalancingPart {
   hostId!: string
   /** Raised when it moves to another device. */
   @Column('integer', { default: 1 }) placementGeneration!: number
+  /**
+   * What has to let go of it first: until then its own device is told nothing of it, so that its VIP is never up twice. Null:
+   * nothing.
+   */
+  @Column('uuid', { nullable: true })
+  @ForeignKey('BalancingDevice', 'id', { name: 'fk_load_balancers_moving_from_device_id' })
+  movingFromDeviceId!: string | null
   @Column('integer', { default: 1 }) generation!: number
   /** The last one that its device had in force; null: none yet. */
   @Column('integer', { nullable: true }) goodGeneration!: number | null

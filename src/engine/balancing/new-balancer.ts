@@ -41,6 +41,7 @@ export function emptyTree(wanted: NewBalancer, placed: Placed): Tree {
     flavorId: wanted.flavorId ?? null,
     availabilityZone: wanted.availabilityZone ?? null,
     placementGeneration: 1,
+    movingFromDeviceId: null,
     generation: FIRST_GENERATION,
     goodGeneration: null,
     intentDigest: '',

@@ -4,7 +4,7 @@ import { Database } from '../platform/database.js'
 import { eventOf, type Told, toldColumns } from './balancing.events.js'
 import { ENDED_PARTS } from './ended-parts.queries.js'
 
-/** Pending without a command under way: what a lost settlement has left. */
+/** Pending without a command under way: what a lost settlement has left. What is being moved is `MoveSweep`'s. */
 @Injectable()
 export class StuckBalancers {
   constructor(
@@ -18,7 +18,7 @@ export class StuckBalancers {
       const rows: Told[] = await tx.query(
         `WITH stuck AS (
            SELECT b.id FROM load_balancers b
-           WHERE b.provisioning_status LIKE 'PENDING%' AND b.updated_at < now() - interval '30 seconds'
+           WHERE b.provisioning_status LIKE 'PENDING%' AND b.moving_from_device_id IS NULL AND b.updated_at < now() - interval '30 seconds'
              AND NOT EXISTS (SELECT FROM commands c WHERE c.id = b.command_id
                              AND (c.finished_at IS NULL OR c.finished_at > now() - interval '30 seconds'))
            ORDER BY b.id FOR UPDATE

@@ -75,6 +75,8 @@ const up = [
      device_id uuid NOT NULL CONSTRAINT fk_load_balancers_device_id REFERENCES balancing_devices (id),
      host_id uuid NOT NULL CONSTRAINT fk_load_balancers_host_id REFERENCES hosts (id),
      placement_generation integer NOT NULL DEFAULT 1,
+     moving_from_device_id uuid
+       CONSTRAINT fk_load_balancers_moving_from_device_id REFERENCES balancing_devices (id),
      generation integer NOT NULL DEFAULT 1,
      good_generation integer,
      intent_digest text NOT NULL,
@@ -90,6 +92,8 @@ const up = [
   'CREATE INDEX ix_load_balancers_created_at ON load_balancers (created_at, id)',
   'CREATE INDEX ix_load_balancers_device_id ON load_balancers (device_id)',
   'CREATE INDEX ix_load_balancers_host_id ON load_balancers (host_id)',
+  `CREATE INDEX ix_load_balancers_moving_from_device_id ON load_balancers (moving_from_device_id)
+     WHERE moving_from_device_id IS NOT NULL`,
   'CREATE INDEX ix_load_balancers_network_id ON load_balancers (network_id)',
 
   `CREATE TABLE pools (${part('pools')},

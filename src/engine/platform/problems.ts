@@ -25,6 +25,7 @@ export const problems = {
   'name-taken': { status: 409, title: 'The name is taken' },
   'unsupported-by-host': { status: 409, title: 'The agent of the host does not understand it' },
   'quota-exceeded': { status: 409, title: 'The quota of the project does not allow more' },
+  'no-such-generation': { status: 409, title: 'That generation is not kept' },
   'no-room': { status: 409, title: 'No host can take it' },
   'last-administrator': { status: 409, title: 'Nobody could administer the plane any more' },
   'address-taken': { status: 409, title: 'Somebody has the address' },
