@@ -2,7 +2,8 @@ import 'reflect-metadata'
 import { commandKinds } from '../wire/commands.js'
 import { type Hello, type HostFacts, type InventoryItem, PROTOCOL, type Welcome } from '../wire/session.js'
 import { type Abilities, AbilityWatch, abilitiesOf } from './abilities.js'
-import { type HostBalancing, noBalancing } from './balancing/host-balancing.js'
+import { createHostBalancing } from './balancing/drivers.js'
+import type { HostBalancing } from './balancing/host-balancing.js'
 import { BalancerKeeper } from './balancing/keeper.js'
 import { BalancingState } from './balancing/state.js'
 import { within } from './balancing/waits.js'
@@ -167,7 +168,7 @@ class Agent implements RunningAgent {
     const journal = await openJournal(stateDir, logger)
     const states = { storage: await StorageState.load(stateDir), balancing: await BalancingState.load(stateDir) }
     const drivers = createStorageDrivers(stateDir)
-    const { balancing = noBalancing } = around
+    const { balancing = createHostBalancing(stateDir, logger) } = around
     const abilities = await abilitiesOf(drivers, balancing.devices)
     const self = { bootId: await readBootId(), facts: await readHostFacts(), drivers, balancing, abilities }
     const learned = await readLearnedAddresses(stateDir)

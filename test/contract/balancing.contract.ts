@@ -118,7 +118,7 @@ export function describeBalancingContract(name: string, makeSubject: MakeBalanci
       const killed = await BalancingHost.live(subject, step)
       const ended = killed.apply(next, 2).catch(() => undefined)
       await Promise.race([ended, killed.halted])
-      await killed.end()
+      killed.die()
       const last = await BalancingHost.live(subject)
       await last.apply(next, 2)
       expect(await subject.ask(next)).toBe('two')

@@ -72,6 +72,16 @@ describe('listeners', () => {
     await goes(`listeners/${made.id}`)
   })
 
+  it('are shown DELETED to who waits until they are gone', async () => {
+    const options = { headers: { prefer: 'wait=30' } }
+    const reply = engine.http.delete(`/api/v1/listeners/${shop.listenerId}`, options)
+    await agent.report(await agent.command())
+    expect((await reply).body).toMatchObject({ id: shop.listenerId, provisioningStatus: 'DELETED', actions: [] })
+    const all = engine.http.delete(`/api/v1/load-balancers/${shop.id}?cascade=true`, options)
+    await agent.report(await agent.command())
+    expect((await all).body).toMatchObject({ id: shop.id, provisioningStatus: 'DELETED', actions: [] })
+  })
+
   it('are refused a port that is taken, a pool that is not there and a field that stays', async () => {
     const body = { loadBalancerId: shop.id, protocol: 'HTTP', protocolPort: 80 }
     expect(await refused(post('listeners', body))).toEqual([409, 'port-taken'])

@@ -203,6 +203,15 @@ describe('a member', () => {
     expect(edited(v6, createMember(POOL, { address: '192.0.2.1', protocolPort: 81 })).members).toHaveLength(3)
   })
 
+  it('has no address that is of one host alone', () => {
+    expect(faulty(web, createMember(POOL, { address: 'fe80::1%eth0', protocolPort: 80 }))).toEqual(['address'])
+    expect(faulty(edited(web, one), updateMember(POOL, MEMBER, { monitorAddress: 'fe80::1%eth0' }))).toEqual([
+      'monitorAddress',
+    ])
+    const zoned = [{ address: 'fe80::1%eth0', protocolPort: 80 }]
+    expect(faulty(web, putMembers(POOL, zoned, { additive: true }))).toEqual(['members[0].address'])
+  })
+
   it('is found in its own pool alone', () => {
     const full = edited(web, one, createPool({ id: OTHER_POOL, protocol: 'HTTP', lbAlgorithm: 'ROUND_ROBIN' }))
     expect(refusal(full, updateMember(OTHER_POOL, MEMBER, { weight: 1 }))).toBeInstanceOf(NotFound)

@@ -2,6 +2,7 @@ import type { Allow } from '../../src/engine/platform/caller.js'
 import { callerWith, createProject, createUser, issue } from '../support/callers.js'
 import { startTestEngine, type TestEngine } from '../support/engine.js'
 import { eventually } from '../support/eventually.js'
+import { issueCertificate } from '../support/issued-certificate.js'
 import { type DocumentedOperation, documentedOperations } from '../support/operations.js'
 import { type Route, routesMadeBy } from '../support/routes.js'
 import { helloOf, WireAgent } from '../support/wire-agent.js'
@@ -49,6 +50,7 @@ let commandId: string
 let storageId: string
 let networkId: string
 let targetId: string
+let certificateId: string
 /** A load balancer and one of each thing under it, by their tables. */
 let balancing: Record<BalancingTable, string>
 /** Whose roles are given and taken. */
@@ -77,6 +79,7 @@ const things: Readonly<Record<string, () => { readonly there: string; readonly n
   '/api/v1/storages/{id}': () => at('/api/v1/storages', storageId),
   '/api/v1/networks/{id}': () => at('/api/v1/networks', networkId),
   '/api/v1/load-balancers/{id}': () => at('/api/v1/load-balancers', balancing.load_balancers),
+  '/api/v1/certificates/{id}': () => at('/api/v1/certificates', certificateId),
   '/api/v1/listeners/{id}': () => at('/api/v1/listeners', balancing.listeners),
   '/api/v1/pools/{poolId}/members/{id}': () => at(`/api/v1/pools/${balancing.pools}/members`, balancing.members),
   '/api/v1/pools/{poolId}': () => at('/api/v1/pools', balancing.pools),
@@ -119,6 +122,10 @@ beforeAll(async () => {
                 WHERE network_id = $1 AND address = '198.51.100.1'`
   await engine.query(held, [networkId, project])
   balancing = await balancingOf(project)
+  certificateId = await certificateOf(project)
+  // what a listener shows stays
+  const shows = 'UPDATE listeners SET default_certificate_id = $1 WHERE id = $2'
+  await engine.query(shows, [certificateId, balancing.listeners])
   // the balancer stays as it is: nobody answers for it
   agent.vanish()
   victim = await createUser(engine)
@@ -137,6 +144,12 @@ beforeAll(async () => {
   }
   for (const [kind, { token }] of Object.entries(callers)) tokens.set(kind as Kind, token)
 })
+
+async function certificateOf(projectId: string): Promise<string> {
+  const { certPem, privateKeyPem } = await issueCertificate({ names: ['of-the-project'] })
+  const body = { name: 'of-the-project', chainPem: certPem, privateKeyPem, projectId }
+  return (await engine.http.post('/api/v1/certificates', body)).body.id
+}
 
 async function balancingOf(projectId: string): Promise<Record<BalancingTable, string>> {
   const rules = [{ type: 'PATH', compareType: 'EQUAL_TO', value: '/' }]

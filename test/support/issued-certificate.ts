@@ -1,3 +1,4 @@
+import 'reflect-metadata'
 import { webcrypto } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
 
@@ -37,7 +38,7 @@ export async function issueCertificate({
   readonly notAfter?: Date
 }): Promise<IssuedCertificate> {
   const crypto = webcrypto as Crypto
-  const keys = (await crypto.subtle.generateKey(algorithms[kind], true, ['sign', 'verify'])) as CryptoKeyPair
+  const keys = await crypto.subtle.generateKey(algorithms[kind], true, ['sign', 'verify'])
   const subject = `CN=${names[0]}`
   const signing = issuer?.keys ?? keys
   const made = await x509.X509CertificateGenerator.create(

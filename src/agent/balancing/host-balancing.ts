@@ -7,5 +7,3 @@ export interface HostBalancing {
   /** Null: this host has no networks to put a VIP on. */
   readonly places: VipPlaces | null
 }
-
-export const noBalancing: HostBalancing = { devices: [], places: null }

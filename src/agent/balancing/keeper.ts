@@ -111,7 +111,10 @@ export class BalancerKeeper {
     for (const balancer of this.balancers.values()) balancer.stop()
     await this.looking.empty(STOP_MS)
     await this.options.state.markWritten()
-    await Promise.all(this.options.devices.map(({ driver }) => driver.close?.()))
+    const closed = Promise.all(this.options.devices.map(({ driver }) => driver.close?.()))
+    await within(STOP_MS, 'the end of the drivers', closed).catch((error: unknown) => {
+      this.options.logger.warn({ err: error }, 'what looks after load balancers could not be ended in order')
+    })
   }
 
   /** Settings of the plane, by key; those of others are not ours. */

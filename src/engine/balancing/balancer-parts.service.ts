@@ -7,7 +7,7 @@ import { NotFound } from '../platform/errors.js'
 import { inProjectsOf, type Page, page } from '../platform/pages.js'
 import { Balancers } from './balancers.service.js'
 import type { PartQuery, ShownPart } from './balancing-part.dto.js'
-import type { HowAsked } from './how-asked.js'
+import { type HowAsked, unlessGone } from './how-asked.js'
 import { type KinOf, kinIn, readShows } from './part-kin.js'
 import { nounOf, partListings, type RowOf } from './part-listings.js'
 import { type PartNoun, partTables } from './part-tables.js'
@@ -91,11 +91,13 @@ export class BalancerParts {
     return this.of(noun, id, await this.changed(caller, { noun, id }, edit, how))
   }
 
-  /** It is shown on its way out: gone when the device has taken the change. */
+  /** It is shown on its way out, as it is gone when the device has taken the change; DELETED where the caller waits for that. */
   async delete<N extends PartNoun>(caller: Caller, noun: N, id: string, edit: Edit, how: HowAsked): Promise<Shown<N>> {
     const before = await this.require(caller, noun, id)
     const { loadBalancer } = await this.changed(caller, { noun, id }, edit, how)
-    return { ...before, row: { ...before.row, provisioningStatus: 'PENDING_DELETE' }, above: loadBalancer }
+    const left = how.waitMs === 0 ? undefined : await unlessGone(this.require(caller, noun, id))
+    const provisioningStatus = left === null ? 'DELETED' : 'PENDING_DELETE'
+    return left ?? { ...before, row: { ...before.row, provisioningStatus }, above: loadBalancer }
   }
 
   /** The tree as the change has left it; once it is in force, where the caller waits for that. */

@@ -8,7 +8,7 @@ import { BalancerParts } from './balancer-parts.service.js'
 import { Balancers } from './balancers.service.js'
 import { fullTree } from './edits/full-tree.js'
 import { updateLoadBalancer } from './edits/load-balancers.js'
-import type { HowAsked } from './how-asked.js'
+import { type HowAsked, unlessGone } from './how-asked.js'
 import {
   type LoadBalancerCreate,
   type LoadBalancerQuery,
@@ -24,7 +24,7 @@ import type { Tree } from './tree.js'
 const listing: Listing<LoadBalancer> = {
   entity: LoadBalancer,
   sortable: ['name', 'createdAt', 'updatedAt', 'vipAddress', 'provider', 'operatingStatus', 'provisioningStatus'],
-  defaultSort: '-createdAt',
+  defaultSort: 'createdAt',
   filterable: [
     'projectId',
     'name',
@@ -107,8 +107,11 @@ export class BalancerRequests {
   }
 
   async delete(caller: Caller, id: string, cascade: boolean, how: HowAsked): Promise<ShownBalancer> {
-    const { listenerIds, poolIds } = await this.require(caller, id)
-    return { row: await this.balancers.delete(caller, id, { ...how, cascade }), listenerIds, poolIds }
+    const before = await this.require(caller, id)
+    const row = await this.balancers.delete(caller, id, { ...how, cascade })
+    if (how.waitMs === 0) return { ...before, row }
+    const after = await unlessGone(this.balancers.settled(caller, id, row.generation, how.waitMs))
+    return after ? shownBalancer(after) : { ...before, row: { ...row, provisioningStatus: 'DELETED' } }
   }
 
   async reset(caller: Caller, id: string, how: HowAsked): Promise<ShownBalancer> {
@@ -121,12 +124,13 @@ export class BalancerRequests {
   }
 }
 
+/** Plan: index lookups for each, one by one (docs/adr/0041). */
 async function kinOf(tx: Tx, rows: readonly LoadBalancer[]): Promise<Map<string, Kin>> {
   if (rows.length === 0) return new Map()
   const found = await prepared<Kin & { id: string }>(
     tx,
     'balancing_kin',
-    `SELECT b.id, ${KIN} FROM load_balancers b WHERE b.id = ANY($1::uuid[])`,
+    `SELECT b.id, ${KIN} FROM unnest($1::uuid[]) AS b (id)`,
     [rows.map(({ id }) => id)],
   )
   return new Map(found.map(({ id, ...kin }) => [id, kin]))

@@ -122,7 +122,7 @@ const partActions: Readonly<Record<ProvisioningStatus, readonly PartAction[]>> =
 }
 
 export function viewPart(row: PartOfBalancer & { readonly loadBalancerId: string }, above: Above) {
-  const leaves = row.provisioningStatus === 'PENDING_DELETE'
+  const leaves = row.provisioningStatus === 'PENDING_DELETE' || row.provisioningStatus === 'DELETED'
   return {
     id: row.id,
     projectId: row.projectId,

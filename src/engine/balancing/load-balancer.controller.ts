@@ -6,7 +6,7 @@ import { accepted } from '../platform/reply.js'
 import { Who } from '../platform/who.js'
 import { BalancerRequests } from './balancer-requests.service.js'
 import { Balancers } from './balancers.service.js'
-import { type HowAsked, HowHeaders } from './how-asked.js'
+import { type HowAsked, HowHeaders, WaitHeader } from './how-asked.js'
 import {
   LoadBalancerCreate,
   LoadBalancerDelete,
@@ -69,7 +69,7 @@ export class LoadBalancerController {
     etag: true,
     errors: ['not-found', 'conflict', 'quota-exceeded', 'not-supported'],
   })
-  async create(@Who() caller: Caller, @Body() body: LoadBalancerCreate, @HowHeaders() how: HowAsked) {
+  async create(@Who() caller: Caller, @Body() body: LoadBalancerCreate, @WaitHeader() how: HowAsked) {
     return accepted(viewLoadBalancer(await this.requests.create(caller, body, how)))
   }
 
@@ -131,7 +131,7 @@ export class LoadBalancerController {
     etag: true,
     errors: ['conflict', 'pending'],
   })
-  async reset(@Who() caller: Caller, @IdParam() id: string, @HowHeaders() how: HowAsked) {
+  async reset(@Who() caller: Caller, @IdParam() id: string, @WaitHeader() how: HowAsked) {
     return accepted(viewLoadBalancer(await this.requests.reset(caller, id, how)))
   }
 

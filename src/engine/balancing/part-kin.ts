@@ -42,7 +42,7 @@ interface KinRow<N extends PartNoun> extends Above {
   readonly kin: KinOf[N]
 }
 
-/** By id, of rows that are on a page. Plan: index lookups. */
+/** By id, of rows that are on a page. Plan: index lookups for each, one by one (docs/adr/0041). */
 export async function readShows<N extends PartNoun>(
   tx: Tx,
   noun: N,
@@ -54,7 +54,9 @@ export async function readShows<N extends PartNoun>(
     `balancing_shows_${table}`,
     `SELECT p.id, b.generation, b.provisioning_status AS "provisioningStatus", b.command_id AS "commandId", b.fault,
        ${kinSql[noun]} AS kin
-     FROM ${table} p JOIN load_balancers b ON b.id = p.load_balancer_id WHERE p.id = ANY($1::uuid[])`,
+     FROM unnest($1::uuid[]) AS asked (id)
+     CROSS JOIN LATERAL (SELECT * FROM ${table} t WHERE t.id = asked.id OFFSET 0) p
+     CROSS JOIN LATERAL (SELECT * FROM load_balancers l WHERE l.id = p.load_balancer_id OFFSET 0) b`,
     [partIds],
   )
   return new Map(rows.map(({ id, kin, ...above }) => [id, { above, kin }]))

@@ -12,7 +12,7 @@ export type RowOf<N extends PartNoun> = Parts[N][number]
 
 const sortable = ['name', 'createdAt', 'updatedAt', 'operatingStatus', 'provisioningStatus'] as const
 const filterable = ['projectId', 'name', 'provisioningStatus', 'operatingStatus', 'loadBalancerId'] as const
-const defaultSort = '-createdAt'
+const defaultSort = 'createdAt'
 
 export const partListings: { readonly [N in PartNoun]: Listing<RowOf<N>> } = {
   listeners: {

@@ -6,15 +6,14 @@ import type { LoadBalancerIntent } from '../../../src/wire/balancing/intent.js'
 import { InventoryItem, Observation } from '../../../src/wire/session.js'
 import { parseWire } from '../../../src/wire/validate.js'
 import { ScriptedPlane } from '../../agent/support/plane.js'
+import { whenTestEnds } from '../../agent/support/temporary.js'
 import type { BalancingLife, BalancingSubject, MakeBalancingSubject } from './balancing-subject.js'
-
-const subjects: BalancingSubject[] = []
-const lives: BalancingHost[] = []
 
 /** One life of an agent on the subject: its keeper and its drivers, in a session. */
 export class BalancingHost {
   readonly observations: Observation[] = []
   private readonly keeper: BalancerKeeper
+  private ended = false
 
   private constructor(
     readonly subject: BalancingSubject,
@@ -35,12 +34,12 @@ export class BalancingHost {
     })
     plane.connect()
     this.keeper.start()
-    lives.push(this)
+    whenTestEnds(() => this.end())
   }
 
   static async start(makeSubject: MakeBalancingSubject): Promise<BalancingHost> {
     const subject = await makeSubject()
-    subjects.push(subject)
+    whenTestEnds(() => subject.close())
     return BalancingHost.live(subject)
   }
 
@@ -77,10 +76,15 @@ export class BalancingHost {
   }
 
   async end(): Promise<void> {
-    const at = lives.indexOf(this)
-    if (at >= 0) lives.splice(at, 1)
+    if (this.ended) return
+    this.ended = true
     await this.keeper.stop()
-    await this.life.kill()
+  }
+
+  /** Nothing of it is waited for: what it was at comes to nothing. */
+  die(): void {
+    this.ended = true
+    void this.keeper.stop()
   }
 
   private get place() {
@@ -88,8 +92,3 @@ export class BalancingHost {
     return { provider, device: { name: device, epoch: 1 } }
   }
 }
-
-afterEach(async () => {
-  await Promise.all([...lives].map((life) => life.end()))
-  await Promise.all(subjects.splice(0).map((subject) => subject.close()))
-})

@@ -6,8 +6,6 @@ import type { Provider } from '../../../src/wire/balancing/providers.js'
 export interface BalancingLife extends HostBalancing {
   /** It has come to where it halts. */
   readonly halted: Promise<void>
-  /** As a kill of the process: nothing of it goes on, what it has started stays. */
-  kill(): Promise<void>
 }
 
 /** A device of load balancers under the contract, real or simulated, and what its clients meet. */

@@ -42,7 +42,6 @@ async function subjectOf(
         devices: [{ name, provider: 'simulated', driver }],
         places: simulatedPlaces(device),
         halted: halt.passed,
-        kill: async () => undefined,
       }
     },
     leadingTo: (member, like) => leadingTo(like ?? balancerIntent(), ports[member]),

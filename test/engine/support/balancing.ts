@@ -18,7 +18,7 @@ export const administrator: Caller = { ...anonymous, name: 'administrator', plan
 export interface BalancingEngine extends TestEngine {
   readonly balancers: Balancers
   readonly networkId: string
-  /** A balancer with nothing under it, unless `build` says otherwise. */
+  /** A simulated one with nothing under it, unless it is said otherwise. */
   make(wanted?: Partial<NewBalancer>): Promise<Tree>
 }
 
@@ -36,6 +36,8 @@ export async function startBalancingEngine(): Promise<BalancingEngine> {
   })
   // the engine has started by this factory
   const balancers = (app as unknown as INestApplication).get(Balancers, { strict: false })
+  // the hosts of these tests say nothing by themselves, however long a test takes
+  await engine.http.put('/api/v1/settings/sessions.silenceMs', { value: 300_000 })
   const network = await engine.http.post('/api/v1/networks', { name: 'public', cidr: '192.0.2.0/24' })
   if (network.status !== 201) throw new Error(`no network: ${JSON.stringify(network.body)}`)
   const networkId: string = network.body.id
@@ -44,6 +46,7 @@ export async function startBalancingEngine(): Promise<BalancingEngine> {
       administrator,
       {
         networkId,
+        provider: 'simulated',
         name: `lb-${randomUUID()}`,
         description: '',
         adminStateUp: true,

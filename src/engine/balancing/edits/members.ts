@@ -1,7 +1,9 @@
-import { Conflict } from '../../platform/errors.js'
+import { isIP } from 'node:net'
+import { Conflict, type FieldFault } from '../../platform/errors.js'
 import type { Member } from '../member.entity.js'
 import type { Edit, Tree } from '../tree.js'
 import { bounded } from './bounds.js'
+import { faultWhen, refuse, within } from './faults.js'
 import {
   altered,
   type Changes,
@@ -36,6 +38,7 @@ const memberDefaults: MemberAttributes = {
 export const createMember = (poolId: string, input: NewMember): Edit =>
   bounded((tree) => {
     required(tree.pools, poolId, 'pool')
+    refuse(addressFaults(input))
     const taken = tree.members.find((member) => member.poolId === poolId && placeOf(member) === placeOf(input))
     if (taken) throw memberTaken(input, taken.id)
     return { ...tree, members: [...tree.members, made(tree, poolId, input)] }
@@ -44,6 +47,7 @@ export const createMember = (poolId: string, input: NewMember): Edit =>
 export const updateMember = (poolId: string, id: string, input: MemberChange): Edit =>
   bounded((tree) => {
     const member = requireMember(tree, poolId, id)
+    refuse(addressFaults(input))
     const next = altered<Member>(member, changed<MemberAttributes>(member, input, memberDefaults))
     return { ...tree, members: replaced(tree.members, next) }
   })
@@ -71,7 +75,8 @@ export function withMembers(
 ): Tree {
   required(tree.pools, poolId, 'pool')
   const said = new Map<string, NewMember>()
-  for (const input of inputs) {
+  for (const [index, input] of inputs.entries()) {
+    within(`members[${index}]`, () => refuse(addressFaults(input)))
     if (said.has(placeOf(input))) throw memberTaken(input)
     said.set(placeOf(input), input)
   }
@@ -98,6 +103,15 @@ const made = (tree: Tree, poolId: string, input: NewMember): Member => ({
   address: spelled(input.address),
   protocolPort: input.protocolPort,
 })
+
+/** An address with a zone is one host's own, and means nothing on another. */
+function addressFaults(said: { readonly address?: string; readonly monitorAddress?: string | null }): FieldFault[] {
+  return (['address', 'monitorAddress'] as const).flatMap((field) => {
+    const address = said[field]
+    const isFit = address === undefined || address === null || (isIP(address) !== 0 && !address.includes('%'))
+    return faultWhen(!isFit, field, `${field} must be an IP address without a zone`)
+  })
+}
 
 type Place = Pick<Member, 'address' | 'protocolPort'>
 

@@ -1,0 +1,14 @@
+import 'reflect-metadata'
+import { createNginxDriver } from '../../src/agent/balancing/drivers/nginx.js'
+import { describeBalancingContract } from '../contract/balancing.contract.js'
+import { realBalancing } from '../contract/support/real-balancing.js'
+import { fromRoot } from '../support/process.js'
+import { describeWith } from './support/needs.js'
+
+const checkerScript = fromRoot('dist/src/agent/balancing/drivers/nginx/checker-main.js')
+
+describeWith(['nginx'], 'nginx under the contract of all drivers', () => {
+  describeBalancingContract('nginx', () =>
+    realBalancing('nginx', (options) => createNginxDriver({ ...options, checkerScript })),
+  )
+})
