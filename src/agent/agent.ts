@@ -200,6 +200,7 @@ class Agent implements RunningAgent {
   private async stopInOrder(reason: 'stopping' | 'leaving'): Promise<void> {
     await this.ownStorage.stop()
     await this.runner.stop(RUNNING_COMMANDS_MS)
+    if (reason === 'leaving') await this.balancing.giveUp()
     if (this.client.current.session !== null) await this.observations.drained(LAST_WORDS_MS)
     this.observations.stop()
     this.renewal.stop()

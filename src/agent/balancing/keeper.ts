@@ -111,9 +111,17 @@ export class BalancerKeeper {
     for (const balancer of this.balancers.values()) balancer.stop()
     await this.looking.empty(STOP_MS)
     await this.options.state.markWritten()
-    const closed = Promise.all(this.options.devices.map(({ driver }) => driver.close?.()))
+    const closed = Promise.all(this.options.devices.map(async ({ driver }) => driver.close?.()))
     await within(STOP_MS, 'the end of the drivers', closed).catch((error: unknown) => {
       this.options.logger.warn({ err: error }, 'what looks after load balancers could not be ended in order')
+    })
+  }
+
+  /** This host leaves its plane: what had VIPs of networks here may come up elsewhere from now on. */
+  async giveUp(): Promise<void> {
+    const down = Promise.all(this.withVips().map((one) => one.withdraw()))
+    await within(STOP_MS, 'taking the VIPs down', down).catch((error: unknown) => {
+      this.options.logger.error({ err: error }, 'not all VIPs are down')
     })
   }
 

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type RunningAgent, startAgent } from '../../../src/agent/agent.js'
+import type { HostBalancing } from '../../../src/agent/balancing/host-balancing.js'
 import type { AgentConfig } from '../../../src/agent/config.js'
 import { writeIdentity } from '../../../src/agent/identity.js'
 import { silentLogger } from '../../../src/agent/logger.js'
@@ -42,8 +43,9 @@ export async function configOfStranger(engine: FakeEngine, overrides: Partial<Ag
 export async function agentForTest(
   config: AgentConfig,
   kernel: readonly KernelConnection[] = [],
+  balancing: HostBalancing = { devices: [], places: null },
 ): Promise<RunningAgent> {
-  const agent = await startAgent(config, silentLogger, { kernel: async () => kernel })
+  const agent = await startAgent(config, silentLogger, { kernel: async () => kernel, balancing })
   whenTestEnds(() => agent.stop('stopping'))
   return agent
 }
