@@ -68,7 +68,7 @@ import { StuckBalancers } from './stuck-balancers.js'
     Rollbacks,
     StuckBalancers,
   ],
-  exports: [Balancers],
+  exports: [BalancerMoves, Balancers],
 })
 export class BalancingModule implements OnModuleInit {
   constructor(
