@@ -77,6 +77,11 @@ describe('without credentials, where the setting names a project', () => {
     expect(projects.map(({ id }: { id: string }) => id)).toEqual([project])
   })
 
+  it("one is of it with the word that OpenStack's clients send for no token", async () => {
+    expect((await nobody(withToken('notused')).get('providers')).status).toBe(200)
+    expect((await nobody(withToken('unused')).get('providers')).status).toBe(401)
+  })
+
   it('one may keep flavors', async () => {
     expect((await nobody().get('flavorprofiles')).status).toBe(200)
   })

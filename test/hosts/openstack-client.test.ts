@@ -15,9 +15,13 @@ describeWith(['openstack'], "OpenStack's own client", () => {
   let engine: TestEngine
   let host: AnsweringHost
   let project: string
+  /** Of the engine's first token. */
+  let user: string
 
   beforeAll(async () => {
     engine = await startTestEngine()
+    const { body } = await engine.http.get('/api/v1/session')
+    user = body.name
     host = await answeringHost(engine, 'b1', ['haproxy', 'simulated'])
     project = await createProject(engine, 'shop')
     await engine.http.post('/api/v1/networks', { name: 'public', cidr: '10.20.0.0/16' })
@@ -32,7 +36,7 @@ describeWith(['openstack'], "OpenStack's own client", () => {
   const credentials: Readonly<Record<string, () => string[]>> = {
     none: () => ['--os-auth-type', 'none'],
     admin_token: () => ['--os-auth-type', 'admin_token', '--os-token', engine.token],
-    http_basic: () => ['--os-auth-type', 'http_basic', '--os-username', 'admin', '--os-password', engine.token],
+    http_basic: () => ['--os-auth-type', 'http_basic', '--os-username', user, '--os-password', engine.token],
   }
 
   /** What it says of one command, as JSON where it can; it fails when the client does. */
@@ -56,7 +60,10 @@ describeWith(['openstack'], "OpenStack's own client", () => {
     async (type) => {
       const lb = `lb-${type}`
       await call(type, `create --name ${lb} --vip-subnet-id public --provider simulated --project shop`)
-      await call(type, `listener create --name li-${type} --protocol HTTP --protocol-port 80 --connection-limit 9 ${lb}`)
+      await call(
+        type,
+        `listener create --name li-${type} --protocol HTTP --protocol-port 80 --connection-limit 9 ${lb}`,
+      )
       await call(type, `pool create --name po-${type} --listener li-${type} --protocol HTTP --lb-algorithm ROUND_ROBIN`)
       await call(type, `member create --name m1 --address 192.0.2.1 --protocol-port 80 --subnet-id public po-${type}`)
       await call(type, `set --name renamed-${type} --description new --disable ${lb}`)
@@ -74,7 +81,10 @@ describeWith(['openstack'], "OpenStack's own client", () => {
       const each = async (...commands: string[]) => {
         for (const command of commands) await call(type, command)
       }
-      await call(type, 'create --name all --vip-network-id public --vip-address 10.20.0.99 --provider simulated --tag red')
+      await call(
+        type,
+        'create --name all --vip-network-id public --vip-address 10.20.0.99 --provider simulated --tag red',
+      )
       await each(
         'listener create --name front --protocol HTTP --protocol-port 80 --insert-headers X-Forwarded-For=true --allowed-cidr 10.0.0.0/8 all',
         'listener set --connection-limit 100 --timeout-client-data 60000 --tag blue front',
@@ -104,7 +114,10 @@ describeWith(['openstack'], "OpenStack's own client", () => {
       expect(await show(type, 'show all')).toMatchObject({ vip_address: '10.20.0.99', provider: 'simulated' })
       expect(await show(type, 'stats show all')).toMatchObject({ total_connections: 0 })
       expect(await show(type, 'status show all')).toHaveProperty('loadbalancer')
-      expect(await show(type, 'listener show front')).toMatchObject({ connection_limit: -1, timeout_client_data: 60_000 })
+      expect(await show(type, 'listener show front')).toMatchObject({
+        connection_limit: -1,
+        timeout_client_data: 60_000,
+      })
       expect(await show(type, 'member show back m1')).toMatchObject({ weight: 1, monitor_port: null })
       expect(await names(type, 'list --tags red')).toEqual(['all'])
       expect(await names(type, 'l7policy list')).toEqual(expect.arrayContaining(['away', 'to-back']))
@@ -151,7 +164,8 @@ describeWith(['openstack'], "OpenStack's own client", () => {
         'flavorprofile set --name fp2 fp',
         `flavorprofile show ${profile.id}`,
         'flavor create --name small --flavorprofile fp2 --description d --enable',
-        'flavor set --description e small',
+        'flavor set --name smaller small',
+        'flavor set --name small smaller',
         'flavor unset --description small',
         'flavor list',
         'flavor show small',

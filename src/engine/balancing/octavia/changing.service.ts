@@ -33,7 +33,9 @@ export class OctaviaChanging {
 
   /** To another device where there is one, else made anew on its own. */
   failover(caller: Caller, loadBalancerId: string): Promise<Tree> {
-    return this.patiently(caller, loadBalancerId, () => this.moves.failover(caller, loadBalancerId, { face: 'octavia' }))
+    return this.patiently(caller, loadBalancerId, () =>
+      this.moves.failover(caller, loadBalancerId, { face: 'octavia' }),
+    )
   }
 
   /** @throws Conflict in the words that clients know, when its state does not allow it, or not soon */
