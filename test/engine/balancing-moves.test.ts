@@ -15,6 +15,9 @@ import {
   startBalancingEngine,
 } from './support/balancing.js'
 
+/** Longer than this test runs. */
+const NEVER = 3_600_000
+
 let engine: BalancingEngine
 /** Of a bridge: its VIPs may be up on any host. */
 let networkId: string
@@ -23,7 +26,8 @@ beforeAll(async () => {
   engine = await startBalancingEngine()
   const network = { name: 'bridged', cidr: '198.51.100.0/24', bridge: 'br-moves', createBridge: true }
   networkId = (await engine.http.post('/api/v1/networks', network)).body.id
-  await graceOf(86_400_000)
+  await engine.http.put('/api/v1/settings/balancing.selfFenceMs', { value: 1_000 })
+  await graceOf(NEVER)
   // who is to be silent here vanishes
   await engine.http.put('/api/v1/settings/sessions.silenceMs', { value: 300_000 })
 })
@@ -162,7 +166,7 @@ describe('a failover', () => {
 })
 
 describe('a host that falls silent', () => {
-  afterEach(() => graceOf(86_400_000))
+  afterEach(() => graceOf(NEVER))
 
   it('loses its balancers after the grace, not before, and is told to let go of them when it is back', async () => {
     const { tree, home, other } = await placed(await hosts(2))
@@ -172,7 +176,7 @@ describe('a host that falls silent', () => {
     })
     await sweep()
     expect(heardOf(other, tree)).toEqual([])
-    await graceOf(1_000)
+    await graceOf(2_000)
     const apply = await other.command()
     expect(apply).toMatchObject({ kind: 'balancing.apply', subject: balancerSubject(tree.loadBalancer.id) })
     await other.report(apply, { result: {} })
@@ -204,7 +208,7 @@ describe('a host that falls silent', () => {
     const { tree: bridged } = await placed(agents)
     const [other] = await hosts(1)
     agents[0]!.vanish()
-    await graceOf(1_000)
+    await graceOf(2_000)
     await eventually(async () => expect((await rowOf(bridged)).hostId).toBe(other!.hostId))
     await sweep()
     expect((await rowOf(own)).hostId).toBe(agents[0]!.hostId)
@@ -214,7 +218,7 @@ describe('a host that falls silent', () => {
     const { tree, home, other } = await placed(await hosts(2))
     await home.close('stopping')
     const { tree: second } = await placed([other])
-    await graceOf(1_000)
+    await graceOf(2_000)
     other.vanish()
     // that one's move has waited for the same grace
     const [third] = await hosts(1)
@@ -232,7 +236,7 @@ describe('a host that falls silent', () => {
     expect(await failover(tree)).toMatchObject({ status: 202, body: { moving: true } })
     await sweep()
     expect(heardOf(other, tree)).toEqual([])
-    await graceOf(1_000)
+    await graceOf(2_000)
     expect(await other.command()).toMatchObject({ kind: 'balancing.apply', generation: 3 })
   })
 })

@@ -31,6 +31,8 @@ import { BalancerMoves } from './moves/balancer-moves.js'
 import { DeviceTakeovers } from './moves/device-takeovers.js'
 import { MoveController } from './moves/move.controller.js'
 import { MoveSweep } from './moves/move-sweep.js'
+import { PlanController } from './plans/plan.controller.js'
+import { Plans } from './plans/plans.service.js'
 import { PoolController } from './pool.controller.js'
 import { Rollbacks } from './rollbacks.service.js'
 import { StuckBalancers } from './stuck-balancers.js'
@@ -48,6 +50,7 @@ import { StuckBalancers } from './stuck-balancers.js'
     CertificateController,
     ExplainController,
     MoveController,
+    PlanController,
   ],
   providers: [
     BalancerChanges,
@@ -65,6 +68,7 @@ import { StuckBalancers } from './stuck-balancers.js'
     Certificates,
     DeviceTakeovers,
     MoveSweep,
+    Plans,
     Rollbacks,
     StuckBalancers,
   ],

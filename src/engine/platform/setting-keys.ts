@@ -194,13 +194,6 @@ export const settingKeys = {
     meaning:
       'Calls of one token, or of one user who signed in, that may wait for a storage connection at once, at each replica.',
   }),
-  'balancing.moveGraceMs': spec({
-    default: 60_000,
-    min: 1_000,
-    max: 86_400_000,
-    meaning:
-      'After this long without a session of their host load balancers move to another. Longer than balancing.selfFenceMs, after which the agent takes their VIPs down by itself.',
-  }),
   'balancing.deadlineMs': spec({
     default: 60_000,
     min: 1_000,

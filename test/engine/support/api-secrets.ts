@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { Browser } from '../../support/browser.js'
 import { type Body, type HttpClient, type HttpReply, http } from '../../support/http.js'
+import { type IssuedCertificate, issueCertificate } from '../../support/issued-certificate.js'
 import { CLIENT, TestProvider } from '../../support/oidc.js'
 import { canary, type Planting, type SecretField, secretOf } from './secret-field.js'
 
@@ -89,6 +90,30 @@ const fields: readonly LiveField[] = [
     },
   },
   {
+    name: 'certificates.create.privateKeyPem',
+    plant: async (at) => {
+      const own = await issueCertificate({ names: ['canary.example'] })
+      await certificateWith(at, own)
+      const other = await issueCertificate({ names: ['canary.example'] })
+      const wrong = { name: 'canary-wrong', chainPem: other.certPem, privateKeyPem: own.privateKeyPem }
+      await expectStatus(422, at.admin.post('/api/v1/certificates', wrong))
+      const misplaced = { ...wrong, chainPem: `${own.certPem}${own.privateKeyPem}` }
+      await expectStatus(422, at.admin.post('/api/v1/certificates', misplaced))
+      return textOf(own)
+    },
+  },
+  {
+    name: 'certificates.put.privateKeyPem',
+    plant: async (at) => {
+      const path = await certificateWith(at, await issueCertificate({ names: ['canary.example'] }))
+      const { body } = await expectStatus(200, at.admin.get(path))
+      const next = await issueCertificate({ names: ['canary.example'] })
+      const said = { name: body.name, chainPem: next.certPem, privateKeyPem: next.privateKeyPem }
+      await expectStatus(200, at.admin.put(path, said))
+      return textOf(next)
+    },
+  },
+  {
     name: 'the code of a sign-in through a provider',
     plant: (at) =>
       signInThrough(at, 'canary-code', 'a secret of no matter', 403, (issuer) =>
@@ -166,6 +191,15 @@ const fields: readonly LiveField[] = [
     },
   },
 ]
+
+async function certificateWith({ admin }: Live, { certPem, privateKeyPem }: IssuedCertificate): Promise<string> {
+  const said = { name: `canary-${randomUUID()}`, chainPem: certPem, privateKeyPem }
+  const { body } = await expectStatus(201, admin.post('/api/v1/certificates', said))
+  return `/api/v1/certificates/${body.id}`
+}
+
+/** A line from within: other keys begin alike. */
+const textOf = ({ privateKeyPem }: IssuedCertificate): string => privateKeyPem.split('\n')[2] ?? ''
 
 /** On a host that is not there to be told of it: the secret waits in the queue. */
 async function hostAway({ admin }: Live): Promise<string> {
