@@ -153,6 +153,11 @@ describe('flavors and availability zones', () => {
       expect((await admin.put(`${many}/${key}`, { [one]: { enabled: 'False' } })).body[one]).toMatchObject({
         enabled: false,
       })
+      const unset = { [one]: { description: null } }
+      expect(await admin.put(`${many}/${key}`, unset)).toMatchObject({
+        status: 200,
+        body: { [one]: { description: '' } },
+      })
       const listed = (await admin.get(`${many}?enabled=false&name=n-${one}`)).body
       expect(Object.values(listed)[0]).toHaveLength(1)
       expect((await admin.delete(`${profiles}/${id}`)).status).toBe(409)
