@@ -17,7 +17,9 @@ const FAULT = { faultcode: 'Client', faultstring: expect.any(String), debuginfo:
 
 describe('who calls the Octavia API', () => {
   it('shows an API token as X-Auth-Token', async () => {
-    expect((await admin.get('providers')).status).toBe(200)
+    const reply = await admin.get('providers')
+    expect(reply.status).toBe(200)
+    expect(reply.headers.get('x-openstack-request-id')).toMatch(/^req-/)
   })
 
   it('shows it as the password of its user, or of its own name', async () => {

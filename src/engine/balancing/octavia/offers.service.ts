@@ -145,7 +145,7 @@ function rowOf(given: Input): Input {
   if (name === null || (typeof name === 'string' && (name === '' || name.length > MOST_NAME)))
     throw refused('name', `It has 1 to ${MOST_NAME} characters`)
   if (provider !== undefined && !providers.includes(provider as Provider))
-    throw refused('provider_name', `Provider '${String(provider)}' is not enabled`)
+    throw refused('provider_name', `Provider ${JSON.stringify(provider)} is not enabled`)
   return content === undefined ? input : { ...input, content: parsed(content) }
 }
 
