@@ -237,7 +237,10 @@ describe('every route of the running application', () => {
 
   it('is an operation of the document, or of its reader', () => {
     const others = routes.filter(
-      ({ method, url }) => !/^\/docs(\/|$)/.test(url) && !documented.has(`${method.replace('HEAD', 'GET')} ${url}`),
+      // the Octavia API has a reference of its own, and its decisions a test: octavia-decisions
+      ({ method, url }) =>
+        !/^\/(docs|v2|v2\.0|projects|v3\/projects)(\/|$)/.test(url) &&
+        !documented.has(`${method.replace('HEAD', 'GET')} ${url}`),
     )
     expect(others).toEqual([])
     expect(routes.length).toBeGreaterThan(documented.size)

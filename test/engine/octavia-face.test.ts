@@ -17,7 +17,9 @@ const FAULT = { faultcode: 'Client', faultstring: expect.any(String), debuginfo:
 
 describe('who calls the Octavia API', () => {
   it('shows an API token as X-Auth-Token', async () => {
-    expect((await admin.get('providers')).status).toBe(200)
+    const reply = await admin.get('providers')
+    expect(reply.status).toBe(200)
+    expect(reply.headers.get('x-openstack-request-id')).toMatch(/^req-/)
   })
 
   it('shows it as the password of its user, or of its own name', async () => {
@@ -75,6 +77,11 @@ describe('without credentials, where the setting names a project', () => {
     await createProject(engine)
     const { projects } = (await nobody().get('/projects')).body
     expect(projects.map(({ id }: { id: string }) => id)).toEqual([project])
+  })
+
+  it("one is of it with the word that OpenStack's clients send for no token", async () => {
+    expect((await nobody(withToken('notused')).get('providers')).status).toBe(200)
+    expect((await nobody(withToken('unused')).get('providers')).status).toBe(401)
   })
 
   it('one may keep flavors', async () => {
@@ -147,6 +154,11 @@ describe('flavors and availability zones', () => {
       expect(await admin.post(many, body)).toMatchObject({ status: 409, body: FAULT })
       expect((await admin.put(`${many}/${key}`, { [one]: { enabled: 'False' } })).body[one]).toMatchObject({
         enabled: false,
+      })
+      const unset = { [one]: { description: null } }
+      expect(await admin.put(`${many}/${key}`, unset)).toMatchObject({
+        status: 200,
+        body: { [one]: { description: '' } },
       })
       const listed = (await admin.get(`${many}?enabled=false&name=n-${one}`)).body
       expect(Object.values(listed)[0]).toHaveLength(1)

@@ -76,7 +76,7 @@ import { StuckBalancers } from './stuck-balancers.js'
     Rollbacks,
     StuckBalancers,
   ],
-  exports: [Balancers],
+  exports: [BalancerMoves, Balancers],
 })
 export class BalancingModule implements OnModuleInit {
   constructor(

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common'
 import type { FastifyRequest } from 'fastify'
-import type { Face } from './faces.js'
 import { type Allow, anonymous, type Caller, includes, mayInPlane } from './caller.js'
 import { Forbidden, Unauthenticated } from './errors.js'
+import type { Face } from './faces.js'
 
 /** Finds out who makes a request; `anonymous` where it says nothing. @throws Unauthenticated when what it says is not good */
 export type Authenticator = (request: FastifyRequest) => Promise<Caller>

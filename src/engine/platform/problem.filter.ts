@@ -23,7 +23,8 @@ export class ProblemFilter implements ExceptionFilter {
       return
     }
     const tell = this.faults.tellerOf(request)
-    if (tell && !(error instanceof StoredProblem)) sendFault(reply, answer, tell(error, answer as ProblemReply, request))
+    if (tell && !(error instanceof StoredProblem))
+      sendFault(reply, answer, tell(error, answer as ProblemReply, request))
     else sendProblem(reply, answer)
   }
 

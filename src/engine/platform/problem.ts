@@ -57,7 +57,11 @@ export function sendProblem(
 }
 
 /** In the words of another face: the audit log is told the problem all the same. */
-export function sendFault(reply: FastifyReply, problem: { body: unknown }, fault: Omit<ProblemReply, 'body'> & { body: unknown }) {
+export function sendFault(
+  reply: FastifyReply,
+  problem: { body: unknown },
+  fault: Omit<ProblemReply, 'body'> & { body: unknown },
+) {
   const call = auditedCallOf(reply.request)
   if (call) call.problem = problemTypeOf(problem.body)
   reply.code(fault.status).headers(fault.headers).type('application/json').send(JSON.stringify(fault.body))

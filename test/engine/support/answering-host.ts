@@ -3,6 +3,7 @@ import type { WireAgent } from '../../support/wire-agent.js'
 import { balancingAgent } from './balancing.js'
 
 const LOOK_MS = 5
+const BEAT_MS = 1_000
 
 /** A host that does at once whatever it is asked, unless it is held. */
 export interface AnsweringHost {
@@ -27,6 +28,7 @@ export async function answeringHost(engine: TestEngine, name: string, providers:
       if (command) void agent.report(command).catch(() => undefined)
     }
   }, LOOK_MS)
+  const beat = setInterval(() => void agent.beat().catch(() => undefined), BEAT_MS)
   return {
     agent,
     hold: () => {
@@ -37,6 +39,7 @@ export async function answeringHost(engine: TestEngine, name: string, providers:
     },
     stop: () => {
       clearInterval(look)
+      clearInterval(beat)
       agent.vanish()
     },
   }

@@ -40,6 +40,12 @@ export class OctaviaLoadBalancerController {
     return this.balancers.delete(caller, id, isTrue(cascade))
   }
 
+  @Put(':id/failover')
+  @Octavia('loadBalancers.failover', operator, 202)
+  failover(@Who() caller: Caller, @Param('id') id: string) {
+    return this.balancers.failover(caller, id)
+  }
+
   @Get(':id/status')
   @Octavia('loadBalancers.status', viewer)
   status(@Who() caller: Caller, @Param('id') id: string) {

@@ -72,6 +72,11 @@ export class OctaviaBalancers {
     await this.changing.delete(caller, loadBalancerId, cascade)
   }
 
+  async failover(caller: Caller, id: string): Promise<void> {
+    const { loadBalancerId } = await this.reading.require(caller, loadBalancers, id)
+    await this.changing.failover(caller, loadBalancerId)
+  }
+
   async status(caller: Caller, id: string) {
     return { statuses: { loadbalancer: statusTree(await this.require(caller, id)) } }
   }

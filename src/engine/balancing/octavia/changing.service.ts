@@ -4,6 +4,7 @@ import type { Caller } from '../../platform/caller.js'
 import { Conflict } from '../../platform/errors.js'
 import { Balancers } from '../balancers.service.js'
 import type { LoadBalancer } from '../load-balancer.entity.js'
+import { BalancerMoves } from '../moves/balancer-moves.js'
 import type { Edit, Tree } from '../tree.js'
 
 /** Clients do not wait between their calls: what is pending is waited for as long as that, and only then refused. */
@@ -13,7 +14,10 @@ const BREATH_MS = 20
 /** Changes as the Octavia API makes them: one at a time, of what is ACTIVE. */
 @Injectable()
 export class OctaviaChanging {
-  constructor(private readonly balancers: Balancers) {}
+  constructor(
+    private readonly balancers: Balancers,
+    private readonly moves: BalancerMoves,
+  ) {}
 
   change(caller: Caller, loadBalancerId: string, edit: Edit): Promise<Tree> {
     return this.patiently(caller, loadBalancerId, () =>
@@ -24,6 +28,13 @@ export class OctaviaChanging {
   delete(caller: Caller, loadBalancerId: string, cascade: boolean): Promise<LoadBalancer> {
     return this.patiently(caller, loadBalancerId, () =>
       this.balancers.delete(caller, loadBalancerId, { face: 'octavia', cascade }),
+    )
+  }
+
+  /** To another device where there is one, else made anew on its own. */
+  failover(caller: Caller, loadBalancerId: string): Promise<Tree> {
+    return this.patiently(caller, loadBalancerId, () =>
+      this.moves.failover(caller, loadBalancerId, { face: 'octavia' }),
     )
   }
 

@@ -8,6 +8,9 @@ import { anonymous, type Caller } from '../../platform/caller.js'
 import { Unauthenticated } from '../../platform/errors.js'
 import { Settings } from '../../platform/settings.js'
 
+/** What OpenStack's clients send as a token where they are told that none is wanted. */
+const NO_TOKEN = 'notused'
+
 /** The nil UUID: whoever asks from this machine without credentials, where the setting lets them. */
 const LOCAL_USER = '00000000-0000-0000-0000-000000000000'
 
@@ -29,7 +32,7 @@ export class OctaviaCredentials implements OnModuleInit {
 
   private async callerOf(request: FastifyRequest): Promise<Caller> {
     const { 'x-auth-token': token, authorization } = request.headers
-    if (token !== undefined) return this.byToken(String(token), request)
+    if (token !== undefined && token !== NO_TOKEN) return this.byToken(String(token), request)
     if (authorization !== undefined) return this.byAuthorization(authorization, request)
     const [projectId] = this.settings.list('octavia.anonymousProject')
     return projectId !== undefined && isOfThisMachine(request) ? localCaller(projectId) : anonymous

@@ -139,14 +139,22 @@ function requireMaySee(caller: Caller, kind: OfferKind): void {
 }
 
 /** As it is stored: a profile's content is JSON in a text, and its provider one of ours. */
-function rowOf(input: Input): Input {
+function rowOf(given: Input): Input {
+  const input = withDefaults(given)
   const { name, provider, content } = input
   if (name === null || (typeof name === 'string' && (name === '' || name.length > MOST_NAME)))
     throw refused('name', `It has 1 to ${MOST_NAME} characters`)
   if (provider !== undefined && !providers.includes(provider as Provider))
-    throw refused('provider_name', `Provider '${String(provider)}' is not enabled`)
+    throw refused('provider_name', `Provider ${JSON.stringify(provider)} is not enabled`)
   return content === undefined ? input : { ...input, content: parsed(content) }
 }
+
+/** Null puts back what it is where nothing is said. */
+const withDefaults = (given: Input): Input => ({
+  ...given,
+  ...(given.description === null ? { description: '' } : {}),
+  ...(given.enabled === null ? { enabled: true } : {}),
+})
 
 function parsed(content: unknown): object {
   try {
