@@ -241,8 +241,10 @@ describeWith(programs, 'a load balancer of nginx on this machine', () => {
     const listeners = [aListener(1, 8080, { connectionLimit: 1 }), aListener(2, 8081, { timeouts })]
     await tried.apply(aBalancer(listeners, [aPool(1, [aMember(1, one.port)])]))
     expect((await ask({ ...web(8081), path: '/health' })).status).toBe(504)
+    const { checks } = one
     const held = ask({ ...web(), path: '/health' })
-    await eventually(async () => expect((await ask(web())).status).toBe(503))
+    await eventually(() => expect(one.checks).toBe(checks + 1))
+    expect((await ask(web())).status).toBe(503)
     await one.stop()
     expect((await held).status).toBe(502)
   })
