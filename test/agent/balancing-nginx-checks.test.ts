@@ -1,10 +1,10 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTls } from 'node:tls'
 import { Checker, type Finding } from '../../src/agent/balancing/drivers/nginx/checker.js'
 import { checksOf, type MemberCheck } from '../../src/agent/balancing/drivers/nginx/checks.js'
-import { kernelAddress } from '../../src/agent/balancing/drivers/nginx/connections.js'
+import { kernelAddress, listenerStatistics } from '../../src/agent/balancing/drivers/nginx/connections.js'
 import { nextGapMs } from '../../src/agent/balancing/drivers/nginx/member-watch.js'
 import { probe } from '../../src/agent/balancing/drivers/nginx/probe.js'
 import { statusesOf } from '../../src/agent/balancing/drivers/nginx/statuses.js'
@@ -99,6 +99,13 @@ describe('a check of a member', () => {
     socket.close()
     await once(socket, 'close')
     expect(await probe({ ...check, timeoutMs: 5000 })).toContain('ECONNREFUSED')
+  })
+
+  it('says so where there is no way to an address', async () => {
+    const nowhere = '255.255.255.255'
+    expect(await probe(checkOf(9, { type: 'UDP-CONNECT' }, nowhere))).toContain('EACCES')
+    expect(await probe(checkOf(9, { type: 'TCP' }, nowhere))).toMatch(/ENETUNREACH|EACCES|EINVAL/)
+    expect(await probe({ ...checkOf(9, { type: 'TCP' }), port: 70_000 })).toContain('Port')
   })
 
   it('goes to the address and port of the monitor, and to none that is off', () => {
@@ -211,6 +218,23 @@ describe('what is seen of a balancer of nginx', () => {
     expect(of([1, 2], [], { adminStateUp: false })).toBe(
       'OFFLINE OFFLINE OFFLINE OFFLINE ONLINE ONLINE ONLINE NO_MONITOR',
     )
+  })
+
+  it('counts the open connections of its port, and none when the process has gone', async () => {
+    const members = new Members()
+    members.answer = null
+    const port = await members.start()
+    const balancer = aBalancer([aListener(1, port)], [])
+    const vip = { ...balancer.vip, address: '127.0.0.1' }
+    const socket = connect(port, '127.0.0.1')
+    await once(socket, 'connect')
+    const nobody = { activeConnections: 0, totalConnections: 0, bytesIn: 0, bytesOut: 0, requestErrors: 0 }
+    expect(await listenerStatistics(process.pid, { ...balancer, vip })).toEqual({
+      [id('a', 1)]: { ...nobody, activeConnections: 1 },
+    })
+    expect(await listenerStatistics(2 ** 30, { ...balancer, vip })).toEqual({ [id('a', 1)]: nobody })
+    socket.destroy()
+    members.stop()
   })
 
   it('is found in the table of sockets by the address as the kernel writes it', () => {

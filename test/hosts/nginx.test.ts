@@ -176,7 +176,7 @@ describeWith(programs, 'a load balancer of nginx on this machine', () => {
           redirectPoolId: id('c', 2),
         },
       ),
-      aPolicy(3, [aRule(5, { type: 'FILE_TYPE', compareType: 'EQUAL_TO', value: 'png' })]),
+      aPolicy(3, [aRule(5, { type: 'FILE_TYPE', compareType: 'EQUAL_TO', value: '.png' })]),
       aPolicy(4, [aRule(6, { type: 'HOST_NAME', compareType: 'ENDS_WITH', value: '.Old.example' })], {
         action: 'REDIRECT_PREFIX',
         redirectPrefix: 'https://new.example/$x',
@@ -200,7 +200,7 @@ describeWith(programs, 'a load balancer of nginx on this machine', () => {
     expect(await at('/two')).toBe('403')
     const letIn = { 'x-let': 'let me in' }
     expect(await at('/two', letIn)).toBe('one')
-    expect(await at('/two', { ...letIn, cookie: 'x=1; my.kind=a b; y=2' })).toBe('two')
+    expect(await at('/two', { ...letIn, cookie: 'x=1; my.kind= a b ; y=2' })).toBe('two')
     expect(await at('/two', { ...letIn, cookie: 'not_my.kind=a b' })).toBe('one')
     expect(await at('/a.png?b.txt')).toBe('403')
     expect(await at('/a.txt?b.png')).toBe('one')
@@ -233,6 +233,20 @@ describeWith(programs, 'a load balancer of nginx on this machine', () => {
     socket.destroy()
     await eventually(async () => (await firstLine(VIP, 8081, '127.1.0.9')).socket.destroy())
     expect((await ask(web(8083))).status).toBe(503)
+  })
+
+  it('takes so many requests at once over HTTP, and waits for a member as long as it is told to', async () => {
+    one.health = 'silent'
+    const timeouts = { clientDataMs: 50_000, memberConnectMs: 5000, memberDataMs: 200, tcpInspectMs: 0 }
+    const listeners = [aListener(1, 8080, { connectionLimit: 1 }), aListener(2, 8081, { timeouts })]
+    await tried.apply(aBalancer(listeners, [aPool(1, [aMember(1, one.port)])]))
+    expect((await ask({ ...web(8081), path: '/health' })).status).toBe(504)
+    const { checks } = one
+    const held = ask({ ...web(), path: '/health' })
+    await eventually(() => expect(one.checks).toBe(checks + 1))
+    expect((await ask(web())).status).toBe(503)
+    await one.stop()
+    expect((await held).status).toBe(502)
   })
 
   it('uses a member after its first good check, leaves it out when it is down, and shows both', async () => {

@@ -10,6 +10,8 @@ const PATIENCE_MS = 10_000
 export class Backend {
   /** Requests that were no checks. */
   requests: IncomingMessage[] = []
+  /** Requests of `/health`. */
+  checks = 0
   /** The code of its answers to `/health`; `silent`: it gives none. */
   health: number | 'silent' = 200
   private server!: HttpServer | Server
@@ -33,6 +35,7 @@ export class Backend {
       this.kind === 'http'
         ? createHttp((asked, answer) => {
             if (asked.url === '/health') {
+              this.checks += 1
               if (this.health === 'silent') return
               answer.statusCode = this.health
               return answer.end()

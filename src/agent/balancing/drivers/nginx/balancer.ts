@@ -197,7 +197,7 @@ export class NginxBalancer {
       return null
     }
     const seenWell = this.wellAmong(record.balancer)
-    if (digestOf(this.textOf(record, seenWell)) === record.digest) return record
+    if (isSame(seenWell, record.seenWell)) return record
     return await this.putWith(record, seenWell, record)
   }
 
@@ -244,6 +244,9 @@ export class NginxBalancer {
     return turn
   }
 }
+
+const isSame = (left: SeenWell, right: readonly string[]) =>
+  left.size === right.length && right.every((id) => left.has(id))
 
 const digestOf = (text: string) => createHash('sha256').update(text).digest('hex')
 

@@ -49,15 +49,19 @@ export class CheckerProcess implements Checking {
     if (this.stopped || this.checks.length === 0 || this.child !== null) return
     const script = this.options.script ?? fileURLToPath(new URL('./checker-main.js', import.meta.url))
     const argv = [...this.options.enter, process.execPath, '--max-old-space-size=64', script, this.options.directory]
-    const child = spawn(argv[0]!, argv.slice(1), {
+    const child: ChildProcess = spawn(argv[0]!, argv.slice(1), {
       stdio: ['pipe', 'pipe', 'ignore'],
       env: { PATH: programPath(), LC_ALL: 'C' },
     })
     this.child = child
-    child.stdin.on('error', () => undefined)
-    createInterface({ input: child.stdout }).on('line', (line) => this.take(child, line))
+    child.stdin?.on('error', () => undefined)
     child.once('error', () => this.gone(child, 'could not be started'))
     child.once('exit', (code, signal) => this.gone(child, `ended by ${signal ?? `exit code ${code}`}`))
+    // a host without room for another pipe gives none: the error comes by itself
+    if (!child.stdout) return
+    createInterface({ input: child.stdout })
+      .on('line', (line) => this.take(child, line))
+      .on('error', () => undefined)
     this.tell()
   }
 
@@ -72,8 +76,8 @@ export class CheckerProcess implements Checking {
 
   private take(child: ChildProcess, line: string): void {
     if (child !== this.child) return
-    // our own program's words
-    const finding = JSON.parse(line) as Finding
+    const finding = readFinding(line)
+    if (finding === null) return
     this.known.set(finding.memberId, finding)
     this.options.onFinding(finding)
   }
@@ -98,5 +102,15 @@ export class CheckerProcess implements Checking {
     child.stdin?.end()
     const timer = setTimeout(() => child.kill('SIGKILL'), KILL_AFTER_MS).unref()
     child.once('exit', () => clearTimeout(timer))
+  }
+}
+
+/** Null: the process was killed in the middle of a line. */
+function readFinding(line: string): Finding | null {
+  try {
+    // our own program's words
+    return JSON.parse(line) as Finding
+  } catch {
+    return null
   }
 }

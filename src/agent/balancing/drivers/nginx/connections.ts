@@ -1,5 +1,4 @@
 import { createReadStream } from 'node:fs'
-import { createInterface } from 'node:readline'
 import ipaddr from 'ipaddr.js'
 import type { LoadBalancerIntent } from '../../../../wire/balancing/intent.js'
 import type { ListenerStatistics } from '../../../../wire/balancing/sighting.js'
@@ -34,21 +33,29 @@ export async function listenerStatistics(
 
 async function connectionsByPort(path: string, address: string): Promise<Map<number, number>> {
   const counts = new Map<number, number>()
-  const file = createReadStream(path)
-  const lines = createInterface({ input: file.on('error', () => lines.close()) })
+  let rest = ''
   let seen = 0
-  for await (const line of lines) {
-    seen += 1
-    if (seen > MAX_LINES) break
-    const [, local = '', , state] = line.trim().split(/\s+/)
-    const [host, port = ''] = local.split(':')
-    if (state === ESTABLISHED && host === address) {
-      const number = Number.parseInt(port, 16)
-      counts.set(number, (counts.get(number) ?? 0) + 1)
+  try {
+    // the whole of it is never in memory; an error, as of a process that has gone, ends the loop by being thrown
+    for await (const chunk of createReadStream(path, 'latin1')) {
+      const lines = `${rest}${String(chunk)}`.split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines) count(line, address, counts)
+      seen += lines.length
+      if (seen > MAX_LINES) break
     }
+  } catch {
+    return counts
   }
-  file.destroy()
   return counts
+}
+
+function count(line: string, address: string, counts: Map<number, number>): void {
+  const [, local = '', , state] = line.trim().split(/\s+/)
+  const [host, port = ''] = local.split(':')
+  if (state !== ESTABLISHED || host !== address) return
+  const number = Number.parseInt(port, 16)
+  counts.set(number, (counts.get(number) ?? 0) + 1)
 }
 
 /** As the kernel writes it: words of four bytes, each in the machine's own order. */

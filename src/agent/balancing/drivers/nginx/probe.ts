@@ -9,8 +9,13 @@ const MAX_LINE_CHARS = 1024
 const REFUSAL_MS = 1000
 
 /** Checks once. @returns null: well; else what was wrong. Never rejects, and never takes longer than the check may. */
-export function probe(check: MemberCheck): Promise<string | null> {
-  return probes[check.type](check)
+export async function probe(check: MemberCheck): Promise<string | null> {
+  try {
+    return await probes[check.type](check)
+  } catch (error) {
+    // a socket may be refused before it is one
+    return error instanceof Error ? error.message : String(error)
+  }
 }
 
 const probes: Readonly<Record<CheckType, (check: MemberCheck) => Promise<string | null>>> = {
@@ -63,7 +68,10 @@ function judge(line: string, { codes }: MemberCheck): string | null {
 function overDatagram({ address, port, timeoutMs }: MemberCheck): Promise<string | null> {
   return new Promise((resolve) => {
     const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4')
+    let isOver = false
     const finish = (words: string | null) => {
+      if (isOver) return
+      isOver = true
       clearTimeout(timer)
       // an error may still be under way
       socket.removeAllListeners().on('error', () => undefined)
@@ -73,6 +81,10 @@ function overDatagram({ address, port, timeoutMs }: MemberCheck): Promise<string
     const timer = setTimeout(() => finish(null), Math.min(timeoutMs, REFUSAL_MS))
     socket.on('error', (error) => finish(error.message))
     socket.on('message', () => finish(null))
-    socket.connect(port, address, () => socket.send(''))
+    // Node calls back with the error where there is no way to the address, whatever its types say
+    socket.connect(port, address, (error?: Error) => {
+      if (error) finish(error.message)
+      else if (!isOver) socket.send('')
+    })
   })
 }

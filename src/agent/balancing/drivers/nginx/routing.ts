@@ -94,9 +94,13 @@ function ruleMaps(rule: L7RuleIntent, name: string): string[] {
   // names of hosts are the same in any case
   const sign = rule.type === 'HOST_NAME' ? '~*' : '~'
   const [met, unmet] = rule.invert ? [0, 1] : [1, 0]
-  const pattern = quoted(`${sign}${patterns[rule.compareType](rule.value)}`)
+  const pattern = quoted(`${sign}${patterns[rule.compareType](comparedTo(rule))}`)
   return [...own, ...block(`map ${source} $${name}`, [`default ${unmet};`, `${pattern} ${met};`])]
 }
+
+/** People say a file type with its dot or without. */
+const comparedTo = ({ type, compareType, value }: L7RuleIntent): string =>
+  type === 'FILE_TYPE' && compareType === 'EQUAL_TO' ? value.replace(/^\./, '') : value
 
 /** The variable that a rule looks at, and what makes it. */
 function sourceOf({ id, type, key }: L7RuleIntent, name: string): [string, string[]] {
@@ -104,12 +108,13 @@ function sourceOf({ id, type, key }: L7RuleIntent, name: string): [string, strin
   if (type === 'PATH') return ['$keelson_path', []]
   if (type === 'FILE_TYPE') return ['$keelson_file_type', []]
   if (type === 'HEADER') {
+    // nginx takes no others from clients: behind it `X_A` and `X-A` are often one
     if (!/^[A-Za-z0-9-]+$/.test(key ?? ''))
       throw invalid(`key of ${id}: a header's name has letters, digits and hyphens`)
     return [`$http_${key!.toLowerCase().replaceAll('-', '_')}`, []]
   }
   if (type === 'COOKIE') {
-    const pattern = quoted(`~(?:^|;)\\s*${literally(key ?? '')}=([^;]*)`)
+    const pattern = quoted(`~(?:^|;)\\s*${literally(key ?? '')}\\s*=\\s*([^;]*?)\\s*(?:;|\\z)`)
     return [`$${name}_cookie`, block(`map $http_cookie $${name}_cookie`, ['default "";', `${pattern} $1;`])]
   }
   throw invalid(`${id}: nginx has no rules of the type ${type} here`)
