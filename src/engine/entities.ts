@@ -1,3 +1,14 @@
+import { BalancerGeneration } from './balancing/balancer-generation.entity.js'
+import { BalancingDevice } from './balancing/balancing-device.entity.js'
+import { Certificate } from './balancing/certificate.entity.js'
+import { AvailabilityZone, AvailabilityZoneProfile, Flavor, FlavorProfile } from './balancing/flavor.entity.js'
+import { HealthMonitor } from './balancing/health-monitor.entity.js'
+import { L7Policy } from './balancing/l7-policy.entity.js'
+import { L7Rule } from './balancing/l7-rule.entity.js'
+import { Listener } from './balancing/listener.entity.js'
+import { LoadBalancer } from './balancing/load-balancer.entity.js'
+import { Member } from './balancing/member.entity.js'
+import { Pool } from './balancing/pool.entity.js'
 import { Replica } from './cluster/replica.entity.js'
 import { Command } from './commands/command.entity.js'
 import { HostSequence } from './commands/host-sequence.entity.js'
@@ -33,6 +44,20 @@ import { UntoldConnections } from './storage/untold-connections.entity.js'
 
 /** Every table that has an entity. */
 export const entities = [
+  AvailabilityZone,
+  AvailabilityZoneProfile,
+  BalancerGeneration,
+  BalancingDevice,
+  Certificate,
+  Flavor,
+  FlavorProfile,
+  HealthMonitor,
+  L7Policy,
+  L7Rule,
+  Listener,
+  LoadBalancer,
+  Member,
+  Pool,
   ApiToken,
   AuditAnchor,
   AuditEntry,

@@ -12,6 +12,7 @@ import { Storage0008 } from '../migrations/0008-storage.js'
 import { StorageOrigin0009 } from '../migrations/0009-storage-origin.js'
 import { ObservedGeneration0010 } from '../migrations/0010-observed-generation.js'
 import { StorageHolders0011 } from '../migrations/0011-storage-holders.js'
+import { Balancing0013 } from '../migrations/0013-balancing.js'
 import { breakWhenSilent } from './silent-server.js'
 
 type MigrationClass = new () => MigrationInterface
@@ -29,6 +30,7 @@ export const migrations: MigrationClass[] = [
   StorageOrigin0009,
   ObservedGeneration0010,
   StorageHolders0011,
+  Balancing0013,
 ].map(numberedForTypeOrm)
 
 export interface MigrationStatus {
