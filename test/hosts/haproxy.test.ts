@@ -1,5 +1,7 @@
+import { once } from 'node:events'
 import { Agent } from 'node:http'
-import { eventually } from '../support/eventually.js'
+import { type AddressInfo, createServer } from 'node:net'
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import {
   aBalancer,
   aListener,
@@ -10,6 +12,8 @@ import {
   aRule,
   idOf,
 } from '../agent/support/balancer-intent.js'
+import { selfSigned } from '../support/certificate.js'
+import { eventually } from '../support/eventually.js'
 import { HaproxyBench } from './support/haproxy-bench.js'
 import { describeWith } from './support/needs.js'
 import { firstWords, get, startTcp, Web } from './support/web.js'
@@ -33,6 +37,7 @@ describeWith(['haproxy'], 'HAProxy as a load balancer', () => {
     bench = new HaproxyBench()
   })
   afterEach(async () => {
+    for (const web of webs) web.isWell = true
     await bench.end()
   })
 
@@ -65,7 +70,10 @@ describeWith(['haproxy'], 'HAProxy as a load balancer', () => {
       for (const { id, monitor: judged } of balancer.pools.flatMap((pool) =>
         pool.members.filter(({ adminStateUp }) => adminStateUp).map(({ id }) => ({ id, monitor: pool.monitor })),
       )) {
-        expect([id, statuses[id]]).toEqual([id, expect.stringMatching(judged ? /ONLINE|DRAINING/ : /NO_MONITOR|DRAINING/)])
+        expect([id, statuses[id]]).toEqual([
+          id,
+          expect.stringMatching(judged ? /ONLINE|DRAINING/ : /NO_MONITOR|DRAINING/),
+        ])
       }
     }, SOON)
   async function up(balancer = shop()): Promise<void> {
@@ -92,7 +100,7 @@ describeWith(['haproxy'], 'HAProxy as a load balancer', () => {
     const startedMs = performance.now()
     await bench.apply(shop([poolOf([0], { monitor: null })]))
     expect((await ask()).status).toBe(200)
-    // measured at 60 ms; the bound leaves room for a busy machine
+    // what it takes is measured elsewhere: this machine may be busy
     expect(performance.now() - startedMs).toBeLessThan(10_000)
   })
 
@@ -105,6 +113,47 @@ describeWith(['haproxy'], 'HAProxy as a load balancer', () => {
     })
     await up(shop([pool], { protocol: 'TCP' }))
     expect(await firstWords(VIP, PORT)).toBe('echo\n')
+    server.close()
+  })
+
+  it.each([
+    ['PROXY', /^PROXY TCP4 127\.\S+ 127\.0\.91\.1 \d+ 8391\r\n/],
+    ['PROXYV2', /^\r\n\r\n\0\r\nQUIT\n/],
+  ] as const)('tells members by %s who the client is', async (protocol, told) => {
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined)
+      socket.pipe(socket)
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.91.21', resolve))
+    const { port } = server.address() as AddressInfo
+    const members = [aMember(1, { address: '127.0.91.21', port })]
+    await up(shop([aPool(1, { protocol, monitor: aMonitor({ type: 'TCP' }), members })], { protocol: 'TCP' }))
+    expect(await firstWords(VIP, PORT)).toMatch(told)
+    server.close()
+  })
+
+  it('passes TLS on to members, whose answer to it is what is checked', async () => {
+    const server = createTlsServer(selfSigned)
+    server.on('tlsClientError', () => undefined)
+    await new Promise<void>((resolve) => server.listen(0, '127.0.91.22', resolve))
+    const { port } = server.address() as AddressInfo
+    const members = [
+      aMember(1, { address: '127.0.91.22', port }),
+      // answers, and not to TLS
+      aMember(2, { address: webs[0]!.address, port: webs[0]!.port }),
+    ]
+    const balancer = shop([aPool(1, { protocol: 'HTTPS', monitor: aMonitor({ type: 'TLS-HELLO' }), members })], {
+      protocol: 'HTTPS',
+    })
+    await bench.apply(balancer)
+    await eventually(async () => {
+      const { statuses } = (await bench.observe(balancer)).detail
+      expect([statuses[idOf('e', 1)], statuses[idOf('e', 2)]]).toEqual(['ONLINE', 'ERROR'])
+    }, SOON)
+    const socket = connectTls({ host: VIP, port: PORT, rejectUnauthorized: false })
+    await once(socket, 'secureConnect')
+    expect(socket.getPeerCertificate().subject.CN).toBe('images.example')
+    socket.destroy()
     server.close()
   })
 
@@ -141,14 +190,34 @@ describeWith(['haproxy'], 'HAProxy as a load balancer', () => {
 
   it('never sends a request to a member that has not been seen good, also one added while it runs', async () => {
     await up(shop([poolOf([0])]))
-    await webs[2]!.stop()
-    const before = await bench.worker(LB)
+    const [before, requests] = [await bench.worker(LB), webs[2]!.requests]
+    webs[2]!.isWell = false
     await bench.apply(shop([poolOf([0, 2])]))
     expect(await bench.worker(LB)).toBe(before)
     expect(await counts(80)).toEqual({ one: 80 })
-    await webs[2]!.start()
+    // nor after a start, or a reload with another listener
+    await bench.apply(shop([poolOf([0, 2])], { connectionLimit: 70 }))
+    expect(await counts(80)).toEqual({ one: 80 })
+    expect(webs[2]!.requests).toBe(requests)
+    webs[2]!.isWell = true
     await allUp(shop([poolOf([0, 2])]))
     expect(Object.keys(await counts(40)).sort()).toEqual(['one', 'three'])
+  })
+
+  it('sends none either to one that was off, or has moved, until it is seen good there', async () => {
+    const off = shop([poolOf([], { members: [memberOf(0), memberOf(2, { adminStateUp: false })] })])
+    await up(off)
+    const requests = webs[2]!.requests
+    webs[2]!.isWell = false
+    await bench.apply(shop([poolOf([0, 2])]))
+    expect(await counts(40)).toEqual({ one: 40 })
+    await up(shop([poolOf([0, 1])]))
+    await bench.apply(
+      shop([poolOf([], { members: [memberOf(0), memberOf(1, { port: webs[2]!.port, address: webs[2]!.address })] })]),
+    )
+    expect(await counts(40)).toEqual({ one: 40 })
+    expect(webs[2]!.requests).toBe(requests)
+    webs[2]!.isWell = true
   })
 
   it('spreads requests by weight within 5 %', async () => {
@@ -176,7 +245,9 @@ describeWith(['haproxy'], 'HAProxy as a load balancer', () => {
     }
     expect(await bench.worker(LB)).toBe(worker)
     // what the file says is what the process does
-    await bench.apply(aBalancer({ ...steps.at(-1)![0], listeners: [aListener(1, { port: PORT, connectionLimit: 99 })] }))
+    await bench.apply(
+      aBalancer({ ...steps.at(-1)![0], listeners: [aListener(1, { port: PORT, connectionLimit: 99 })] }),
+    )
     expect(await bench.worker(LB)).not.toBe(worker)
     await allUp(steps.at(-1)![0])
     expect(await counts(16)).toEqual({ one: 16 })
@@ -184,7 +255,14 @@ describeWith(['haproxy'], 'HAProxy as a load balancer', () => {
 
   it('changes a thousand members without a reload', async () => {
     const many = (weight: number, count: number) =>
-      shop([poolOf([], { monitor: null, members: Array.from({ length: count }, (_, index) => aMember(index + 1, { address: webs[0]!.address, port: webs[0]!.port, weight })) })])
+      shop([
+        poolOf([], {
+          monitor: null,
+          members: Array.from({ length: count }, (_, index) =>
+            aMember(index + 1, { address: webs[0]!.address, port: webs[0]!.port, weight }),
+          ),
+        }),
+      ])
     await bench.apply(many(1, 1))
     const worker = await bench.worker(LB)
     for (const balancer of [many(1, 1_000), many(5, 1_000), many(5, 2)]) {
@@ -231,7 +309,10 @@ describeWith(['haproxy'], 'HAProxy as a load balancer', () => {
         rules: [aRule(6, { type: 'COOKIE', key: 'beta', compareType: 'REGEX', value: '^(yes|on)$' })],
       }),
     ]
-    const balancer = shop([poolOf([0]), poolOf([1], { monitor: null, members: [aMember(9, memberOf(1, { id: idOf('e', 9) }))] }, 2)], { policies })
+    const balancer = shop(
+      [poolOf([0]), poolOf([1], { monitor: null, members: [aMember(9, memberOf(1, { id: idOf('e', 9) }))] }, 2)],
+      { policies },
+    )
     await up(balancer)
     expect((await ask('/private/x')).status).toBe(403)
     expect((await ask('/private/open')).status).toBe(200)
@@ -267,7 +348,9 @@ describeWith(['haproxy'], 'HAProxy as a load balancer', () => {
     await up(shop([poolOf([0, 1], { persistence: { type: 'SOURCE_IP', cookieName: null } })]))
     const mine = String(await nameOf())
     expect(await counts(24)).toEqual({ [mine]: 24 })
-    const wholly = shop([poolOf([0, 1], { persistence: { type: 'SOURCE_IP', cookieName: null } })], { connectionLimit: 50 })
+    const wholly = shop([poolOf([0, 1], { persistence: { type: 'SOURCE_IP', cookieName: null } })], {
+      connectionLimit: 50,
+    })
     const others = await Promise.all(
       Array.from({ length: 8 }, (_, index) => nameOf('/', { localAddress: `127.0.94.${index + 1}` })),
     )
@@ -284,7 +367,10 @@ describeWith(['haproxy'], 'HAProxy as a load balancer', () => {
     let [answered, failed, isOver] = [0, 0, false]
     const load = Array.from({ length: 16 }, async () => {
       while (!isOver) {
-        const isGood = await ask('/', { agent }).then(({ status }) => status === 200, () => false)
+        const isGood = await ask('/', { agent }).then(
+          ({ status }) => status === 200,
+          () => false,
+        )
         if (isGood) answered++
         else failed++
       }
@@ -296,9 +382,18 @@ describeWith(['haproxy'], 'HAProxy as a load balancer', () => {
     }
     isOver = true
     await Promise.all(load)
-    agent.destroy()
     expect(failed).toBe(0)
-    const { detail } = await bench.observe(shop(undefined, { connectionLimit: 1_005 }))
-    expect(detail.statistics[idOf('c', 1)]!.bytesIn).toBeGreaterThan(answered * 50)
+    // what a request of this client is in bytes, by one that no reload comes near
+    const bytes = async () => (await bench.observe(shop())).detail.statistics[idOf('c', 1)]!.bytesIn
+    const [inAll] = [await bytes()]
+    await ask('/', { agent })
+    const one = await eventually(async () => {
+      const more = (await bytes()) - inAll
+      expect(more).toBeGreaterThan(0)
+      return more
+    })
+    // a worker that was relieved is asked once, and may serve each connection one request more
+    expect(inAll).toBeGreaterThanOrEqual((answered - 6 * 16) * one)
+    agent.destroy()
   }, 60_000)
 })

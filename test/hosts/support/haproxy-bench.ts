@@ -1,10 +1,10 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createHaproxyDriver } from '../../../src/agent/balancing/drivers/haproxy.js'
+import type { BalancerDriver, Sighting } from '../../../src/agent/balancing/driver.js'
 import { findMaster } from '../../../src/agent/balancing/drivers/haproxy/process.js'
 import { readWorkers } from '../../../src/agent/balancing/drivers/haproxy/worker.js'
-import type { BalancerDriver, Sighting } from '../../../src/agent/balancing/driver.js'
+import { createHaproxyDriver } from '../../../src/agent/balancing/drivers/haproxy.js'
 import { daemonsOf } from '../../../src/agent/host/daemons.js'
 import { run } from '../../../src/agent/host/run.js'
 import { silentLogger } from '../../../src/agent/logger.js'
@@ -32,7 +32,12 @@ export class HaproxyBench {
       remove: async () => undefined,
       list: async () => [],
     }
-    return createHaproxyDriver({ stateDir: this.stateDir, run, places, logger: silentLogger })
+    return createHaproxyDriver({
+      stateDir: this.stateDir,
+      run,
+      places,
+      logger: silentLogger,
+    })
   }
 
   wanted(balancer: LoadBalancerIntent) {

@@ -1,4 +1,4 @@
-import { createServer, request, type IncomingHttpHeaders, type RequestOptions, type Server } from 'node:http'
+import { createServer, type IncomingHttpHeaders, type RequestOptions, request, type Server } from 'node:http'
 import { type AddressInfo, connect, createServer as createTcpServer, type Server as TcpServer } from 'node:net'
 
 export interface Answer {
@@ -10,27 +10,37 @@ export interface Answer {
 /** A member of a pool that tells its name and what it was asked with. */
 export class Web {
   private server: Server | null = null
+  port = 0
   requests = 0
+  /** What it says of itself when it is checked; it answers requests all the same. */
+  isWell = true
 
   private constructor(
     readonly name: string,
     readonly address: string,
-    readonly port: number,
   ) {}
 
   static async start(name: string, address: string): Promise<Web> {
-    const server = await Web.listen(name, address, 0, () => undefined)
-    const { port } = server.address() as AddressInfo
-    await new Promise((resolve) => server.close(resolve))
-    const web = new Web(name, address, port)
+    const web = new Web(name, address)
     await web.start()
     return web
   }
 
   async start(): Promise<void> {
-    this.server = await Web.listen(this.name, this.address, this.port, () => {
-      this.requests++
+    const { name, address, port } = this
+    const server = createServer((asked, answer) => {
+      if (asked.url === '/health') answer.statusCode = this.isWell ? 200 : 503
+      else this.requests++
+      answer.setHeader('x-member', name)
+      if (asked.url?.startsWith('/login')) answer.setHeader('set-cookie', 'SESSION=abc; Path=/')
+      answer.end(JSON.stringify({ name, url: asked.url, headers: asked.headers }))
     })
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(port, address, resolve)
+    })
+    this.server = server
+    this.port = (server.address() as AddressInfo).port
   }
 
   async stop(): Promise<void> {
@@ -38,19 +48,6 @@ export class Web {
     this.server = null
     server?.closeAllConnections()
     if (server) await new Promise((resolve) => server.close(resolve))
-  }
-
-  private static listen(name: string, address: string, port: number, count: () => void): Promise<Server> {
-    const server = createServer((asked, answer) => {
-      if (asked.url !== '/health') count()
-      answer.setHeader('x-member', name)
-      if (asked.url?.startsWith('/login')) answer.setHeader('set-cookie', 'SESSION=abc; Path=/')
-      answer.end(JSON.stringify({ name, url: asked.url, headers: asked.headers }))
-    })
-    return new Promise((resolve, reject) => {
-      server.once('error', reject)
-      server.listen(port, address, () => resolve(server))
-    })
   }
 }
 

@@ -43,9 +43,9 @@ export function createHaproxyDriver({ stateDir, run, places, logger }: HaproxyNe
   return {
     obstacle: haproxyObstacle(run),
 
-    async apply({ balancer, keys }) {
+    async apply({ balancer, keys }, signal) {
       const { config, files } = await rendered(balancer, keys)
-      await turns.take(balancer.id, () => balancerOf(balancer.id).apply(balancer.vip, config, files))
+      await turns.take(balancer.id, () => balancerOf(balancer.id).apply(balancer.vip, config, files, signal))
       return 'COMPLETED'
     },
 

@@ -4,6 +4,7 @@ import type { Run } from '../../../host/run.js'
 import type { Logger } from '../../../logger.js'
 import type { VipPlace, VipPlaces } from '../../../networks/vip-place.js'
 import type { Sighting } from '../../driver.js'
+import { reloadWithHandOver } from './hand-over.js'
 import type { Home } from './home.js'
 import { memberChanges } from './member-changes.js'
 import { refuseTakenPorts } from './ports.js'
@@ -37,12 +38,13 @@ export class LiveBalancer {
   ) {}
 
   /** @throws FaultError and what was in force stays so */
-  async apply(vip: VipIntent, config: string, files: ReadonlyMap<string, string>): Promise<void> {
+  async apply(vip: VipIntent, config: string, files: ReadonlyMap<string, string>, signal: AbortSignal): Promise<void> {
     const { home } = this
     const before = await home.readConfig()
     await home.prepare(config, files)
     try {
-      if (before !== config) await judge(this.means.run, home.directory, home.candidate)
+      if (before !== config) await judge(this.means.run, home.directory, home.candidate, signal)
+      if (signal.aborted) throw new FaultError('aborted', 'haproxy was not started or reloaded: the time was over')
       await this.bringAbout(vip, before, config)
     } catch (error) {
       await this.undo(before)
@@ -59,6 +61,8 @@ export class LiveBalancer {
     const master = running !== null && (await isInPlace(running, place)) ? running : null
     const isKnown = master !== null && before !== null && (await home.isInForce(before))
     if (isKnown && before === config) return
+    // workers without their master, or in another namespace
+    if (master === null && before !== null) await stop(home.directory)
     await refuseTakenPorts(place, master === null ? '' : (before ?? ''), config)
     const changes = isKnown ? memberChanges(before, config) : null
     await home.setInForce(null)
@@ -87,7 +91,9 @@ export class LiveBalancer {
     await home.writeStates(renderServerStates(config, await this.statesOf(master)))
     await home.commit()
     try {
-      await reload(master)
+      const last = await reloadWithHandOver(master, before, config, this.means.logger)
+      if (last !== null && this.totals !== null) this.totals = countedOn(this.totals, last.worker, last.rows)
+      await this.count(master).catch(() => undefined)
     } catch (error) {
       if (before === null) throw error
       // out of its wait for a configuration that it can start with
@@ -100,7 +106,6 @@ export class LiveBalancer {
 
   private async startAnew(place: VipPlace, config: string): Promise<void> {
     const { home } = this
-    await stop(home.directory)
     await home.writeStates(renderServerStates(config, this.lastStates))
     await home.commit()
     await start(this.means.run, home.directory, place)

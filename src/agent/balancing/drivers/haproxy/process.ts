@@ -35,8 +35,9 @@ export async function isInPlace(master: number, { namespace }: VipPlace): Promis
 }
 
 /** @throws FaultError with HAProxy's words about the file */
-export async function judge(run: Run, directory: string, file: string): Promise<void> {
-  const result = await run(PROGRAM, ['-c', '-q', '-C', directory, '-f', file], { deadlineMs: CHECK_MS })
+export async function judge(run: Run, directory: string, file: string, signal?: AbortSignal): Promise<void> {
+  const limits = { deadlineMs: CHECK_MS, ...(signal && { signal }) }
+  const result = await run(PROGRAM, ['-c', '-C', directory, '-f', file], limits)
   if (result.outcome !== 'exited' || result.code !== 0) throw refused(result)
 }
 
@@ -48,10 +49,21 @@ export async function start(run: Run, directory: string, place: VipPlace): Promi
   const [program = PROGRAM, ...rest] = [...place.enter, PROGRAM]
   const result = await run(program, [...rest, ...args], { deadlineMs: START_MS })
   if (result.outcome !== 'exited' || result.code !== 0) throw refused(result)
-  const master = await findMaster(directory)
+  const master = await awaitMaster(directory)
   const workers = master === null ? null : await awaitWorkers(master, ({ current }) => current !== null, START_MS)
   if (master === null || workers === null) {
     throw new FaultError('start', `haproxy has ended right after its start: ${wordsOf(result)}`)
+  }
+  return master
+}
+
+/** The daemon writes its pid itself, when the program that was run may have ended already. */
+async function awaitMaster(directory: string): Promise<number | null> {
+  const endMs = performance.now() + START_MS
+  let master = await findMaster(directory)
+  while (master === null && performance.now() < endMs) {
+    await pause(LOOK_EVERY_MS)
+    master = await findMaster(directory)
   }
   return master
 }

@@ -1,4 +1,4 @@
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import type { RuntimeCommand } from './member-changes.js'
 
 const MAX_ANSWER_CHARS = 64 * 1024 * 1024
@@ -6,19 +6,34 @@ const PROMPT = '\n> '
 
 /** One question on a socket of HAProxy's, which ends the connection with its answer. */
 export async function ask(path: string, command: string, deadlineMs: number): Promise<string> {
-  // the master goes on waiting where it is not told that this was all
-  return converse(path, `${command};quit\n`, deadlineMs, () => false)
+  const line = await openLine(path, deadlineMs)
+  return line.ask(command, deadlineMs)
+}
+
+/** Connected, with one question still to be asked: to a worker that nobody will reach any more by the socket's name. */
+export interface OpenLine {
+  ask(command: string, deadlineMs: number): Promise<string>
+  hangUp(): void
+}
+
+export async function openLine(path: string, deadlineMs: number): Promise<OpenLine> {
+  const socket = await dial(path, deadlineMs)
+  return {
+    // the master goes on waiting where it is not told that this was all
+    ask: (command, withinMs) => converse(socket, `${command};quit\n`, withinMs, () => false),
+    hangUp: () => socket.destroy(),
+  }
 }
 
 /**
- * Many commands over one connection, in their order. Stops at the first that is answered otherwise than it expects.
- * @throws Error in HAProxy's words
+ * Many commands over one connection, in their order; HAProxy carries out all of them, whatever it answers to one.
+ * @throws Error in its words about the first that is answered otherwise than is expected
  */
 export async function tell(path: string, commands: readonly RuntimeCommand[], deadlineMs: number): Promise<void> {
   if (commands.length === 0) return
   const lines = ['prompt', ...commands.map(({ line }) => line)]
-  const counter = promptCounter(lines.length)
-  const text = await converse(path, `${lines.join('\n')}\n`, deadlineMs, counter)
+  const socket = await dial(path, deadlineMs)
+  const text = await converse(socket, `${lines.join('\n')}\n`, deadlineMs, promptCounter(lines.length))
   const [, ...answers] = text.split(PROMPT)
   for (const [index, { line, expects }] of commands.entries()) {
     const answer = (answers[index] ?? '').trim()
@@ -39,12 +54,32 @@ function promptCounter(wanted: number): (chunk: string) => boolean {
   }
 }
 
-/** Until the other side ends it, or `isAll`. Text here is ASCII: names of ours and words of HAProxy's. */
-function converse(path: string, text: string, deadlineMs: number, isAll: (chunk: string) => boolean): Promise<string> {
+function dial(path: string, deadlineMs: number): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ path })
+    const timer = setTimeout(() => socket.destroy(new Error(`no connection within ${deadlineMs} ms`)), deadlineMs)
+    // stays: an error without anybody who listens would end the agent
+    socket.on('error', (error) => {
+      clearTimeout(timer)
+      reject(error)
+    })
+    socket.once('connect', () => {
+      clearTimeout(timer)
+      resolve(socket)
+    })
+  })
+}
+
+/** Until the other side ends it, or `isAll`. */
+function converse(
+  socket: Socket,
+  text: string,
+  deadlineMs: number,
+  isAll: (chunk: string) => boolean,
+): Promise<string> {
   return new Promise((resolve, reject) => {
     const chunks: string[] = []
     let length = 0
-    const socket = connect({ path }, () => socket.write(text))
     const end = (error: Error | null) => {
       clearTimeout(timer)
       socket.destroy()
@@ -60,6 +95,9 @@ function converse(path: string, text: string, deadlineMs: number, isAll: (chunk:
       else if (isAll(chunk)) end(null)
     })
     socket.once('end', () => end(null))
+    socket.once('close', () => end(null))
     socket.once('error', end)
+    if (socket.destroyed) end(new Error('the connection has ended'))
+    else socket.write(text)
   })
 }
