@@ -2,6 +2,7 @@ import { run } from '../host/run.js'
 import type { Logger } from '../logger.js'
 import { createVipPlaces } from '../networks/vip-places.js'
 import { HOST_DEVICE } from './devices.js'
+import { createHaproxyDriver } from './drivers/haproxy.js'
 import { createNginxDriver } from './drivers/nginx.js'
 import type { HostBalancing } from './host-balancing.js'
 
@@ -11,6 +12,9 @@ export function createHostBalancing(stateDir: string, logger: Logger): HostBalan
   const options = { stateDir, run, places, logger }
   return {
     places,
-    devices: [{ name: HOST_DEVICE, provider: 'nginx', driver: createNginxDriver(options) }],
+    devices: [
+      { name: HOST_DEVICE, provider: 'haproxy', driver: createHaproxyDriver(options) },
+      { name: HOST_DEVICE, provider: 'nginx', driver: createNginxDriver(options) },
+    ],
   }
 }
