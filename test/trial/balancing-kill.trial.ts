@@ -62,7 +62,7 @@ afterAll(async () => {
 /** With all that it takes to carry a request. An engine that is killed answers nothing, and may have stored it. */
 async function create(name: string): Promise<void> {
   const { port } = member.address() as AddressInfo
-  await plane.rest.send('POST', '/api/v1/load-balancers', {
+  const { status, body } = await plane.rest.send('POST', '/api/v1/load-balancers', {
     name,
     vipNetworkId: networkId,
     provider: 'haproxy',
@@ -71,6 +71,7 @@ async function create(name: string): Promise<void> {
         protocol: 'HTTP',
         protocolPort: VIP_PORT,
         defaultPool: {
+          name: 'members',
           protocol: 'HTTP',
           lbAlgorithm: 'ROUND_ROBIN',
           members: [{ address: '127.0.0.1', protocolPort: port }],
@@ -78,6 +79,7 @@ async function create(name: string): Promise<void> {
       },
     ],
   })
+  if (status !== 0 && status !== 202) throw new Error(`${name}: ${status} ${JSON.stringify(body)}`)
 }
 
 const balancers = (): Promise<Body[]> => plane.rest.all('/api/v1/load-balancers')
