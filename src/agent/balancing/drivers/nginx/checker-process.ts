@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import type { Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { programPath } from '../../../host/run.js'
@@ -55,6 +56,9 @@ export class CheckerProcess implements Checking {
     })
     this.child = child
     child.stdin?.on('error', () => undefined)
+    // an agent that stops waits for no checker: that one ends when its pipes do, which are sockets to Node
+    child.unref()
+    for (const pipe of [child.stdin, child.stdout]) (pipe as Socket | null)?.unref()
     child.once('error', () => this.gone(child, 'could not be started'))
     child.once('exit', (code, signal) => this.gone(child, `ended by ${signal ?? `exit code ${code}`}`))
     // a host without room for another pipe gives none: the error comes by itself

@@ -42,7 +42,9 @@ function overSocket(
       socket.destroy()
       resolve(words)
     }
-    const timer = setTimeout(() => finish(`no answer within ${check.timeoutMs} ms`), check.timeoutMs)
+    // who stops does not wait for a member
+    socket.unref()
+    const timer = setTimeout(() => finish(`no answer within ${check.timeoutMs} ms`), check.timeoutMs).unref()
     socket.on('error', (error: NodeJS.ErrnoException) => finish(error.message || (error.code ?? 'connection failed')))
     socket.once(ready, () => {
       if (request === null) finish(null)
@@ -78,7 +80,8 @@ function overDatagram({ address, port, timeoutMs }: MemberCheck): Promise<string
       socket.close()
       resolve(words)
     }
-    const timer = setTimeout(() => finish(null), Math.min(timeoutMs, REFUSAL_MS))
+    socket.unref()
+    const timer = setTimeout(() => finish(null), Math.min(timeoutMs, REFUSAL_MS)).unref()
     socket.on('error', (error) => finish(error.message))
     socket.on('message', () => finish(null))
     // Node calls back with the error where there is no way to the address, whatever its types say
