@@ -150,6 +150,13 @@ describe('many that are asked for together', () => {
     }
   })
 
+  it('do not wait for each other where each asks for an address by name', async () => {
+    const addresses = Array.from({ length: 20 }, (_, i) => `192.0.2.${200 + i}`)
+    const trees = await Promise.all(addresses.map((vipAddress) => engine.make({ vipAddress })))
+    expect(trees.map(({ loadBalancer }) => loadBalancer.vipAddress)).toEqual(addresses)
+    for (let end = 0; end < addresses.length; end++) await agent.report(await agent.command())
+  })
+
   it('are refused one by one: what is wrong with one of them is nothing to the others', async () => {
     const asked = [80, 70_000, 81].map((port) =>
       engine.make({
