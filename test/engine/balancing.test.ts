@@ -14,6 +14,7 @@ import {
   administrator,
   type BalancingEngine,
   balancingAgent,
+  gone,
   intentIn,
   startBalancingEngine,
 } from './support/balancing.js'
@@ -145,8 +146,15 @@ describe('many that are asked for together', () => {
     for (const host of hosts) {
       await host.command(39)
       for (const command of host.commands.slice(20)) await host.report(command)
-      host.vanish()
+      await gone(engine, host)
     }
+  })
+
+  it('do not wait for each other where each asks for an address by name', async () => {
+    const addresses = Array.from({ length: 20 }, (_, i) => `192.0.2.${200 + i}`)
+    const trees = await Promise.all(addresses.map((vipAddress) => engine.make({ vipAddress })))
+    expect(trees.map(({ loadBalancer }) => loadBalancer.vipAddress)).toEqual(addresses)
+    for (let end = 0; end < addresses.length; end++) await agent.report(await agent.command())
   })
 
   it('are refused one by one: what is wrong with one of them is nothing to the others', async () => {
@@ -463,7 +471,7 @@ describe('a host that shows what it has', () => {
       return { tree, digest: digestOf(intentIn(command)) }
     }
     const [kept, lost] = [await make(), await make()]
-    host.vanish()
+    await gone(engine, host)
     const item = { subject: `load-balancer/${kept.tree.loadBalancer.id}`, generation: 1, digest: kept.digest }
     const back = await WireAgent.open(engine.tcp, host.again(), [{ ...item, status: 'ONLINE', origin: 'plane' }])
     const command = await back.command()
@@ -474,7 +482,7 @@ describe('a host that shows what it has', () => {
       operatingStatus: 'ONLINE',
     })
     await back.report(command)
-    back.vanish()
+    await gone(engine, back)
   })
 
   it('that is away expires what it is asked to let go, and lets it go when it is back', async () => {
@@ -482,7 +490,7 @@ describe('a host that shows what it has', () => {
     const tree = await engine.make({ provider: 'haproxy' })
     const applied = await host.command()
     await host.report(applied)
-    host.vanish()
+    await gone(engine, host)
     const going = await remove(tree)
     await engine.query(`UPDATE commands SET deadline_at = now() - interval '1 second' WHERE id = $1`, [going.commandId])
     await eventually(async () => {
@@ -499,7 +507,7 @@ describe('a host that shows what it has', () => {
     expect(command).toMatchObject({ kind: 'balancing.remove' })
     await back.report(command)
     await isGone(tree)
-    back.vanish()
+    await gone(engine, back)
   })
 })
 
@@ -509,14 +517,14 @@ describe('a database that was put back', () => {
     const tree = await engine.make({ provider: 'nginx', build: listener(80) })
     const command = await host.command()
     await host.report(command)
-    host.vanish()
+    await gone(engine, host)
     const back = await WireAgent.open(engine.tcp, host.again(), [held(tree, 5, digestOf(intentIn(command)))])
     expect((await show(tree)).loadBalancer).toMatchObject({
       provisioningStatus: 'ACTIVE',
       generation: 5,
       goodGeneration: 5,
     })
-    back.vanish()
+    await gone(engine, back)
     await forget(tree)
   })
 
@@ -524,7 +532,7 @@ describe('a database that was put back', () => {
     const host = await balancingAgent(engine, 'b5', { capabilities: ['balancing:nginx'] })
     const tree = await engine.make({ provider: 'nginx', build: listener(80) })
     await host.report(await host.command())
-    host.vanish()
+    await gone(engine, host)
     const back = await WireAgent.open(engine.tcp, host.again(), [held(tree, 5, 'of another')])
     expect((await show(tree)).loadBalancer).toMatchObject({
       provisioningStatus: 'ERROR',
@@ -535,20 +543,20 @@ describe('a database that was put back', () => {
     expect(command.generation).toBeGreaterThan(5)
     await back.report(command)
     expect((await show(tree)).loadBalancer).toMatchObject({ provisioningStatus: 'ACTIVE', fault: null })
-    back.vanish()
+    await gone(engine, back)
     await forget(tree)
   })
 
   it('removes nothing of which it does not know that it was to go', async () => {
     const host = await balancingAgent(engine, 'b6', { capabilities: [] })
     const unknown = `load-balancer/${randomUUID()}`
-    host.vanish()
+    await gone(engine, host)
     const item = { subject: unknown, generation: 3, digest: 'x', status: 'ONLINE', origin: 'plane' as const }
     const back = await WireAgent.open(engine.tcp, host.again(), [item])
     const { body } = await engine.http.get(`/api/v1/quarantine?hostId=${back.hostId}`)
     expect(body.items).toMatchObject([{ subject: unknown, reason: 'unknown' }])
     expect(back.commands).toEqual([])
-    back.vanish()
+    await gone(engine, back)
   })
 })
 

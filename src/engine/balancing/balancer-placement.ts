@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common'
-import { Database, prepared, type Tx } from '../platform/database.js'
+import { prepared, type Tx } from '../platform/database.js'
 import { Conflict } from '../platform/errors.js'
 import type { BalancingDevice } from './balancing-device.entity.js'
 import { rowOf } from './part-tables.js'
@@ -26,9 +26,7 @@ const FRESH_MS = 1_000
  */
 @Injectable()
 export class BalancerPlacement {
-  private sight: Promise<Sight> | null = null
-
-  constructor(private readonly database: Database) {}
+  private sight: Sight | null = null
 
   /** @throws Conflict `no-room` */
   async place(tx: Tx, asked: PlaceAsked): Promise<PlacedDevice> {
@@ -45,14 +43,11 @@ export class BalancerPlacement {
 
   /** For many at once. @returns for each where it goes; null: it has to be placed by itself, which tells why */
   async placeAll(tx: Tx, asked: readonly PlaceAsked[]): Promise<(PlacedDevice | null)[]> {
-    const sight = await this.look()
-    const places = asked.map((one) => {
-      try {
-        return take(sight, one)
-      } catch (error) {
-        return unlessRefused(error)
-      }
-    })
+    let places = takeAll(await this.look(tx), asked)
+    if (places.includes(null)) {
+      this.sight = null
+      places = takeAll(await this.look(tx), asked)
+    }
     const devices = await requireDevices(
       tx,
       places.filter((place) => place !== null),
@@ -61,28 +56,28 @@ export class BalancerPlacement {
   }
 
   private async attempt(tx: Tx, asked: PlaceAsked): Promise<PlacedDevice | null> {
-    const place = take(await this.look(), asked)
+    const place = take(await this.look(tx), asked)
     return placedOn(place, await requireDevices(tx, [place]))
   }
 
-  private async look(): Promise<Sight> {
-    const last = this.sight && (await this.sight.catch(() => null))
-    if (last && performance.now() - last.seenMs < FRESH_MS) return last
-    this.sight = this.read()
+  /** By the connection of the transaction: one that has to wait for another would be waited for by those who have them all. */
+  private async look(tx: Tx): Promise<Sight> {
+    if (!this.sight || performance.now() - this.sight.seenMs > FRESH_MS) this.sight = await read(tx)
     return this.sight
   }
+}
 
-  private async read(): Promise<Sight> {
-    const seenMs = performance.now()
-    const [row] = await this.database.query<{ hosts: PlacementHost[] | null; devices: OccupiedPlace[] | null }>(
-      'balancing_places',
-      `SELECT (SELECT jsonb_agg(jsonb_build_object('id', h.id, 'name', h.name, 'status', h.status, 'kinds', h.kinds,
-                'capabilities', h.capabilities, 'labels', h.labels) ORDER BY h.name) FROM hosts h) AS hosts,
-         (SELECT jsonb_agg(jsonb_build_object('kind', d.kind, 'name', d.name, 'hostId', d.host_id,
-                'balancers', (SELECT count(*) FROM load_balancers b WHERE b.device_id = d.id))) FROM balancing_devices d) AS devices`,
-    )
-    return { hosts: row?.hosts ?? [], devices: row?.devices ?? [], since: new Map(), seenMs }
-  }
+async function read(tx: Tx): Promise<Sight> {
+  const seenMs = performance.now()
+  const [row] = await prepared<{ hosts: PlacementHost[] | null; devices: OccupiedPlace[] | null }>(
+    tx,
+    'balancing_places',
+    `SELECT (SELECT jsonb_agg(jsonb_build_object('id', h.id, 'name', h.name, 'status', h.status, 'kinds', h.kinds,
+              'capabilities', h.capabilities, 'labels', h.labels) ORDER BY h.name) FROM hosts h) AS hosts,
+       (SELECT jsonb_agg(jsonb_build_object('kind', d.kind, 'name', d.name, 'hostId', d.host_id,
+              'balancers', (SELECT count(*) FROM load_balancers b WHERE b.device_id = d.id))) FROM balancing_devices d) AS devices`,
+  )
+  return { hosts: row?.hosts ?? [], devices: row?.devices ?? [], since: new Map(), seenMs }
 }
 
 /** What is placed counts for whoever comes next. */
@@ -95,6 +90,15 @@ function take(sight: Sight, asked: PlaceAsked): ChosenPlace {
   sight.since.set(keyOf(place), (sight.since.get(keyOf(place)) ?? 0) + 1)
   return place
 }
+
+const takeAll = (sight: Sight, asked: readonly PlaceAsked[]): (ChosenPlace | null)[] =>
+  asked.map((one) => {
+    try {
+      return take(sight, one)
+    } catch (error) {
+      return unlessRefused(error)
+    }
+  })
 
 function unlessRefused(error: unknown): null {
   if (error instanceof Conflict) return null

@@ -8,6 +8,7 @@ import { anonymous, type Caller } from '../../../src/engine/platform/caller.js'
 import type { BalancingApply } from '../../../src/wire/balancing/commands.js'
 import type { CommandMessage, Hello } from '../../../src/wire/session.js'
 import { startTestEngine, type TestEngine } from '../../support/engine.js'
+import { eventually } from '../../support/eventually.js'
 import { helloOf, type TestHello, WireAgent } from '../../support/wire-agent.js'
 
 export const DEFAULT_PROJECT = '00000000-0000-4000-8000-00000000d0d0'
@@ -68,3 +69,11 @@ export const balancingAgent = (engine: TestEngine, host: string, overrides: Part
   WireAgent.open(engine.tcp, balancingHello(host, overrides))
 
 export const intentIn = (command: CommandMessage) => (command.payload as BalancingApply).balancer
+
+/** Its connection breaks, and the plane has noticed: nothing is placed there any more. */
+export async function gone(engine: TestEngine, agent: WireAgent): Promise<void> {
+  agent.vanish()
+  await eventually(async () => {
+    expect((await engine.http.get(`/api/v1/hosts/${agent.hostId}`)).body.status).not.toBe('Up')
+  })
+}
