@@ -1,4 +1,5 @@
 import { type BalancingDevice, HOST_DEVICE } from '../agent/balancing/devices.js'
+import type { HeldBalancer } from '../agent/balancing/held.js'
 import type { HostBalancing } from '../agent/balancing/host-balancing.js'
 import type { EngineAddress } from '../agent/config.js'
 import type { HostIdentity } from '../agent/identity.js'
@@ -75,7 +76,11 @@ export class SimulatedHost {
     return this.balancers
   }
 
-  /** What it holds, as its inventory says it. */
+  heldBalancers(): readonly HeldBalancer[] {
+    return this.agent?.balancing.held() ?? []
+  }
+
+  /** What it holds of storage, as its inventory says it. */
   inventory(): readonly InventoryItem[] {
     return [...(this.agent?.keeper.inventory() ?? []), ...this.ownThings]
   }

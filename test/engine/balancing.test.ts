@@ -5,6 +5,7 @@ import { updateLoadBalancer } from '../../src/engine/balancing/edits/load-balanc
 import { createMember, deleteMember } from '../../src/engine/balancing/edits/members.js'
 import { createPool, deletePool } from '../../src/engine/balancing/edits/pools.js'
 import type { Edit, Tree } from '../../src/engine/balancing/tree.js'
+import { Conflict } from '../../src/engine/platform/errors.js'
 import { digestOf } from '../../src/wire/digest.js'
 import { createProject } from '../support/callers.js'
 import { eventually } from '../support/eventually.js'
@@ -114,6 +115,62 @@ describe('making a load balancer', () => {
     await agent.report(command)
     await agent.report(command, { state: 'failed', fault: { type: 'x', message: 'x' } })
     expect((await show(tree)).loadBalancer).toMatchObject({ provisioningStatus: 'ACTIVE', fault: null })
+  })
+})
+
+describe('many that are asked for together', () => {
+  it('have each an address of their own, are spread evenly, and are told to their hosts whole', async () => {
+    const hosts = await Promise.all(
+      ['m1', 'm2'].map((name) => balancingAgent(engine, name, { capabilities: ['balancing:haproxy'] })),
+    )
+    const trees = await Promise.all(
+      Array.from({ length: 40 }, (_, i) => engine.make({ provider: 'haproxy', build: listener(i + 1) })),
+    )
+    expect(new Set(trees.map(({ loadBalancer }) => loadBalancer.vipAddress)).size).toBe(40)
+    for (const host of hosts) {
+      const mine = trees.filter(({ loadBalancer }) => loadBalancer.hostId === host.hostId)
+      expect(mine).toHaveLength(20)
+      await host.command(19)
+      for (const command of host.commands) await host.report(command)
+      expect(new Set(host.commands.map((command) => intentIn(command).id))).toEqual(
+        new Set(mine.map(({ loadBalancer }) => loadBalancer.id)),
+      )
+    }
+    for (const [i, tree] of trees.entries()) {
+      const now = await show(tree)
+      expect(now.loadBalancer).toMatchObject({ provisioningStatus: 'ACTIVE', goodGeneration: 1 })
+      expect(now.listeners).toMatchObject([{ protocolPort: i + 1, provisioningStatus: 'ACTIVE' }])
+    }
+    for (const tree of trees) await remove(tree)
+    for (const host of hosts) {
+      await host.command(39)
+      for (const command of host.commands.slice(20)) await host.report(command)
+      host.vanish()
+    }
+  })
+
+  it('are refused one by one: what is wrong with one of them is nothing to the others', async () => {
+    const asked = [80, 70_000, 81].map((port) =>
+      engine.make({
+        build: (tree) => {
+          if (port > 65_535) throw new Conflict('no such port', 'port-taken')
+          return listener(port)(tree)
+        },
+      }),
+    )
+    const ends = await Promise.allSettled(asked)
+    expect(ends.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+    expect(ends[1]).toMatchObject({ reason: { type: 'port-taken' } })
+    for (let end = 0; end < 2; end++) await agent.report(await agent.command())
+  })
+
+  it('take no address where there is none left, and say so', async () => {
+    const ranges = [{ from: '198.51.100.5', to: '198.51.100.6' }]
+    const { body } = await engine.http.post('/api/v1/networks', { name: 'narrow', cidr: '198.51.100.0/24', ranges })
+    const ends = await Promise.allSettled(Array.from({ length: 3 }, () => engine.make({ networkId: body.id })))
+    expect(ends.filter(({ status }) => status === 'fulfilled')).toHaveLength(2)
+    expect(ends.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { type: 'network-full' } })
+    for (let end = 0; end < 2; end++) await agent.report(await agent.command())
   })
 })
 

@@ -22,7 +22,12 @@ const harmless: readonly string[] = [
 ]
 const secretLike = /password|secret|token|credential|private|(^|[a-z])Key$|^key$/i
 /** A setting's name. */
-const harmlessIn: readonly string[] = ['settings.list.key', 'settings.get.key', 'settings.put.key']
+const harmlessIn: readonly string[] = [
+  ...['list', 'get', 'put'].map((verb) => `settings.${verb}.key`),
+  // the name of a header or cookie
+  ...['list', 'get', 'create', 'update', 'delete'].map((verb) => `l7Rules.${verb}.key`),
+  ...['create', 'explain'].map((verb) => `loadBalancers.${verb}.key`),
+]
 
 describe('a secret', () => {
   let database: TestDatabase

@@ -2,6 +2,7 @@ import type { Allow } from '../../src/engine/platform/caller.js'
 import { callerWith, createProject, createUser, issue } from '../support/callers.js'
 import { startTestEngine, type TestEngine } from '../support/engine.js'
 import { eventually } from '../support/eventually.js'
+import { issueCertificate } from '../support/issued-certificate.js'
 import { type DocumentedOperation, documentedOperations } from '../support/operations.js'
 import { type Route, routesMadeBy } from '../support/routes.js'
 import { helloOf, WireAgent } from '../support/wire-agent.js'
@@ -49,8 +50,22 @@ let commandId: string
 let storageId: string
 let networkId: string
 let targetId: string
+let certificateId: string
+/** A load balancer and one of each thing under it, by their tables. */
+let balancing: Record<BalancingTable, string>
 /** Whose roles are given and taken. */
 let victim: string
+
+const balancingTables = [
+  'load_balancers',
+  'listeners',
+  'pools',
+  'members',
+  'health_monitors',
+  'l7_policies',
+  'l7_rules',
+] as const
+type BalancingTable = (typeof balancingTables)[number]
 
 const nobody = '00000000-0000-4000-8000-00000000dead'
 const at = (path: string, id: string) => ({ there: `${path}/${id}`, nowhere: `${path}/${nobody}` })
@@ -63,6 +78,17 @@ const things: Readonly<Record<string, () => { readonly there: string; readonly n
     at(`/api/v1/hosts/${hostId}/storage-connections`, 'of-the-project'),
   '/api/v1/storages/{id}': () => at('/api/v1/storages', storageId),
   '/api/v1/networks/{id}': () => at('/api/v1/networks', networkId),
+  '/api/v1/load-balancers/{id}': () => at('/api/v1/load-balancers', balancing.load_balancers),
+  '/api/v1/certificates/{id}': () => at('/api/v1/certificates', certificateId),
+  '/api/v1/listeners/{id}': () => at('/api/v1/listeners', balancing.listeners),
+  '/api/v1/pools/{poolId}/members/{id}': () => at(`/api/v1/pools/${balancing.pools}/members`, balancing.members),
+  '/api/v1/pools/{poolId}': () => at('/api/v1/pools', balancing.pools),
+  '/api/v1/pools/{id}': () => at('/api/v1/pools', balancing.pools),
+  '/api/v1/health-monitors/{id}': () => at('/api/v1/health-monitors', balancing.health_monitors),
+  '/api/v1/l7-policies/{policyId}/rules/{id}': () =>
+    at(`/api/v1/l7-policies/${balancing.l7_policies}/rules`, balancing.l7_rules),
+  '/api/v1/l7-policies/{policyId}': () => at('/api/v1/l7-policies', balancing.l7_policies),
+  '/api/v1/l7-policies/{id}': () => at('/api/v1/l7-policies', balancing.l7_policies),
   '/api/v1/storage-targets/{targetId}': () => at('/api/v1/storage-targets', targetId),
 }
 /** Parameters that name what is the plane's own. */
@@ -77,11 +103,11 @@ beforeAll(async () => {
   const body = { uri: 'local:///srv/a', projectId: project }
   const made = await engine.http.put(`/api/v1/hosts/${hostId}/storage-connections/of-the-project`, body)
   commandId = made.body.commandId
-  const agent = await WireAgent.open(engine.tcp, helloOf('with-an-agent'))
+  const able = helloOf('with-an-agent', { capabilities: ['storage:local', 'balancing:simulated'] })
+  const agent = await WireAgent.open(engine.tcp, able)
   const connection = `/api/v1/hosts/${agent.hostId}/storage-connections/of-the-project`
   await engine.http.put(connection, body)
   await agent.report(await agent.command())
-  agent.vanish()
   targetId = (await engine.http.get(connection)).body.targetId
   const storage = { name: 'of-the-project', uri: 'local:///srv/a', projectId: project, selector: { hostIds: [hostId] } }
   storageId = (await engine.http.post('/api/v1/storages', storage)).body.id
@@ -95,6 +121,13 @@ beforeAll(async () => {
   const held = `UPDATE network_addresses SET holder_noun = 'load-balancer', holder_id = 'of-the-project', project_id = $2
                 WHERE network_id = $1 AND address = '198.51.100.1'`
   await engine.query(held, [networkId, project])
+  balancing = await balancingOf(project)
+  certificateId = await certificateOf(project)
+  // what a listener shows stays
+  const shows = 'UPDATE listeners SET default_certificate_id = $1 WHERE id = $2'
+  await engine.query(shows, [certificateId, balancing.listeners])
+  // the balancer stays as it is: nobody answers for it
+  agent.vanish()
   victim = await createUser(engine)
   const other = await createProject(engine)
   const admin = await createUser(engine, { plane: 'admin' })
@@ -111,6 +144,33 @@ beforeAll(async () => {
   }
   for (const [kind, { token }] of Object.entries(callers)) tokens.set(kind as Kind, token)
 })
+
+async function certificateOf(projectId: string): Promise<string> {
+  const { certPem, privateKeyPem } = await issueCertificate({ names: ['of-the-project'] })
+  const body = { name: 'of-the-project', chainPem: certPem, privateKeyPem, projectId }
+  return (await engine.http.post('/api/v1/certificates', body)).body.id
+}
+
+async function balancingOf(projectId: string): Promise<Record<BalancingTable, string>> {
+  const rules = [{ type: 'PATH', compareType: 'EQUAL_TO', value: '/' }]
+  const defaultPool = {
+    name: 'of-the-project',
+    protocol: 'HTTP',
+    lbAlgorithm: 'ROUND_ROBIN',
+    members: [{ address: '198.51.100.6', protocolPort: 80 }],
+    healthMonitor: { type: 'TCP', delay: 5, timeout: 3, maxRetries: 2 },
+  }
+  const listeners = [{ protocol: 'HTTP', protocolPort: 80, defaultPool, l7Policies: [{ action: 'REJECT', rules }] }]
+  const body = { name: 'of-the-project', projectId, vipNetworkId: networkId, listeners }
+  const { status } = await engine.http.post('/api/v1/load-balancers', body)
+  expect(status).toBe(202)
+  const found = balancingTables.map(async (table) => {
+    const [row] = await engine.query<{ id: string }>(`SELECT id FROM ${table}`)
+    return [table, row!.id]
+  })
+  return Object.fromEntries(await Promise.all(found)) // each table is there
+}
+
 /** What a call before may have taken away. */
 beforeEach(async () => {
   await engine.query(

@@ -48,6 +48,16 @@ describe('a rule', () => {
       { path: '/x.d/a.tar.gz?y.png' },
     ],
     [
+      'of a file’s type may be said with its dot',
+      { type: 'FILE_TYPE', compareType: 'EQUAL_TO', value: '.gz' },
+      { path: '/a.gz' },
+    ],
+    [
+      'of a header reads a list',
+      { type: 'HEADER', key: 'X', compareType: 'EQUAL_TO', value: 'b' },
+      { headers: new Map([['x', ['a, b']]]) },
+    ],
+    [
       'of a header takes its name in any case',
       { type: 'HEADER', key: 'X-Kind', compareType: 'CONTAINS', value: 'b' },
       { headers: new Map([['x-kind', ['a', 'abc']]]) },

@@ -49,7 +49,12 @@ describe('a session', () => {
       protocol: 1,
       heartbeatMs: 5_000,
       addresses: [`127.0.0.1:${engine.tcp.port}`],
-      settings: { 'storage.probeIntervalMs': 10_000, 'storage.probeTimeoutMs': 3_000 },
+      settings: {
+        'storage.probeIntervalMs': 10_000,
+        'storage.probeTimeoutMs': 3_000,
+        'balancing.observeIntervalMs': 3_000,
+        'balancing.selfFenceMs': 20_000,
+      },
     })
   })
 

@@ -41,4 +41,6 @@ export interface BalancerDriver {
   observe(wanted: WantedBalancer): Promise<Sighting | null>
   /** Ids of all that it has, also of those that nobody has told this agent of. */
   list(): Promise<readonly string[]>
+  /** The agent ends: what it does for its balancers by itself ends with it, and they go on as they are. */
+  close?(): Promise<void>
 }

@@ -106,6 +106,7 @@ export class BalancerKeeper {
     for (const balancer of this.balancers.values()) balancer.stop()
     await this.looking.empty(STOP_MS)
     await this.options.state.markWritten()
+    await Promise.all(this.options.devices.map(({ driver }) => driver.close?.()))
   }
 
   /** Settings of the plane, by key; those of others are not ours. */

@@ -1,32 +1,24 @@
 import { randomUUID } from 'node:crypto'
 import { Injectable } from '@nestjs/common'
 import { balancerSubject } from '../../wire/commands.js'
-import { digestOf } from '../../wire/digest.js'
-import type { NetworkIntent } from '../../wire/networks.js'
 import { supersede } from '../commands/commands.queries.js'
 import { Commands } from '../commands/commands.service.js'
-import type { EventType } from '../events/event-types.js'
 import { type EventDraft, Events } from '../events/events.service.js'
 import { Quarantine } from '../hosts/quarantine.service.js'
 import { Tombstones } from '../hosts/tombstones.service.js'
 import { Quotas } from '../identity/quotas.js'
 import type { Tx } from '../platform/database.js'
+import { isPending } from '../platform/provisioning.js'
 import { Settings } from '../platform/settings.js'
+import { BalancerIntents, type Whereabouts } from './balancer-intents.js'
 import { eventOf } from './balancing.events.js'
 import type { BalancingDevice } from './balancing-device.entity.js'
-import { CertificateKeys } from './certificate-keys.js'
-import { applyOf, deviceIntent } from './intent.js'
+import { deviceIntent } from './intent.js'
 import type { LoadBalancer } from './load-balancer.entity.js'
 import { writeReturn } from './moves/move.queries.js'
 import type { Tree } from './tree.js'
-import { insertBalancer, keepGeneration, type Loaded, writeBalancer, writeParts } from './tree.queries.js'
+import { insertBalancers, keepGeneration, type Loaded, writeBalancer, writeParts } from './tree.queries.js'
 import { changesBetween, storedTree } from './tree-changes.js'
-
-/** A balancer that its transaction has locked, or is making. */
-export interface Claimed {
-  readonly network: NetworkIntent
-  readonly device: BalancingDevice
-}
 
 /** What is to go from a host, whether there is a row of it or not. */
 export interface Going extends Pick<LoadBalancer, 'id' | 'hostId' | 'generation' | 'provider'> {
@@ -46,20 +38,19 @@ export class BalancerClaims {
     private readonly quotas: Quotas,
     private readonly tombstones: Tombstones,
     private readonly quarantine: Quarantine,
-    private readonly certificates: CertificateKeys,
+    private readonly intents: BalancerIntents,
     private readonly settings: Settings,
     private readonly events: Events,
   ) {}
 
   /** @param empty its row, and nothing under it */
-  async make(tx: Tx, empty: Tree, built: Tree, place: Claimed): Promise<Tree> {
+  async make(tx: Tx, empty: Tree, built: Tree, place: Whereabouts): Promise<Tree> {
     const changes = changesBetween(empty, built, empty.loadBalancer.generation)
     await this.quotas.claim(tx, empty.loadBalancer.projectId, { loadBalancers: 1, ...countMade(changes.made) })
-    const { tree, send } = await this.intend(tx, changes.tree, place, 'balancing.balancer.created')
-    await insertBalancer(tx, tree.loadBalancer)
+    const { tree, command } = await this.intents.intend(tx, changes.tree, place, 'balancing.balancer.created')
+    await insertBalancers(tx, [{ row: tree.loadBalancer, tree: storedTree(tree) }])
     await writeParts(tx, changes, tree.loadBalancer.generation)
-    await keepGeneration(tx, tree.loadBalancer.id, tree.loadBalancer.generation, storedTree(tree))
-    await send()
+    await this.commands.enqueue(tx, command)
     return tree
   }
 
@@ -76,7 +67,7 @@ export class BalancerClaims {
     const { name, description, adminStateUp, tags } = after.loadBalancer
     const provisioningStatus = old.provisioningStatus === 'PENDING_CREATE' ? 'PENDING_CREATE' : 'PENDING_UPDATE'
     const wanted = { ...old, name, description, adminStateUp, tags, generation, provisioningStatus } as const
-    const { tree, send } = await this.intend(
+    const { tree, command } = await this.intents.intend(
       tx,
       { ...changes.tree, loadBalancer: wanted },
       { network, device },
@@ -86,7 +77,8 @@ export class BalancerClaims {
     await writeBalancer(tx, tree.loadBalancer)
     await keepGeneration(tx, old.id, generation, storedTree(tree))
     if (old.movingFromDeviceId) return this.tellLater(tx, old, tree)
-    await this.sendInsteadOf(tx, old, tree.loadBalancer.commandId, send)
+    await this.commands.enqueue(tx, command)
+    await this.endBefore(tx, old, tree.loadBalancer.commandId)
     return tree
   }
 
@@ -122,9 +114,8 @@ export class BalancerClaims {
     } as const
     await this.tombstones.raise(tx, old.hostId, balancerSubject(old.id), generation)
     await writeBalancer(tx, going)
-    await this.sendInsteadOf(tx, old, commandId, () =>
-      this.sendRemove(tx, { ...going, device }, [eventOf('balancing.balancer.deleting', going)]),
-    )
+    await this.sendRemove(tx, { ...going, device }, [eventOf('balancing.balancer.deleting', going)])
+    await this.endBefore(tx, old, commandId)
     return going
   }
 
@@ -144,44 +135,9 @@ export class BalancerClaims {
     })
   }
 
-  /** The row as it is to be written, and what sends it. */
-  private async intend(tx: Tx, wanted: Tree, { network, device }: Claimed, type: EventType) {
-    const { certificates, keys } = await this.certificates.ofTree(tx, wanted)
-    const payload = applyOf(wanted, device, { network, certificates })
-    const commandId = randomUUID()
-    const loadBalancer: LoadBalancer = {
-      ...wanted.loadBalancer,
-      commandId,
-      intentDigest: digestOf(payload.balancer),
-      fault: null,
-      faultAt: null,
-    }
-    const send = async () => {
-      await this.commands.enqueue(tx, {
-        id: commandId,
-        kind: 'balancing.apply',
-        hostId: loadBalancer.hostId,
-        projectId: loadBalancer.projectId,
-        subject: balancerSubject(loadBalancer.id),
-        generation: loadBalancer.generation,
-        deadlineMs: this.settings.get('balancing.deadlineMs'),
-        payload,
-        ...(Object.keys(keys).length > 0 ? { secrets: { keys: { ...keys } } } : {}),
-        events: [eventOf(type, loadBalancer)],
-      })
-    }
-    return { tree: { ...wanted, loadBalancer }, send }
-  }
-
   /** What is still queued is superseded by being followed; what is under way is told that it is. */
-  private async sendInsteadOf(
-    tx: Tx,
-    { commandId, provisioningStatus }: LoadBalancer,
-    by: string | null,
-    send: () => Promise<void>,
-  ): Promise<void> {
-    await send()
-    if (commandId && by && provisioningStatus.startsWith('PENDING')) await supersede(tx, commandId, by)
+  private async endBefore(tx: Tx, { commandId, provisioningStatus }: LoadBalancer, by: string | null): Promise<void> {
+    if (commandId && by && isPending(provisioningStatus)) await supersede(tx, commandId, by)
   }
 }
 
@@ -192,7 +148,8 @@ async function atHome(tx: Tx, row: LoadBalancer, device: BalancingDevice) {
   return { row: { ...row, deviceId: home.id, hostId: home.hostId, movingFromDeviceId: null }, device: home }
 }
 
-const countMade = (made: ReturnType<typeof changesBetween>['made']) => ({
+/** What a quota counts. */
+export const countMade = (made: ReturnType<typeof changesBetween>['made']) => ({
   listeners: made.listeners.length,
   members: made.members.length,
   pools: made.pools.length,

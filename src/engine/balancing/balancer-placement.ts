@@ -43,17 +43,26 @@ export class BalancerPlacement {
     throw new Conflict('the hosts for it left service while it was placed: try again', 'no-room')
   }
 
-  private async attempt(tx: Tx, asked: PlaceAsked): Promise<PlacedDevice | null> {
+  /** For many at once. @returns for each where it goes; null: it has to be placed by itself, which tells why */
+  async placeAll(tx: Tx, asked: readonly PlaceAsked[]): Promise<(PlacedDevice | null)[]> {
     const sight = await this.look()
-    const devices = sight.devices.map((one) => ({
-      ...one,
-      balancers: one.balancers + (sight.since.get(keyOf(one)) ?? 0),
-    }))
-    const place = choosePlace(sight.hosts, [...devices, ...unknownYet(sight)], asked)
-    const device = await requireDevice(tx, place)
-    if (!device) return null
-    sight.since.set(keyOf(place), (sight.since.get(keyOf(place)) ?? 0) + 1)
-    return { device, provider: place.provider }
+    const places = asked.map((one) => {
+      try {
+        return take(sight, one)
+      } catch (error) {
+        return unlessRefused(error)
+      }
+    })
+    const devices = await requireDevices(
+      tx,
+      places.filter((place) => place !== null),
+    )
+    return places.map((place) => placedOn(place, devices))
+  }
+
+  private async attempt(tx: Tx, asked: PlaceAsked): Promise<PlacedDevice | null> {
+    const place = take(await this.look(), asked)
+    return placedOn(place, await requireDevices(tx, [place]))
   }
 
   private async look(): Promise<Sight> {
@@ -76,6 +85,17 @@ export class BalancerPlacement {
   }
 }
 
+/** What is placed counts for whoever comes next. */
+function take(sight: Sight, asked: PlaceAsked): ChosenPlace {
+  const devices = sight.devices.map((one) => ({
+    ...one,
+    balancers: one.balancers + (sight.since.get(keyOf(one)) ?? 0),
+  }))
+  const place = choosePlace(sight.hosts, [...devices, ...unknownYet(sight)], asked)
+  sight.since.set(keyOf(place), (sight.since.get(keyOf(place)) ?? 0) + 1)
+  return place
+}
+
 function unlessRefused(error: unknown): null {
   if (error instanceof Conflict) return null
   throw error
@@ -92,23 +112,33 @@ function unknownYet({ hosts, devices, since }: Sight): OccupiedPlace[] {
   })
 }
 
-/** The device, made on first use. Null: its host is not in service any more, or another is in charge of it. */
-async function requireDevice(tx: Tx, { kind, name, hostId }: ChosenPlace): Promise<BalancingDevice | null> {
-  const [row] = await prepared<{ device: Record<string, unknown> }>(
+/** By their keys, made on first use. Those are missing whose host is not in service any more, or not in charge of them. */
+async function requireDevices(tx: Tx, places: readonly ChosenPlace[]): Promise<ReadonlyMap<string, BalancingDevice>> {
+  const distinct = [...new Map(places.map((place) => [keyOf(place), place])).values()]
+  const rows = await prepared<{ device: Record<string, unknown> }>(
     tx,
-    'balancing_device',
-    `WITH host AS (
-       SELECT id FROM hosts WHERE id = $3 AND status = 'Up'
+    'balancing_devices',
+    `WITH asked AS (
+       SELECT a.* FROM jsonb_to_recordset($1::jsonb) AS a(kind text, name text, "hostId" uuid)
+       JOIN hosts h ON h.id = a."hostId" AND h.status = 'Up'
      ), made AS (
        INSERT INTO balancing_devices (kind, name, host_id)
-       SELECT $1, $2, id FROM host
-       WHERE NOT EXISTS (SELECT FROM balancing_devices WHERE kind = $1 AND name = $2)
+       SELECT kind, name, "hostId" FROM asked a
+       WHERE NOT EXISTS (SELECT FROM balancing_devices d WHERE d.kind = a.kind AND d.name = a.name)
+       ORDER BY kind, name
        ON CONFLICT (kind, name) DO NOTHING RETURNING *
      )
      SELECT to_jsonb(d) AS device FROM made d
      UNION ALL
-     SELECT to_jsonb(d) FROM balancing_devices d JOIN host ON host.id = d.host_id WHERE d.kind = $1 AND d.name = $2`,
-    [kind, name, hostId],
+     SELECT to_jsonb(d) FROM asked a
+     JOIN balancing_devices d ON d.kind = a.kind AND d.name = a.name AND d.host_id = a."hostId"`,
+    [JSON.stringify(distinct)],
   )
-  return row ? rowOf<BalancingDevice>(row.device) : null
+  const devices = rows.map((row) => rowOf<BalancingDevice>(row.device))
+  return new Map(devices.map((device) => [keyOf(device), device]))
+}
+
+function placedOn(place: ChosenPlace | null, devices: ReadonlyMap<string, BalancingDevice>): PlacedDevice | null {
+  const device = place && devices.get(keyOf(place))
+  return place && device ? { device, provider: place.provider } : null
 }

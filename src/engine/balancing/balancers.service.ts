@@ -9,9 +9,11 @@ import { type IfMatch, requireMatch } from '../platform/etag.js'
 import { isPending, type ProvisioningStatus } from '../platform/provisioning.js'
 import { BalancerChanges } from './balancer-changes.js'
 import { BalancerClaims } from './balancer-claims.js'
+import { BalancerCreation } from './balancer-creation.js'
 import { BalancerOffers } from './balancer-offers.js'
 import { BalancerPlacement } from './balancer-placement.js'
 import { HOLDER_NOUN, type LoadBalancer } from './load-balancer.entity.js'
+import { emptyTree, type NewBalancer } from './new-balancer.js'
 import type { Edit, Tree } from './tree.js'
 import { type Loaded, loadBalancer, lockBalancer, networkFrom } from './tree.queries.js'
 import { isUnchanged } from './tree-changes.js'
@@ -26,23 +28,6 @@ export interface ChangeOptions {
   readonly face: Face
 }
 
-export interface NewBalancer {
-  readonly projectId?: string
-  readonly id?: string
-  readonly networkId: string
-  readonly vipAddress?: string | null
-  /** Null: as its flavor says, else the first that some host has. */
-  readonly provider?: string | null
-  readonly flavorId?: string | null
-  readonly availabilityZone?: string | null
-  readonly name: string
-  readonly description: string
-  readonly adminStateUp: boolean
-  readonly tags: readonly string[]
-  /** What is to stand under it from the beginning. */
-  readonly build: Edit
-}
-
 const UNIQUE_VIOLATION = '23505'
 
 /** Load balancers as intent: every change of either face is an edit of the whole, under one lock (docs/adr/0049, 0050). */
@@ -54,6 +39,7 @@ export class Balancers {
     private readonly placement: BalancerPlacement,
     private readonly offers: BalancerOffers,
     private readonly claims: BalancerClaims,
+    private readonly creation: BalancerCreation,
     private readonly changes: BalancerChanges,
   ) {}
 
@@ -61,19 +47,9 @@ export class Balancers {
   async create(caller: Caller, wanted: NewBalancer, _options: ChangeOptions): Promise<Tree> {
     const projectId = chosenProject(caller, wanted.projectId)
     if (!projectId) throw projectMissing()
-    return this.database.transaction(async (tx) => {
-      const id = wanted.id ?? randomUUID()
-      const { provider: asked, labels } = await this.offers.ask(tx, wanted)
-      const { device, provider } = await this.placement.place(tx, { provider: asked, labels })
-      const claim = { networkId: wanted.networkId, address: wanted.vipAddress ?? null, projectId }
-      const { address, network } = await this.addresses.claim(tx, { ...claim, holder: { noun: HOLDER_NOUN, id } })
-      const { hostId, id: deviceId } = device
-      const empty = emptyTree({ ...wanted, id, projectId, provider, deviceId, hostId, vipAddress: address })
-      return this.claims.make(tx, empty, wanted.build(empty), {
-        network: networkFrom(this.addresses.intentOf(network)),
-        device,
-      })
-    })
+    const atOnce = await this.creation.atOnce(projectId, wanted)
+    if (atOnce) return atOnce
+    return this.database.transaction((tx) => this.createWithin(tx, projectId, wanted))
   }
 
   /** The same as it is changes nothing. The generation of what is returned holds the change. */
@@ -134,6 +110,20 @@ export class Balancers {
     return this.require(caller, loadBalancerId)
   }
 
+  private async createWithin(tx: Tx, projectId: string, wanted: NewBalancer): Promise<Tree> {
+    const id = wanted.id ?? randomUUID()
+    const { provider: asked, labels } = await this.offers.ask(tx, wanted)
+    const { device, provider } = await this.placement.place(tx, { provider: asked, labels })
+    const claim = { networkId: wanted.networkId, address: wanted.vipAddress ?? null, projectId }
+    const { address, network } = await this.addresses.claim(tx, { ...claim, holder: { noun: HOLDER_NOUN, id } })
+    const { hostId, id: deviceId } = device
+    const empty = emptyTree(wanted, { id, projectId, provider, deviceId, hostId, vipAddress: address })
+    return this.claims.make(tx, empty, wanted.build(empty), {
+      network: networkFrom(this.addresses.intentOf(network)),
+      device,
+    })
+  }
+
   /** The work has the balancer to itself, and sees all that was done before. */
   private async locked<T>(caller: Caller, id: string, work: (tx: Tx, loaded: Loaded) => Promise<T>): Promise<T> {
     try {
@@ -180,43 +170,4 @@ async function isLeaving(tx: Tx, { id, hostId }: LoadBalancer): Promise<boolean>
     [hostId, `${HOLDER_NOUN}/${id}`],
   )
   return rows.length > 0
-}
-
-type Placed = Pick<LoadBalancer, 'id' | 'projectId' | 'provider' | 'deviceId' | 'hostId' | 'vipAddress'>
-
-function emptyTree(made: Omit<NewBalancer, 'id' | 'projectId' | 'provider' | 'vipAddress'> & Placed): Tree {
-  const now = new Date()
-  const loadBalancer: LoadBalancer = {
-    id: made.id,
-    projectId: made.projectId,
-    name: made.name,
-    description: made.description,
-    adminStateUp: made.adminStateUp,
-    tags: [...made.tags],
-    provisioningStatus: 'PENDING_CREATE',
-    operatingStatus: 'OFFLINE',
-    createdAt: now,
-    updatedAt: now,
-    networkId: made.networkId,
-    vipAddress: made.vipAddress,
-    vipPortId: randomUUID(),
-    provider: made.provider,
-    flavorId: made.flavorId ?? null,
-    availabilityZone: made.availabilityZone ?? null,
-    deviceId: made.deviceId,
-    hostId: made.hostId,
-    placementGeneration: 1,
-    movingFromDeviceId: null,
-    generation: 1,
-    goodGeneration: null,
-    intentDigest: '',
-    commandId: null,
-    fault: null,
-    faultAt: null,
-    observedFault: null,
-    observedAt: null,
-    observedGeneration: null,
-    statistics: {},
-  }
-  return { loadBalancer, listeners: [], pools: [], members: [], healthMonitors: [], l7Policies: [], l7Rules: [] }
 }

@@ -9,6 +9,8 @@ import { Drains } from '../platform/drains.js'
 import { Schedules } from '../platform/schedules.js'
 import { BalancerChanges } from './balancer-changes.js'
 import { BalancerClaims } from './balancer-claims.js'
+import { BalancerCreation } from './balancer-creation.js'
+import { BalancerIntents } from './balancer-intents.js'
 import { BalancerOffers } from './balancer-offers.js'
 import { BalancerParts } from './balancer-parts.service.js'
 import { BalancerPlacement } from './balancer-placement.js'
@@ -55,6 +57,8 @@ import { StuckBalancers } from './stuck-balancers.js'
   providers: [
     BalancerChanges,
     BalancerClaims,
+    BalancerCreation,
+    BalancerIntents,
     BalancerMoves,
     BalancerOffers,
     BalancerParts,

@@ -25,7 +25,9 @@ const values: Readonly<Record<RuleType, (request: ImaginedRequest, key: string) 
   HOST_NAME: ({ host }) => (host === null ? [] : [hostName(host)]),
   PATH: ({ path }) => [pathOf(path)],
   FILE_TYPE: ({ path }) => fileTypeOf(pathOf(path)),
-  HEADER: ({ headers }, key) => headers.get(key.toLowerCase()) ?? [],
+  // a list in one line is as good as several lines
+  HEADER: ({ headers }, key) =>
+    (headers.get(key.toLowerCase()) ?? []).flatMap((line) => line.split(',').map((value) => value.trim())),
   COOKIE: ({ headers }, key) => (headers.get('cookie') ?? []).flatMap((line) => cookiesIn(line, key)),
   // nobody can say here what the client's certificate would be: it has none
   SSL_CONN_HAS_CERT: () => [],
@@ -70,6 +72,8 @@ function fitterOf({ type, compareType, value }: L7Rule): ((text: string) => bool
     return regex && ((text) => regex.matcher(text).find())
   }
   const compare = compares[compareType]
+  // `.png` is said as well, and means the same
+  if (type === 'FILE_TYPE' && compareType === 'EQUAL_TO') return (text) => text === value.replace(/^\./, '')
   if (!caseless) return (text) => compare(text, value)
   return (text) => compare(text.toLowerCase(), value.toLowerCase())
 }
@@ -84,7 +88,7 @@ function readRegex(value: string, caseless: boolean): RE2JS | null {
   }
 }
 
-const PORT = /:\d*$/
+const PORT = /:\d+$/
 const hostName = (host: string): string => host.replace(PORT, '')
 
 /** Without the query string. */

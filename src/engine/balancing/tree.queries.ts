@@ -79,7 +79,11 @@ export async function lockBalancer(tx: Tx, id: string, projectIds: readonly stri
 }
 
 /** The rows as the edit has left them. What goes is not there for edits any more, and is removed when its generation has ended. */
-export async function writeParts(tx: Tx, { made, changed, gone }: Changes, generation: number): Promise<void> {
+export async function writeParts(
+  tx: Tx,
+  { made, changed, gone }: Pick<Changes, 'made' | 'changed' | 'gone'>,
+  generation: number,
+): Promise<void> {
   for (const noun of partNouns) {
     if (gone[noun].length > 0) await leave(tx, noun, gone[noun], generation)
     if (made[noun].length > 0) await insert(tx, noun, made[noun])
@@ -135,12 +139,20 @@ async function update(tx: Tx, noun: PartNoun, rows: readonly object[]): Promise<
   )
 }
 
-export async function insertBalancer(tx: Tx, row: LoadBalancer): Promise<void> {
+/** New ones, each with its first generation. */
+export async function insertBalancers(tx: Tx, made: readonly { row: LoadBalancer; tree: StoredTree }[]): Promise<void> {
   await prepared(
     tx,
     'balancing_insert',
-    'INSERT INTO load_balancers SELECT * FROM jsonb_populate_recordset(NULL::load_balancers, $1::jsonb)',
-    [JSON.stringify([columnsFrom(row)])],
+    `WITH made AS (
+       INSERT INTO load_balancers SELECT * FROM jsonb_populate_recordset(NULL::load_balancers, $1::jsonb)
+     )
+     INSERT INTO load_balancer_generations (load_balancer_id, generation, tree)
+     SELECT * FROM jsonb_to_recordset($2::jsonb) AS g(id uuid, generation int, tree jsonb)`,
+    [
+      JSON.stringify(made.map(({ row }) => columnsFrom(row))),
+      JSON.stringify(made.map(({ row: { id, generation }, tree }) => ({ id, generation, tree }))),
+    ],
   )
 }
 

@@ -62,7 +62,7 @@ export const eventTypes = {
   'balancing.balancer.observed': 'What is seen of a load balancer, or of something under it, has changed.',
   'storage.connection.observed': 'What is seen of the connection has changed.',
   'balancing.balancer.moving': 'A load balancer is to be on another device, once the one before has let go of it.',
-  'balancing.device.taken-over': 'Another agent is in charge of an appliance: the one before is shut out.',
+  'balancing.device.taken': 'Another agent is in charge of an appliance: the one before is shut out.',
   'balancing.certificate.created': 'There is a new certificate for listeners to show.',
   'balancing.certificate.renewed': 'A certificate was replaced in place: all that show it go on with the new one.',
   'balancing.certificate.deleted': 'A certificate that no listener showed was removed.',

@@ -46,8 +46,8 @@ const up = [
      since timestamptz,
      CONSTRAINT pk_network_addresses PRIMARY KEY (network_id, address)
    )`,
-  // the lowest free one is the first of this
-  'CREATE INDEX ix_network_addresses_free ON network_addresses (network_id, address) WHERE holder_id IS NULL',
+  // The lowest free one is the first of this. As an expression: else Postgres takes the primary key, and reads all that are held.
+  'CREATE INDEX ix_network_addresses_free ON network_addresses (network_id, (address + 0)) WHERE holder_id IS NULL',
   'CREATE INDEX ix_network_addresses_held ON network_addresses (network_id, pooled) WHERE holder_id IS NOT NULL',
   `CREATE INDEX ix_network_addresses_holder ON network_addresses (holder_id, holder_noun) WHERE holder_id IS NOT NULL`,
 ]

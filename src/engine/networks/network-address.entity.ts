@@ -2,7 +2,8 @@ import { Column, Entity, ForeignKey, Index, PrimaryColumn } from 'typeorm'
 
 /** One address and who has it: a free one is a row that can be locked (docs/adr/0045). */
 @Entity('network_addresses')
-@Index('ix_network_addresses_free', ['networkId', 'address'], { where: 'holder_id IS NULL' })
+// of an expression, which cannot be said here
+@Index('ix_network_addresses_free', { synchronize: false })
 @Index('ix_network_addresses_held', ['networkId', 'pooled'], { where: 'holder_id IS NOT NULL' })
 @Index('ix_network_addresses_holder', ['holderId', 'holderNoun'], { where: 'holder_id IS NOT NULL' })
 export class NetworkAddress {

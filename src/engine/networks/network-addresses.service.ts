@@ -3,6 +3,7 @@ import type { NetworkIntent } from '../../wire/networks.js'
 import type { Caller } from '../platform/caller.js'
 import type { Tx } from '../platform/database.js'
 import { Conflict, NotFound } from '../platform/errors.js'
+import { tryLowestOfMany } from './address-batch.queries.js'
 import { Network } from './network.entity.js'
 import { freeAddresses, type NewClaim, shareNetwork, tryAddress, tryLowest, waitForLowest } from './network.queries.js'
 import { requireUsable } from './network-plan.js'
@@ -39,6 +40,16 @@ export class NetworkAddresses {
   async claim(tx: Tx, { networkId, address, holder, projectId }: AddressClaim): Promise<ClaimedAddress> {
     const claim: NewClaim = { networkId, projectId, ...holder }
     return address == null ? lowest(tx, claim) : asked(tx, claim, address)
+  }
+
+  /**
+   * The lowest free ones, for many in one statement, and nothing else is looked into.
+   * @returns for each its address; null: it has to be claimed by itself, which tells why
+   */
+  async claimLowest(tx: Tx, claims: readonly Omit<AddressClaim, 'address'>[]): Promise<(string | null)[]> {
+    const asked = claims.map(({ networkId, projectId, holder }) => ({ networkId, projectId, ...holder }))
+    const found = new Map((await tryLowestOfMany(tx, asked)).map(({ place, address }) => [place, address]))
+    return claims.map((_, place) => found.get(place) ?? null)
   }
 
   /** All that the holder has; nothing is well, too. */

@@ -56,7 +56,7 @@ const takeLowest = (meeting: 'SKIP LOCKED' | ''): string => `
   WITH network AS MATERIALIZED (${visible}), free AS MATERIALIZED (
     SELECT network_id, address FROM network_addresses
     WHERE network_id = $1 AND holder_id IS NULL AND EXISTS (SELECT FROM network)
-    ORDER BY network_id, address LIMIT 1 FOR UPDATE ${meeting}
+    ORDER BY network_id, address + 0 LIMIT 1 FOR UPDATE ${meeting}
   ), claimed AS (
     UPDATE network_addresses a SET ${held} FROM free
     WHERE a.network_id = free.network_id AND a.address = free.address RETURNING a.address

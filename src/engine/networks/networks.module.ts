@@ -10,6 +10,6 @@ import { Networks } from './networks.service.js'
   imports: [EventsModule, AuditModule, IdentityModule],
   controllers: [NetworkController],
   providers: [NetworkAddresses, Networks],
-  exports: [NetworkAddresses],
+  exports: [NetworkAddresses, Networks],
 })
 export class NetworksModule {}

@@ -124,15 +124,17 @@ export class Networks {
   }
 
   async delete(id: string, ifMatch: IfMatch | null): Promise<void> {
-    await this.database.transaction(async (tx) => {
-      const network = await lock(tx, id)
-      requireMatch(ifMatch, network.generation)
-      // those that are being claimed are had before this goes on, or free
-      await removeFree(tx, id)
-      await this.requireUnheld(tx, id)
-      await tx.delete(Network, { id })
-      await this.events.append(tx, [networkEvent('networks.network.deleted', network)])
-    })
+    await told(id, () =>
+      this.database.transaction(async (tx) => {
+        const network = await lock(tx, id)
+        requireMatch(ifMatch, network.generation)
+        // those that are being claimed are had before this goes on, or free
+        await removeFree(tx, id)
+        await this.requireUnheld(tx, id)
+        await tx.delete(Network, { id })
+        await this.events.append(tx, [networkEvent('networks.network.deleted', network)])
+      }),
+    )
   }
 
   /** What uses it names itself; an address that nobody accounts for counts all the same. */
@@ -159,6 +161,16 @@ export class Networks {
       if (projectId && sqlState(error) === FOREIGN_KEY_VIOLATION) throw new NotFound(`project ${projectId}`)
       throw error
     }
+  }
+}
+
+/** What has no address of it any more may still tell of it. */
+async function told(id: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    if (sqlState(error) !== FOREIGN_KEY_VIOLATION) throw error
+    throw new Conflict(`network ${id} is told of by something that had an address of it`, 'in-use', { users: [] })
   }
 }
 

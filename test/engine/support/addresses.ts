@@ -27,6 +27,8 @@ export interface AddressDesk {
   /** The transaction stays open until it is kept or undone. */
   claimAndHold(asked: Asked): Promise<Claimed & { keep(): Promise<void>; undo(): Promise<void> }>
   release(holder: Holder): Promise<void>
+  /** How many rows of addresses a claim looks at. */
+  rowsReadBy(asked: Asked): Promise<number>
   /** Until a transaction waits for a lock of another. */
   untilSomebodyWaits(): Promise<void>
   close(): Promise<void>
@@ -63,6 +65,12 @@ export async function openAddressDesk(engine: TestEngine): Promise<AddressDesk> 
         whole.catch(reject)
       }),
     release: (holder) => database.transaction((tx) => addresses.release(tx, holder)),
+    rowsReadBy: (asked) =>
+      database.transaction(async (tx) => {
+        const before = await rowsRead(tx)
+        await claimed(tx, asked)
+        return (await rowsRead(tx)) - before
+      }),
     untilSomebodyWaits: () =>
       eventually(async () => {
         const rows = await engine.query('SELECT FROM pg_locks WHERE NOT granted')
@@ -70,4 +78,12 @@ export async function openAddressDesk(engine: TestEngine): Promise<AddressDesk> 
       }),
     close: () => source.destroy(),
   }
+}
+
+async function rowsRead(tx: Tx): Promise<number> {
+  const [row] = await tx.query(
+    `SELECT (coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0))::int AS read
+     FROM pg_stat_xact_user_tables WHERE relname = 'network_addresses'`,
+  )
+  return row.read
 }

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { INestApplication } from '@nestjs/common'
 import { NestFactory } from '@nestjs/core'
-import { Balancers, type NewBalancer } from '../../../src/engine/balancing/balancers.service.js'
+import { Balancers } from '../../../src/engine/balancing/balancers.service.js'
+import type { NewBalancer } from '../../../src/engine/balancing/new-balancer.js'
 import type { Tree } from '../../../src/engine/balancing/tree.js'
 import { anonymous, type Caller } from '../../../src/engine/platform/caller.js'
 import type { BalancingApply } from '../../../src/wire/balancing/commands.js'
@@ -35,6 +36,8 @@ export async function startBalancingEngine(): Promise<BalancingEngine> {
   })
   // the engine has started by this factory
   const balancers = (app as unknown as INestApplication).get(Balancers, { strict: false })
+  // the hosts of these tests say nothing by themselves, however long a test takes
+  await engine.http.put('/api/v1/settings/sessions.silenceMs', { value: 300_000 })
   const network = await engine.http.post('/api/v1/networks', { name: 'public', cidr: '192.0.2.0/24' })
   if (network.status !== 201) throw new Error(`no network: ${JSON.stringify(network.body)}`)
   const networkId: string = network.body.id

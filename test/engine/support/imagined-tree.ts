@@ -3,6 +3,7 @@ import type { L7Policy } from '../../../src/engine/balancing/l7-policy.entity.js
 import type { L7Rule } from '../../../src/engine/balancing/l7-rule.entity.js'
 import type { Listener } from '../../../src/engine/balancing/listener.entity.js'
 import type { LoadBalancer } from '../../../src/engine/balancing/load-balancer.entity.js'
+import type { Member } from '../../../src/engine/balancing/member.entity.js'
 import type { Pool } from '../../../src/engine/balancing/pool.entity.js'
 import type { Tree } from '../../../src/engine/balancing/tree.js'
 
@@ -68,6 +69,19 @@ export const poolOf = (given: Partial<Pool> = {}): Pool => ({
   protocol: 'HTTP',
   lbAlgorithm: 'ROUND_ROBIN',
   sessionPersistence: null,
+  ...given,
+})
+
+export const memberOf = (poolId: string, given: Partial<Member> = {}): Member => ({
+  ...part(),
+  poolId,
+  networkId: null,
+  address: '127.0.0.1',
+  protocolPort: 80,
+  weight: 1,
+  backup: false,
+  monitorAddress: null,
+  monitorPort: null,
   ...given,
 })
 

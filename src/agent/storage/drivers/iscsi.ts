@@ -1,6 +1,7 @@
 import type { IscsiUri } from '../../../wire/storage/schemes/iscsi.js'
 import { faultOf } from '../../fault.js'
 import { type Run, run as runProgram } from '../../host/run.js'
+import { Turns } from '../../turns.js'
 import type { StorageDriver } from '../driver.js'
 import { StuckError } from '../faults.js'
 import { sessionFailed } from '../iscsi/faults.js'
@@ -13,7 +14,6 @@ import { isSpelled, portalOf, portalText, sessionsWith } from '../iscsi/portal.j
 import { probeSession } from '../iscsi/probing.js'
 import { SessionUsers } from '../iscsi/session-users.js'
 import { type IscsiSession, readSessions } from '../iscsi/sessions.js'
-import { Turns } from '../iscsi/turns.js'
 
 export interface IscsiDriverOptions {
   readonly run?: Run

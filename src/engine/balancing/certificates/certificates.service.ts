@@ -80,6 +80,8 @@ export class Certificates {
     { name, chainPem, privateKeyPem }: CertificatePut,
     ifMatch: IfMatch | null,
   ): Promise<Certificate> {
+    const { projectId } = await this.require(caller, id)
+    requireInProject(caller, projectId, 'operator', `certificate ${id}`)
     const read = readCertificate(chainPem, privateKeyPem, new Date())
     return this.named(name, null, async (tx) => {
       const held = await this.lock(tx, caller, id)

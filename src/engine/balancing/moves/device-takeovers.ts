@@ -55,7 +55,7 @@ export class DeviceTakeovers {
     const device = rowOf<BalancingDevice>(row.device)
     const payload = { name, epoch: device.epoch, from: hostId, to: nextHostId }
     const subject = `balancing-device/${id}`
-    await this.events.append(tx, [{ type: 'balancing.device.taken-over', subject, hostId: nextHostId, payload }])
+    await this.events.append(tx, [{ type: 'balancing.device.taken', subject, hostId: nextHostId, payload }])
     await this.removeAnew(tx, device)
   }
 

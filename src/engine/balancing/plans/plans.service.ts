@@ -8,7 +8,7 @@ import { Commands } from '../../commands/commands.service.js'
 import type { CommandState } from '../../commands/commands.states.js'
 import { type Caller, requireInProject } from '../../platform/caller.js'
 import { Database } from '../../platform/database.js'
-import { NotFound, Unavailable } from '../../platform/errors.js'
+import { Conflict, NotFound, Unavailable } from '../../platform/errors.js'
 import { CertificateKeys } from '../certificate-keys.js'
 import { bounded } from '../edits/bounds.js'
 import { type LoadBalancerChange, updateLoadBalancer } from '../edits/load-balancers.js'
@@ -43,7 +43,7 @@ export class Plans {
     private readonly certificates: CertificateKeys,
   ) {}
 
-  /** @throws Unavailable while its host does not answer; whatever the edits throw */
+  /** @throws Conflict while its host is away, Unavailable when it does not answer; whatever the edits throw */
   async plan(
     caller: Caller,
     id: string,
@@ -67,7 +67,8 @@ export class Plans {
       const { hostId, projectId, generation } = loaded.tree.loadBalancer
       requireInProject(caller, projectId, 'operator', `load balancer ${id}`)
       const tree = edit(loaded.tree)
-      if (!(await isConnected(tx, hostId))) throw new Unavailable(`the host of load balancer ${id} has no agent`)
+      if (!(await isConnected(tx, hostId)))
+        throw new Conflict(`the host of load balancer ${id} has no agent: nobody can judge a plan`)
       const { certificates, keys } = await this.certificates.ofTree(tx, tree)
       return this.commands.enqueue(tx, {
         kind: 'balancing.check',
