@@ -614,4 +614,12 @@ describe('over its quota', () => {
     await create('pools', 'pool', pool)
     expect((await client.post('pools', { pool })).status).toBe(403)
   })
+
+  it('a project is refused a whole tree with 403 as well', async () => {
+    const project = await createProject(engine)
+    await client.put(`quotas/${project}`, { quota: { pool: 1 } })
+    const pools = ['a', 'b'].map((name) => ({ name, protocol: 'HTTP', lb_algorithm: 'ROUND_ROBIN' }))
+    const tree = { vip_subnet_id: subnet, project_id: project, provider: 'simulated', pools }
+    expect((await client.post('loadbalancers', { loadbalancer: tree })).status).toBe(403)
+  })
 })

@@ -159,7 +159,8 @@ async function look(tx: Tx, asked: readonly Asked[]): Promise<Look> {
     tx,
     'balancing_creation_look',
     `WITH unlimited AS (
-       SELECT id FROM projects WHERE id = ANY($1::uuid[]) AND NOT limits ?| ARRAY['loadBalancers', 'listeners', 'members']
+       SELECT id FROM projects WHERE id = ANY($1::uuid[]) AND NOT limits ?|
+         ARRAY['loadBalancers', 'listeners', 'members', 'pools', 'healthMonitors', 'l7Policies', 'l7Rules']
        ORDER BY id FOR KEY SHARE
      )
      SELECT (SELECT array_agg(id) FROM unlimited) AS unlimited,
