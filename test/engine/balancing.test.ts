@@ -7,6 +7,7 @@ import { createPool, deletePool } from '../../src/engine/balancing/edits/pools.j
 import type { Edit, Tree } from '../../src/engine/balancing/tree.js'
 import { Conflict } from '../../src/engine/platform/errors.js'
 import { digestOf } from '../../src/wire/digest.js'
+import type { CommandMessage } from '../../src/wire/session.js'
 import { createProject } from '../support/callers.js'
 import { eventually } from '../support/eventually.js'
 import { WireAgent } from '../support/wire-agent.js'
@@ -49,6 +50,10 @@ async function active(build: Edit = (tree) => tree): Promise<Tree> {
 }
 
 const withPool = (poolId: string): Edit => createPool({ id: poolId, protocol: 'HTTP', lbAlgorithm: 'ROUND_ROBIN' })
+const portsIn = (command: CommandMessage) =>
+  intentIn(command)
+    .listeners.map(({ port }) => port)
+    .sort((a, b) => a - b)
 const isGone = (tree: Tree) => expect(show(tree)).rejects.toThrow('does not exist')
 
 describe('making a load balancer', () => {
@@ -277,11 +282,7 @@ describe('a change that is merged into the next generation', () => {
     const second = await change(tree, listener(81), coalescing)
     expect([first, second].map(({ loadBalancer }) => loadBalancer.generation)).toEqual([2, 3])
     const newer = await agent.command()
-    expect(
-      intentIn(newer)
-        .listeners.map(({ port }) => port)
-        .sort(),
-    ).toEqual([80, 81])
+    expect(portsIn(newer)).toEqual([80, 81])
     const superseded = (await engine.http.get(`/api/v1/commands/${older.id}`)).body
     expect(superseded).toMatchObject({ state: 'superseded', supersededBy: newer.id })
     await agent.report(older)
@@ -334,11 +335,7 @@ describe('two changes at once', () => {
       if (!found) throw new Error('the last generation has not come yet')
       return found
     })
-    expect(
-      intentIn(last)
-        .listeners.map(({ port }) => port)
-        .sort(),
-    ).toEqual(ports)
+    expect(portsIn(last)).toEqual(ports)
     await agent.report(last)
     expect((await show(tree)).loadBalancer).toMatchObject({ provisioningStatus: 'ACTIVE', goodGeneration: 21 })
     await agent.command(agent.commands.length - 1)
