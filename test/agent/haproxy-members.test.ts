@@ -1,4 +1,5 @@
 import { memberChanges } from '../../src/agent/balancing/drivers/haproxy/member-changes.js'
+import { refuseTakenPorts } from '../../src/agent/balancing/drivers/haproxy/ports.js'
 import { renderHaproxy } from '../../src/agent/balancing/drivers/haproxy/render.js'
 import {
   parseServerStates,
@@ -73,6 +74,20 @@ describe('a change of members', () => {
     expect(changes(one, config([aMember(1)], {}, { connectionLimit: 5 }))).toBeUndefined()
     expect(changes(one, config([aMember(1, { backup: true })]))).toBeUndefined()
     expect(changes(one, config([aMember(1)], { algorithm: 'SOURCE_IP' }))).toBeUndefined()
+  })
+})
+
+describe('a port that cannot be had', () => {
+  const here = { namespace: null, enter: [] }
+  it.each(['192.0.2.77', '2001:db8::77'])('is told by its address, of either family: %s', async (address) => {
+    const text = renderHaproxy(
+      aBalancer({ vip: { ...aBalancer().vip, address }, listeners: [aListener(1, { port: 8377 })] }),
+      new Map(),
+      host,
+    )
+    await expect(refuseTakenPorts(here, '', text)).rejects.toThrow(`cannot listen on ${address} port 8377: E`)
+    await refuseTakenPorts(here, text, text)
+    await refuseTakenPorts({ namespace: 'kl-x', enter: [] }, '', text)
   })
 })
 

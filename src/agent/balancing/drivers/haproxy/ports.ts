@@ -2,7 +2,7 @@ import { createServer } from 'node:net'
 import { FaultError } from '../../../fault.js'
 import type { VipPlace } from '../../../networks/vip-place.js'
 
-const BIND = /^ {4}bind (?:ipv[46]@)\[?([^\]\s]+?)\]?:(\d+)/gm
+const BIND = /^ {4}bind (?:ipv[46]@)\[?([^\]\s]+?)\]?:(\d+)(?=\s|$)/gm
 
 /**
  * On the host's own addresses others may listen: a reload that cannot have a port stops traffic for as long as HAProxy tries,
