@@ -156,9 +156,8 @@ describe('load balancers of which the engine, the agent or haproxy is killed whi
         { timeoutMs: SETTLED_MS, intervalMs: 200 },
       )
       const { holds } = await host.status()
-      expect(holds.balancers.map(({ loadBalancerId }) => loadBalancerId).sort()).toEqual(
-        active.map(({ id }) => id).sort(),
-      )
+      const ids: string[] = active.map(({ id }) => id)
+      expect(holds.balancers.map(({ loadBalancerId }) => loadBalancerId).sort()).toEqual(ids.sort())
       await Promise.all(rows.map(({ id }) => plane.rest.send('DELETE', `/api/v1/load-balancers/${id}?cascade=true`)))
       await eventually(
         async () => {
