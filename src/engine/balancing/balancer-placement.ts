@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common'
-import { Database, prepared, type Tx } from '../platform/database.js'
+import { prepared, type Tx } from '../platform/database.js'
 import { Conflict } from '../platform/errors.js'
 import type { BalancingDevice } from './balancing-device.entity.js'
 import { rowOf } from './part-tables.js'
@@ -28,8 +28,6 @@ const FRESH_MS = 1_000
 export class BalancerPlacement {
   private sight: Promise<Sight> | null = null
 
-  constructor(private readonly database: Database) {}
-
   /** @throws Conflict `no-room` */
   async place(tx: Tx, asked: PlaceAsked): Promise<PlacedDevice> {
     const first = await this.attempt(tx, asked).catch(unlessRefused)
@@ -45,7 +43,7 @@ export class BalancerPlacement {
 
   /** For many at once. @returns for each where it goes; null: it has to be placed by itself, which tells why */
   async placeAll(tx: Tx, asked: readonly PlaceAsked[]): Promise<(PlacedDevice | null)[]> {
-    const sight = await this.look()
+    const sight = await this.look(tx)
     const places = asked.map((one) => {
       try {
         return take(sight, one)
@@ -61,20 +59,22 @@ export class BalancerPlacement {
   }
 
   private async attempt(tx: Tx, asked: PlaceAsked): Promise<PlacedDevice | null> {
-    const place = take(await this.look(), asked)
+    const place = take(await this.look(tx), asked)
     return placedOn(place, await requireDevices(tx, [place]))
   }
 
-  private async look(): Promise<Sight> {
+  /** On the connection of who asks: one that waited for another would hold what that one waits for. */
+  private async look(tx: Tx): Promise<Sight> {
     const last = this.sight && (await this.sight.catch(() => null))
     if (last && performance.now() - last.seenMs < FRESH_MS) return last
-    this.sight = this.read()
+    this.sight = this.read(tx)
     return this.sight
   }
 
-  private async read(): Promise<Sight> {
+  private async read(tx: Tx): Promise<Sight> {
     const seenMs = performance.now()
-    const [row] = await this.database.query<{ hosts: PlacementHost[] | null; devices: OccupiedPlace[] | null }>(
+    const [row] = await prepared<{ hosts: PlacementHost[] | null; devices: OccupiedPlace[] | null }>(
+      tx,
       'balancing_places',
       `SELECT (SELECT jsonb_agg(jsonb_build_object('id', h.id, 'name', h.name, 'status', h.status, 'kinds', h.kinds,
                 'capabilities', h.capabilities, 'labels', h.labels) ORDER BY h.name) FROM hosts h) AS hosts,
