@@ -1,4 +1,5 @@
 import 'reflect-metadata'
+import { createHaproxyDriver } from '../../src/agent/balancing/drivers/haproxy.js'
 import { createNginxDriver } from '../../src/agent/balancing/drivers/nginx.js'
 import { describeBalancingContract } from '../contract/balancing.contract.js'
 import { realBalancing } from '../contract/support/real-balancing.js'
@@ -11,4 +12,8 @@ describeWith(['nginx'], 'nginx under the contract of all drivers', () => {
   describeBalancingContract('nginx', () =>
     realBalancing('nginx', (options) => createNginxDriver({ ...options, checkerScript })),
   )
+})
+
+describeWith(['haproxy'], 'HAProxy under the contract of all drivers', () => {
+  describeBalancingContract('haproxy', () => realBalancing('haproxy', createHaproxyDriver))
 })
