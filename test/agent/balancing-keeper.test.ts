@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import 'reflect-metadata'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -222,6 +223,61 @@ describe('the balancers of a host', () => {
     device.sees = () => ({ status: 'ERROR', fault: null, detail: { statuses: { [member]: 'ERROR' }, statistics: {} } })
     await eventually(() =>
       expect(kept.observations.at(-1)).toMatchObject({ status: 'ERROR', detail: { statuses: { [member]: 'ERROR' } } }),
+    )
+  })
+
+  it('tell of checks and rules as working while they are in force: no device has an eye for them', async () => {
+    const { kept } = await start()
+    const balancer = balancerIntent()
+    const [monitor, policy, rule] = Array.from({ length: 3 }, () => randomUUID())
+    const withRules = {
+      ...balancer,
+      listeners: balancer.listeners.map((listener) => ({
+        ...listener,
+        policies: [
+          {
+            id: policy!,
+            action: 'REJECT' as const,
+            redirectPoolId: null,
+            redirectUrl: null,
+            redirectPrefix: null,
+            redirectHttpCode: null,
+            rules: [
+              {
+                id: rule!,
+                type: 'PATH' as const,
+                compareType: 'EQUAL_TO' as const,
+                key: null,
+                value: '/',
+                invert: false,
+              },
+            ],
+          },
+        ],
+      })),
+      pools: balancer.pools.map((pool) => ({
+        ...pool,
+        monitor: {
+          id: monitor!,
+          adminStateUp: false,
+          type: 'TCP' as const,
+          delay: 1,
+          timeout: 1,
+          maxRetries: 1,
+          maxRetriesDown: 1,
+          httpMethod: null,
+          urlPath: null,
+          expectedCodes: null,
+          httpVersion: null,
+          domainName: null,
+        },
+      })),
+    }
+    await kept.keeper.apply(applyOf(withRules), at(1))
+    await eventually(() =>
+      expect(kept.observations.at(-1)?.detail).toMatchObject({
+        statuses: { [monitor!]: 'OFFLINE', [policy!]: 'ONLINE', [rule!]: 'ONLINE' },
+      }),
     )
   })
 

@@ -9,6 +9,7 @@ import { Lane } from './lane.js'
 import type { BalancingState, StoredBalancer, Version } from './state.js'
 import { Telling, type TellingOptions } from './telling.js'
 import { followed, within } from './waits.js'
+import { wholeSighting } from './whole-sighting.js'
 
 export interface BalancerOptions extends TellingOptions {
   readonly state: BalancingState
@@ -229,7 +230,7 @@ export class Balancer {
       }
       look.then(over, over)
       const sighting = await within(OBSERVE_MS, 'the look at it', look)
-      if (sighting !== null) return this.see(sighting)
+      if (sighting !== null) return this.see(wholeSighting(inForce.balancer, sighting))
       // it went with a boot of the host, or by somebody's hand
       if (this.options.now() < this.retryAtMs) return
       this.later()
