@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { describeWith } from '../hosts/support/needs.js'
 import { eventually } from '../support/eventually.js'
 import { Figures, inMs } from './support/figures.js'
 import { Ground } from './support/ground.js'
@@ -28,36 +29,6 @@ let plane: Plane
 let host: RealHost
 let member: Server
 let networkId: string
-
-beforeAll(async () => {
-  member = createServer((_, reply) => reply.end('member'))
-  await new Promise<void>((resolve) => {
-    member.listen(0, '127.0.0.1', resolve)
-  })
-  plane = await Plane.start(ground)
-  host = new RealHost(ground, plane, 'balancing')
-  host.start()
-  await plane.hostUp('balancing')
-  const { status, body } = await plane.rest.send('POST', '/api/v1/networks', {
-    name: 'loopback',
-    cidr: '127.77.0.0/16',
-    ranges: [{ from: '127.77.0.1', to: '127.77.3.254' }],
-  })
-  if (status !== 201) throw new Error(`no network: ${status} ${JSON.stringify(body)}`)
-  networkId = body.id
-})
-
-afterAll(async () => {
-  figures.add('rounds', ROUNDS)
-  figures.add('nothing was pending after', inMs(settledMs))
-  for (const [status, count] of ended) figures.add(`  ${status}`, count)
-  figures.print()
-  for (const pid of haproxies()) process.kill(pid, 'SIGKILL')
-  await host?.stop()
-  await plane?.stop()
-  member?.close()
-  ground.clear()
-})
 
 /** With all that it takes to carry a request. An engine that is killed answers nothing, and may have stored it. */
 async function create(name: string): Promise<void> {
@@ -120,7 +91,37 @@ async function carries(vip: string): Promise<string> {
   return `${reply.status} ${await reply.text()}`
 }
 
-describe('load balancers of which the engine, the agent or haproxy is killed while twenty are being made', () => {
+describeWith(['haproxy'], 'load balancers while twenty are being made and something is killed', () => {
+  beforeAll(async () => {
+    member = createServer((_, reply) => reply.end('member'))
+    await new Promise<void>((resolve) => {
+      member.listen(0, '127.0.0.1', resolve)
+    })
+    plane = await Plane.start(ground)
+    host = new RealHost(ground, plane, 'balancing')
+    host.start()
+    await plane.hostUp('balancing')
+    const { status, body } = await plane.rest.send('POST', '/api/v1/networks', {
+      name: 'loopback',
+      cidr: '127.77.0.0/16',
+      ranges: [{ from: '127.77.0.1', to: '127.77.3.254' }],
+    })
+    if (status !== 201) throw new Error(`no network: ${status} ${JSON.stringify(body)}`)
+    networkId = body.id
+  })
+
+  afterAll(async () => {
+    figures.add('rounds', ROUNDS)
+    figures.add('nothing was pending after', inMs(settledMs))
+    for (const [status, count] of ended) figures.add(`  ${status}`, count)
+    figures.print()
+    for (const pid of haproxies()) process.kill(pid, 'SIGKILL')
+    await host?.stop()
+    await plane?.stop()
+    member?.close()
+    ground.clear()
+  })
+
   for (let round = 0; round < ROUNDS; round += 1) {
     // the first ones in turn, so that a short run meets each
     const victim = victims[round] ?? chance.pick(victims)
