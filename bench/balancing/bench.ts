@@ -5,6 +5,7 @@ import type { Bench, BenchSetting, Figure } from '../figures.js'
 import { Simulator } from '../simulator.js'
 import { median, percentile, spreadOf } from '../statistics.js'
 import type { Requested, RequestsOrder } from './client.js'
+import { measureCreation } from './creation.js'
 import { addBalancers, type Ground, makeNetwork } from './ground.js'
 import { measureActive } from './until-active.js'
 
@@ -21,7 +22,8 @@ export const balancing: Bench = {
     const ground = await groundOf(setting, size.hosts)
     const lists = await measureLists(ground, size)
     const active = await measureActive(ground, size)
-    return [...(await measureCreation(ground, size)), ...lists, ...active]
+    const posts = await measurePosts(ground, size)
+    return [...(await measureCreation(setting)), ...posts, ...lists, ...active]
   },
 }
 
@@ -40,7 +42,7 @@ async function groundOf(setting: BenchSetting, hosts: number): Promise<Ground> {
 
 type Size = typeof full
 
-async function measureCreation({ engine, client, networkId }: Ground, { rounds, forMs }: Size): Promise<Figure[]> {
+async function measurePosts({ engine, client, networkId }: Ground, { rounds, forMs }: Size): Promise<Figure[]> {
   const order = {
     ...reached(engine),
     method: 'POST' as const,
