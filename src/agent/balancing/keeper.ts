@@ -18,6 +18,7 @@ import { Pause } from '../pause.js'
 import type { CurrentSession } from '../session.js'
 import { Slots } from '../slots.js'
 import { Balancer } from './balancer.js'
+import { reported } from './checked.js'
 import { type BalancingDevice, requireDriver } from './devices.js'
 import { confirmed, type HeldBalancer, heldBalancer, inventoryItemOf, unknownItem } from './held.js'
 import { SelfFence } from './self-fence.js'
@@ -165,12 +166,12 @@ export class BalancerKeeper {
     return { outcome: there ? 'removed' : 'absent' }
   }
 
-  check(
+  async check(
     { provider, device, balancer, keys = {} }: BalancingCheck,
     { generation }: Pick<CommandContext, 'generation'>,
   ): Promise<BalancingChecked> {
     const driver = requireDriver(this.options.devices, provider, device.name)
-    return driver.check({ generation, balancer, keys: stringsOf(keys), deviceEpoch: device.epoch })
+    return reported(await driver.check({ generation, balancer, keys: stringsOf(keys), deviceEpoch: device.epoch }))
   }
 
   /** Of what is in force and confirmed. */

@@ -10,6 +10,7 @@ import { Settings } from '../platform/settings.js'
 import { eventOf } from './balancing.events.js'
 import type { BalancingDevice } from './balancing-device.entity.js'
 import { CertificateKeys } from './certificate-keys.js'
+import { requireFrame } from './command-size.js'
 import { applyOf } from './intent.js'
 import type { LoadBalancer } from './load-balancer.entity.js'
 import type { Tree } from './tree.js'
@@ -34,10 +35,11 @@ export class BalancerIntents {
     private readonly settings: Settings,
   ) {}
 
-  /** @throws Invalid where a listener names a certificate that its project does not have */
+  /** @throws Invalid where a listener names a certificate that its project does not have; Conflict `too-large` */
   async intend(tx: Tx, wanted: Tree, { network, device }: Whereabouts, type: EventType): Promise<Intended> {
     const { certificates, keys } = await this.certificates.ofTree(tx, wanted)
     const payload = applyOf(wanted, device, { network, certificates })
+    requireFrame(payload, keys)
     const id = randomUUID()
     const loadBalancer: LoadBalancer = {
       ...wanted.loadBalancer,

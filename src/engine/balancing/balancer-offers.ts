@@ -39,6 +39,11 @@ export class BalancerOffers {
     return { provider: said === null ? null : known(said), labels: labelsOf(zone) }
   }
 
+  /** Of one that is there already: its zone may be offered to nobody any more, and still says where it may be. */
+  async labelsOf(tx: Tx, availabilityZone: string | null): Promise<Record<string, string>> {
+    return availabilityZone === null ? {} : labelsOf((await this.findZone(tx, availabilityZone)) ?? null)
+  }
+
   private async flavor(tx: Tx, id: string): Promise<Found> {
     const [found]: Found[] = await tx.query(
       `SELECT f.enabled, p.provider, p.content FROM flavors f JOIN flavor_profiles p ON p.id = f.profile_id WHERE f.id = $1`,
@@ -50,13 +55,18 @@ export class BalancerOffers {
   }
 
   private async zone(tx: Tx, name: string): Promise<Found> {
+    const found = await this.findZone(tx, name)
+    if (!found) throw refused('availabilityZone', `there is no availability zone ${name}`)
+    if (!found.enabled) throw refused('availabilityZone', `availability zone ${name} is disabled`)
+    return found
+  }
+
+  private async findZone(tx: Tx, name: string): Promise<Found | undefined> {
     const [found]: Found[] = await tx.query(
       `SELECT z.enabled, p.provider, p.content FROM availability_zones z
        JOIN availability_zone_profiles p ON p.id = z.profile_id WHERE z.name = $1`,
       [name],
     )
-    if (!found) throw refused('availabilityZone', `there is no availability zone ${name}`)
-    if (!found.enabled) throw refused('availabilityZone', `availability zone ${name} is disabled`)
     return found
   }
 }

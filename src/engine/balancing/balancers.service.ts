@@ -13,6 +13,7 @@ import { BalancerCreation } from './balancer-creation.js'
 import { BalancerOffers } from './balancer-offers.js'
 import { BalancerPlacement } from './balancer-placement.js'
 import { HOLDER_NOUN, type LoadBalancer } from './load-balancer.entity.js'
+import { isLeaving } from './moves/move.queries.js'
 import { emptyTree, type NewBalancer } from './new-balancer.js'
 import type { Edit, Tree } from './tree.js'
 import { type Loaded, loadBalancer, lockBalancer, networkFrom } from './tree.queries.js'
@@ -162,12 +163,4 @@ function requireStatus({ id, provisioningStatus }: LoadBalancer, allowed: readon
     isPending(provisioningStatus) ? 'pending' : 'conflict',
     { provisioningStatus, allowed },
   )
-}
-
-async function isLeaving(tx: Tx, { id, hostId }: LoadBalancer): Promise<boolean> {
-  const rows: unknown[] = await tx.query(
-    `SELECT FROM tombstones WHERE host_id = $1 AND subject = $2 AND state = 'waiting'`,
-    [hostId, `${HOLDER_NOUN}/${id}`],
-  )
-  return rows.length > 0
 }

@@ -47,7 +47,7 @@ export class BalancingSubjects implements SubjectOwner {
          EXISTS (SELECT FROM commands c WHERE c.id = b.command_id AND c.finished_at IS NULL) AS under_way
        FROM load_balancers b
        LEFT JOIN tombstones t ON t.host_id = b.host_id AND t.subject = 'load-balancer/' || b.id AND t.state = 'waiting'
-       WHERE b.host_id = $1 AND b.moving_from_device_id IS NULL`,
+       WHERE b.host_id = $1 AND b.moving_from_device_id IS NULL ORDER BY b.id`,
       [hostId],
     )
     return rows.map(({ id, under_way: underWay, ...row }) => ({ ...row, underWay, subject: balancerSubject(id) }))

@@ -22,7 +22,7 @@ export const tryLowestOfMany = (tx: Tx, claims: readonly NewClaim[]): Promise<Ba
        SELECT w."networkId", f.address FROM (SELECT "networkId", count(*) AS many FROM asked GROUP BY "networkId" ORDER BY 1) w
        CROSS JOIN LATERAL (
          SELECT address FROM network_addresses WHERE network_id = w."networkId" AND holder_id IS NULL
-         ORDER BY network_id, address LIMIT w.many FOR UPDATE SKIP LOCKED) f
+         ORDER BY network_id, address + 0 LIMIT w.many FOR UPDATE SKIP LOCKED) f
      ), given AS (
        SELECT a.*, f.address FROM asked a
        JOIN (SELECT *, row_number() OVER (PARTITION BY "networkId" ORDER BY address) AS turn FROM free) f

@@ -103,11 +103,16 @@ export async function freeAddresses(tx: Tx, { noun, id }: Pick<NewClaim, 'noun' 
   await prepared(
     tx,
     'networks_free',
-    `WITH gone AS (
-       DELETE FROM network_addresses WHERE holder_id = $2 AND holder_noun = $1 AND NOT pooled
+    // as they are under their locks: the ranges may be changed at this moment
+    `WITH held AS MATERIALIZED (
+       SELECT network_id, address, pooled FROM network_addresses WHERE holder_id = $2 AND holder_noun = $1
+       ORDER BY network_id, address FOR UPDATE
+     ), gone AS (
+       DELETE FROM network_addresses a USING held h
+       WHERE NOT h.pooled AND a.network_id = h.network_id AND a.address = h.address
      )
-     UPDATE network_addresses SET holder_noun = NULL, holder_id = NULL, project_id = NULL, since = NULL
-     WHERE holder_id = $2 AND holder_noun = $1 AND pooled`,
+     UPDATE network_addresses a SET holder_noun = NULL, holder_id = NULL, project_id = NULL, since = NULL
+     FROM held h WHERE h.pooled AND a.network_id = h.network_id AND a.address = h.address`,
     [noun, id],
   )
 }

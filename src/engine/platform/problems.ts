@@ -37,6 +37,7 @@ export const problems = {
   'pool-in-use': { status: 409, title: 'Something leads to the pool' },
   'member-taken': { status: 409, title: 'The pool has that member' },
   'monitor-taken': { status: 409, title: 'The pool has a health monitor' },
+  'too-large': { status: 409, title: 'It is too large for one command' },
   'too-many-listeners': { status: 409, title: 'The load balancer has all the listeners that it can' },
   'too-many-pools': { status: 409, title: 'The load balancer has all the pools that it can' },
   'too-many-members': { status: 409, title: 'The load balancer has all the members that it can' },

@@ -47,6 +47,7 @@ export const MAX_LISTENERS = 100
 export const MAX_POOLS = 200
 export const MAX_POLICIES = 200
 export const MAX_RULES = 50
+export const MAX_CERTIFICATES = 100
 
 export class MemberIntent {
   @IsUUID() id!: string
@@ -183,7 +184,7 @@ export class LoadBalancerIntent {
   /** All of them, also those that no listener leads to: their members are checked. */
   @IsArray() @ArrayMaxSize(MAX_POOLS) @ValidateNested({ each: true }) @Type(() => PoolIntent) pools!: PoolIntent[]
   @IsArray()
-  @ArrayMaxSize(100)
+  @ArrayMaxSize(MAX_CERTIFICATES)
   @ValidateNested({ each: true })
   @Type(() => CertificateIntent)
   certificates!: CertificateIntent[]

@@ -112,7 +112,10 @@ export class Certificates {
   private async showAnew(tx: Tx, caller: Caller, id: string): Promise<void> {
     const rows: { id: string }[] = await tx.query(
       `SELECT b.id FROM load_balancers b
-       WHERE b.provisioning_status <> 'PENDING_DELETE' AND EXISTS (
+       WHERE b.provisioning_status <> 'PENDING_DELETE' AND NOT EXISTS (
+         SELECT FROM tombstones t
+         WHERE t.host_id = b.host_id AND t.subject = 'load-balancer/' || b.id AND t.state = 'waiting' AND b.moving_from_device_id IS NULL)
+       AND EXISTS (
          SELECT FROM listeners l WHERE l.load_balancer_id = b.id
            AND (l.default_certificate_id = $1 OR $1 = ANY(l.sni_certificate_ids)))
        ORDER BY b.id LIMIT $2`,

@@ -5,8 +5,8 @@ import { supersede } from '../../commands/commands.queries.js'
 import type { EndedCommand } from '../../commands/settlers.js'
 import type { EventDraft } from '../../events/events.service.js'
 import { Tombstones } from '../../hosts/tombstones.service.js'
-import { type Caller, requireInProject, visibleProjects } from '../../platform/caller.js'
-import { Database, type Tx } from '../../platform/database.js'
+import { type Caller, mayInPlane, requireInProject, visibleProjects } from '../../platform/caller.js'
+import { Database, prepared, type Tx } from '../../platform/database.js'
 import { Conflict, NotFound } from '../../platform/errors.js'
 import { type IfMatch, requireMatch } from '../../platform/etag.js'
 import { isPending } from '../../platform/provisioning.js'
@@ -64,6 +64,7 @@ export class BalancerMoves {
       requireInProject(caller, projectId, 'operator', `load balancer ${id}`)
       requireMatch(ifMatch ?? null, loaded.tree.loadBalancer.generation)
       await requireMovable(tx, loaded.tree.loadBalancer)
+      if (!mayInPlane(caller, 'operator')) await requireAgentNotStopped(tx, loaded.tree.loadBalancer)
       const moved = await this.depart(tx, loaded).catch((error: unknown) => {
         if (face === 'octavia' && error instanceof Conflict && error.type === 'no-room') return null
         throw error
@@ -78,7 +79,7 @@ export class BalancerMoves {
    */
   async depart(tx: Tx, { tree, device }: Loaded): Promise<LoadBalancer> {
     const old = tree.loadBalancer
-    const { labels } = await this.offers.ask(tx, { availabilityZone: old.availabilityZone, provider: old.provider })
+    const labels = await this.offers.labelsOf(tx, old.availabilityZone)
     const asked = { provider: old.provider, labels, exceptHostIds: [old.hostId] }
     const { device: next } = await this.placement.place(tx, asked)
     const [generation, commandId] = [old.generation + 1, randomUUID()]
@@ -148,6 +149,18 @@ export class BalancerMoves {
     await writeFault(tx, row.id, fault)
     return [eventOf('balancing.balancer.failed', { ...row, hostId, provisioningStatus: 'ERROR' }, { fault })]
   }
+}
+
+/**
+ * An agent that was stopped leaves its balancers up, and nobody takes their VIPs down. Whoever runs the plane may know that the
+ * machine is off; others cannot (docs/adr/0052).
+ */
+async function requireAgentNotStopped(tx: Tx, { id, hostId }: LoadBalancer): Promise<void> {
+  const sql = `SELECT FROM hosts WHERE id = $1 AND NOT connected AND status <> 'NonResponsive'`
+  if ((await prepared(tx, 'balancing_agent_stopped', sql, [hostId])).length > 0)
+    throw new Conflict(
+      `the agent of load balancer ${id} was stopped, and its VIP may be up there: start the agent first`,
+    )
 }
 
 async function requireMovable(tx: Tx, row: LoadBalancer): Promise<void> {

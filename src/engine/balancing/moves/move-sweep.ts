@@ -2,12 +2,12 @@ import { Injectable, Logger } from '@nestjs/common'
 import { Events } from '../../events/events.service.js'
 import { Database, type Tx } from '../../platform/database.js'
 import type { Blocker } from '../../platform/drains.js'
-import { Conflict } from '../../platform/errors.js'
+import { DomainError } from '../../platform/errors.js'
 import type { TurnEnd } from '../../platform/schedules.js'
 import { loadBalancer, lockBalancer } from '../tree.queries.js'
 import { BalancerMoves } from './balancer-moves.js'
 import { DeviceTakeovers } from './device-takeovers.js'
-import { listArrivals, listOnHost, listSilenced, listStalled } from './move.queries.js'
+import { isLeaving, listArrivals, listOnHost, listSilenced, listStalled } from './move.queries.js'
 
 const BATCH = 50
 const DRAINED_AT_ONCE = 20
@@ -59,11 +59,12 @@ export class MoveSweep {
     if ((await lockBalancer(tx, id, null)) === null) return null
     const loaded = await loadBalancer(tx, id)
     if (!loaded || loaded.tree.loadBalancer.movingFromDeviceId !== null) return null
+    if (await isLeaving(tx, loaded.tree.loadBalancer)) return 'it is to go: its deletion has not been confirmed'
     try {
       await this.moves.depart(tx, loaded)
       return null
     } catch (error) {
-      if (error instanceof Conflict) return error.message
+      if (error instanceof DomainError) return error.message
       throw error
     }
   }
@@ -96,7 +97,7 @@ export class MoveSweep {
       })
       return true
     } catch (error) {
-      if (!(error instanceof Conflict)) throw error
+      if (!(error instanceof DomainError)) throw error
       this.log.warn(`load balancer ${id} stays where it is: ${error.message}`)
       return false
     }

@@ -3,6 +3,8 @@ import type { Attribute, Resource } from './resource.js'
 
 /** The most that one page has; what asks for more, or for nothing, gets the rest by its links. */
 export const MAX_LIMIT = 1_000
+/** A marker makes a condition of each, and of all before it. */
+const MAX_SORT_KEYS = 8
 
 export interface SortKey {
   readonly name: string
@@ -74,7 +76,9 @@ function sortOf(
   const pairs: (readonly [string, string])[] = sort
     ? sort.split(',').map((pair) => pair.split(':') as [string, string])
     : keys.map((key, index) => [key, directions[index] ?? directions[0] ?? 'asc'])
-  return pairs.map(([name, direction = 'asc']) => {
+  const distinct = pairs.filter(([name], place) => pairs.findIndex(([other]) => other === name) === place)
+  if (distinct.length > MAX_SORT_KEYS) throw refused('sort', `There are at most ${MAX_SORT_KEYS} attributes to sort by`)
+  return distinct.map(([name, direction = 'asc']) => {
     const attribute = attributeOf(resource, name)
     if (!attribute || attribute.kind === 'json' || attribute.kind === 'ids' || attribute.kind === 'texts')
       throw refused('sort', `Nothing is sorted by ${name}`)

@@ -44,7 +44,7 @@ export class OctaviaReading {
     parent?: Scope['parent'],
   ): Promise<Record<string, unknown>> {
     const query = readListQuery(resource, asked.query)
-    if (query.marker !== null) await this.requireMarker(resource, query.marker)
+    if (query.marker !== null) await this.requireMarker(caller, resource, query.marker)
     const { sql, values } = pageStatement(resource, query, { projectIds: visibleProjects(caller), parent })
     const rows: Shown[] = await this.database.dataSource.manager.query(sql, [...values])
     const hasMore = rows.length > query.limit
@@ -105,10 +105,18 @@ export class OctaviaReading {
     return this.database.dataSource.manager.query(sql, [loadBalancerId])
   }
 
-  private async requireMarker({ table, key, noun }: Resource, marker: string): Promise<void> {
+  /** Another project's is none: where it stood in a list would tell of it. */
+  private async requireMarker(
+    caller: Caller,
+    { table, key, noun, ofProject }: Resource,
+    marker: string,
+  ): Promise<void> {
     const isNone = key === 'id' && !isUuid(marker)
-    const sql = `SELECT FROM ${table} m WHERE m.${key} = $1`
-    const rows: unknown[] = isNone ? [] : await this.database.dataSource.manager.query(sql, [marker])
+    const projectIds = ofProject ? visibleProjects(caller) : null
+    const visible = projectIds ? 'AND m.project_id = ANY($2::uuid[])' : ''
+    const sql = `SELECT FROM ${table} m WHERE m.${key} = $1 ${visible}`
+    const values = projectIds ? [marker, projectIds] : [marker]
+    const rows: unknown[] = isNone ? [] : await this.database.dataSource.manager.query(sql, values)
     if (rows.length === 0) throw new BadInput([coded('marker', 'marker', `No ${noun} is the marker ${marker}`)])
   }
 }

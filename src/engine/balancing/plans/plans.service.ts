@@ -10,6 +10,7 @@ import { type Caller, requireInProject } from '../../platform/caller.js'
 import { Database } from '../../platform/database.js'
 import { Conflict, NotFound, Unavailable } from '../../platform/errors.js'
 import { CertificateKeys } from '../certificate-keys.js'
+import { requireFrame } from '../command-size.js'
 import { bounded } from '../edits/bounds.js'
 import { type LoadBalancerChange, updateLoadBalancer } from '../edits/load-balancers.js'
 import { applyOf } from '../intent.js'
@@ -49,18 +50,19 @@ export class Plans {
     id: string,
     { edits = [], ...said }: LoadBalancerChange & { readonly edits?: readonly PlannedEdit[] },
   ): Promise<PlanView> {
-    const below = await readPlanned(edits, id)
-    const commandId = await this.ask(
-      caller,
-      id,
-      bounded((tree) => below(updateLoadBalancer(said)(tree))),
-    )
-    return viewOf(await this.endOf(commandId))
+    if (this.waiting >= MAX_WAITING) throw new Unavailable(`${MAX_WAITING} plans are under way already`)
+    this.waiting++
+    try {
+      const below = await readPlanned(edits, id)
+      const edit = bounded((tree) => below(updateLoadBalancer(said)(tree)))
+      return viewOf(await this.endOf(await this.ask(caller, id, edit)))
+    } finally {
+      this.waiting--
+    }
   }
 
   /** No row of the balancer is touched, nor waited for. */
   private async ask(caller: Caller, id: string, edit: Edit): Promise<string> {
-    if (this.waiting >= MAX_WAITING) throw new Unavailable(`${MAX_WAITING} plans are under way already`)
     return this.database.transaction(async (tx) => {
       const loaded = await loadBalancer(tx, id)
       if (!loaded) throw new NotFound(`load balancer ${id}`)
@@ -70,6 +72,8 @@ export class Plans {
       if (!(await isConnected(tx, hostId)))
         throw new Conflict(`the host of load balancer ${id} has no agent: nobody can judge a plan`)
       const { certificates, keys } = await this.certificates.ofTree(tx, tree)
+      const payload = applyOf(tree, loaded.device, { network: loaded.network, certificates })
+      requireFrame(payload, keys)
       return this.commands.enqueue(tx, {
         kind: 'balancing.check',
         hostId,
@@ -77,29 +81,24 @@ export class Plans {
         subject: planSubject(randomUUID()),
         generation: generation + 1,
         deadlineMs: PLAN_MS,
-        payload: applyOf(tree, loaded.device, { network: loaded.network, certificates }),
+        payload,
         ...(Object.keys(keys).length > 0 ? { secrets: { keys: { ...keys } } } : {}),
       })
     })
   }
 
   private async endOf(commandId: string): Promise<EndOfCheck> {
-    this.waiting++
-    try {
-      const endsMs = performance.now() + WAIT_MS
-      while (performance.now() < endsMs) {
-        const [end] = await this.database.query<EndOfCheck>(
-          'balancing_plan_end',
-          'SELECT state, result, fault FROM commands WHERE id = $1 AND finished_at IS NOT NULL',
-          [commandId],
-        )
-        if (end) return end
-        await pause(LOOK_MS)
-      }
-      throw new Unavailable('the host has not answered in time')
-    } finally {
-      this.waiting--
+    const endsMs = performance.now() + WAIT_MS
+    while (performance.now() < endsMs) {
+      const [end] = await this.database.query<EndOfCheck>(
+        'balancing_plan_end',
+        'SELECT state, result, fault FROM commands WHERE id = $1 AND finished_at IS NOT NULL',
+        [commandId],
+      )
+      if (end) return end
+      await pause(LOOK_MS)
     }
+    throw new Unavailable('the host has not answered in time')
   }
 }
 
