@@ -1,5 +1,6 @@
 import 'reflect-metadata'
 import { sinceBootMs } from '../../src/agent/balancing/self-fence.js'
+import { FaultError } from '../../src/agent/fault.js'
 import { eventually } from '../support/eventually.js'
 import {
   applyOf,
@@ -86,6 +87,23 @@ describe('a host without a session', () => {
     expect(device.vips.size).toBe(1)
     expect(await kept.keeper.inventory()).toMatchObject([inForce(balancer, 4)])
     await eventually(() => expect(kept.observations.at(-1)).toMatchObject({ status: 'ONLINE', generation: 4 }))
+  })
+
+  it('brings back what was in force where the plane says it again in words that the device refuses', async () => {
+    const { device, clock, kept, balancer } = await start()
+    kept.plane.disconnect()
+    clock.ms += FENCE_MS
+    await eventually(() => expect(device.vips.size).toBe(0))
+    kept.plane.connect(2)
+    device.before.apply = () => {
+      device.before.apply = () => undefined
+      throw new FaultError('balancing.refused', 'no such cipher')
+    }
+    const refused = kept.keeper.apply(applyOf({ ...balancer, name: 'other' }), at(5))
+    await expect(refused).rejects.toMatchObject({ type: 'balancing.refused' })
+    await eventually(() => expect(device.vips).toEqual(new Set([balancer.id])))
+    expect(device.has.get(balancer.id)?.generation).toBe(3)
+    await eventually(() => expect(kept.keeper.held()).toMatchObject([{ withdrawn: false, generation: 3 }]))
   })
 
   it('lets go of what has moved meanwhile', async () => {

@@ -4,12 +4,13 @@ import { FaultError, faultOf } from '../fault.js'
 import type { Logger } from '../logger.js'
 import { type BalancingDevice, HOST_DEVICE, requireDriver } from './devices.js'
 import type { BalancerDriver, WantedBalancer } from './driver.js'
-import { confirmed, type HoldView, nothingSeen, type Seen } from './held.js'
+import { type HoldView, nothingSeen, type Seen } from './held.js'
 import { Lane } from './lane.js'
 import type { BalancingState, StoredBalancer, Version } from './state.js'
 import { Telling, type TellingOptions } from './telling.js'
 import { followed, within } from './waits.js'
 import { wholeSighting } from './whole-sighting.js'
+import { vipWithdrawn, Withdrawal, withoutSession } from './withdrawal.js'
 
 export interface BalancerOptions extends TellingOptions {
   readonly state: BalancingState
@@ -26,17 +27,6 @@ const OBSERVE_MS = 15_000
 const RETRY_MS = 60_000
 
 const nothing: StoredBalancer = { inForce: null, trying: null, leaving: false }
-const vipWithdrawn: Seen = {
-  ...nothingSeen,
-  status: 'OFFLINE',
-  fault: faultOf(
-    new FaultError(
-      'balancing.vip-withdrawn',
-      'this host was without a session for too long: its VIP waits for the plane',
-    ),
-  ),
-}
-
 /**
  * One balancer's life on this host. What is asked of a device is on disk before the device hears of it, and what it has said
  * yes to after that: whatever was open when the agent went down is asked once more, and ends in what was wanted last.
@@ -51,9 +41,7 @@ export class Balancer {
   private seen: Seen = nothingSeen
   /** A look that took too long, and is not over yet. */
   private looking = false
-  private isDown = false
-  withdrawn = false
-  private withdrawals = 0
+  private readonly withdrawal = new Withdrawal()
   private stopped = false
 
   constructor(
@@ -65,7 +53,7 @@ export class Balancer {
   }
 
   get view(): HoldView {
-    return { id: this.id, stored: this.stored, seen: this.seen, withdrawn: this.withdrawn }
+    return { id: this.id, stored: this.stored, seen: this.seen, withdrawn: this.withdrawal.isOn }
   }
 
   /** Nothing of it is here, and nothing is asked for. */
@@ -84,6 +72,7 @@ export class Balancer {
     this.retryAtMs = 0
     return this.lane.run(async () => {
       if (isOnNetwork(wanted) && !this.options.mayHaveVips()) throw withoutSession()
+      this.withdrawal.sayAgain()
       await this.leaveFormerPlace(wanted, signal)
       await this.store({ ...this.stored, trying: wanted, leaving: false })
       await this.attempt(wanted, signal)
@@ -111,22 +100,23 @@ export class Balancer {
     if (this.stopped || this.lane.busy || this.looking) return
     const { inForce, trying, leaving } = this.stored
     const isDue = this.options.now() >= this.retryAtMs
-    if (this.withdrawn) await this.keepDown()
+    if (this.mustStayDown) await this.keepDown()
     else if (leaving && isDue) this.again((signal) => this.goOnLeaving(signal))
     else if (trying !== null && isDue) this.again((signal) => this.attempt(trying, signal))
-    else if (inForce !== null && !leaving) await this.lane.run(() => this.look(inForce))
+    else if (inForce === null || leaving) return
+    else if (!this.withdrawal.isOn) await this.lane.run(() => this.look(inForce))
+    // what was said anew was refused: what is in force goes on
+    else if (isDue) this.again((signal) => this.attempt(inForce, signal))
   }
 
   /** Its VIP answers nobody from now on, whatever is under way: what that brings up is taken down behind it. */
   async withdraw(): Promise<void> {
     if (!this.hasOwnVip) return
     const wasBusy = this.lane.busy
-    this.withdrawn = true
-    this.withdrawals += 1
-    this.isDown = false
+    this.withdrawal.begin()
     this.background?.abort()
     await this.keepDown()
-    if (wasBusy) void this.lane.run(() => (this.withdrawn ? this.takeDown() : Promise.resolve()))
+    if (wasBusy) void this.lane.run(() => (this.withdrawal.isOn ? this.takeDown() : Promise.resolve()))
   }
 
   /** What it does without being asked ends; what runs stays (S7). */
@@ -135,16 +125,22 @@ export class Balancer {
     this.background?.abort()
   }
 
+  private get mustStayDown(): boolean {
+    const { isOn, holds } = this.withdrawal
+    return holds || (isOn && !this.options.mayHaveVips())
+  }
+
   private get stored(): StoredBalancer {
     return this.options.state.balancers.get(this.id) ?? nothing
   }
 
   private async attempt(wanted: Version, signal: AbortSignal): Promise<void> {
     const driver = this.driverOf(wanted)
-    const { withdrawals } = this
+    const ended = this.withdrawal.endingBy()
     try {
       await followed(await driver.apply(wantedOf(wanted), signal), () => driver.progress(this.id), signal)
     } catch (error) {
+      this.withdrawal.isDown = false
       // the device's no; what was cut off, or lost its answer, may be in force or not, and is asked again
       if (!(error instanceof FaultError) || signal.aborted) this.later()
       else if (this.stored.trying !== null) await this.store({ ...this.stored, trying: null })
@@ -152,9 +148,8 @@ export class Balancer {
     }
     this.retries.reset()
     await this.inForceFromNowOn(wanted)
-    setImmediate(() => void this.tend())
-    if (this.withdrawals === withdrawals) this.withdrawn = false
-    else if (isOnNetwork(wanted)) throw withoutSession()
+    setImmediate(() => void this.tend().catch((error: unknown) => this.warn(error)))
+    if (!ended() && isOnNetwork(wanted)) throw withoutSession()
   }
 
   /** The device has it: a disk that is full now means that it is asked once more after the next start. */
@@ -209,19 +204,19 @@ export class Balancer {
   }
 
   private async tryAgain(work: (signal: AbortSignal) => Promise<void>, background: AbortController): Promise<void> {
-    if (background.signal.aborted || this.withdrawn) return
+    if (background.signal.aborted || this.mustStayDown) return
     try {
       await work(AbortSignal.any([background.signal, AbortSignal.timeout(RETRY_MS)]))
     } catch (error) {
       if (background.signal.aborted) return
       this.later()
-      this.options.logger.warn({ err: error, loadBalancerId: this.id }, 'a load balancer is not as it is wanted')
+      this.warn(error)
       if (this.stored.inForce !== null) this.see({ ...this.seen, status: 'ERROR', fault: faultOf(error) })
     }
   }
 
   private async look(inForce: Version): Promise<void> {
-    if (this.withdrawn) return
+    if (this.withdrawal.isOn) return
     try {
       const look = this.driverOf(inForce).observe(wantedOf(inForce))
       this.looking = true
@@ -243,13 +238,13 @@ export class Balancer {
 
   private async keepDown(): Promise<void> {
     this.see(vipWithdrawn)
-    if (!this.isDown) await this.takeDown()
+    if (!this.withdrawal.isDown) await this.takeDown()
   }
 
   private async takeDown(): Promise<void> {
     try {
       await this.options.takeDown(this.id)
-      this.isDown = true
+      this.withdrawal.isDown = true
     } catch (error) {
       this.options.logger.error({ err: error, loadBalancerId: this.id }, 'a VIP could not be taken down: tried again')
     }
@@ -257,7 +252,11 @@ export class Balancer {
 
   private see(next: Seen): void {
     this.seen = next
-    this.telling.tell(confirmed(this.view)?.generation ?? 0, next)
+    this.telling.tell(this.stored.inForce?.generation ?? 0, next)
+  }
+
+  private warn(error: unknown): void {
+    this.options.logger.warn({ err: error, loadBalancerId: this.id }, 'a load balancer is not as it is wanted')
   }
 
   private later(): void {
@@ -292,9 +291,3 @@ const samePlace = (a: Pick<Version, 'provider' | 'device'>, b: Pick<Version, 'pr
 
 /** Another agent is in charge of the device by now. */
 const isFenced = (error: unknown): boolean => error instanceof FaultError && error.type === 'fenced'
-
-const withoutSession = () =>
-  new FaultError(
-    'balancing.vip-withdrawn',
-    'this host was without a session for too long, and takes no VIP up before the next',
-  )

@@ -251,7 +251,7 @@ export class BalancerKeeper {
     const isDue = heardMs - this.markedMs >= Math.min(MARK_EVERY_MS, this.settings.selfFenceMs / 4)
     if (!isDue || (this.markedMs > 0 && this.withVips().length === 0)) return
     this.markedMs = heardMs
-    const withdrawn = [...this.balancers.values()].filter((one) => one.withdrawn).map(({ id }) => id)
+    const withdrawn = [...this.balancers.values()].filter((one) => one.view.withdrawn).map(({ id }) => id)
     state.setMark({ bootId, heardMs, selfFenceMs: this.settings.selfFenceMs, withdrawn }).catch((error: unknown) => {
       logger.warn({ err: error }, 'the time of the last session could not be written down')
     })

@@ -69,7 +69,8 @@ export class BalancingState {
   /** @throws StateDirectoryError when something is there and cannot be understood */
   static async load(stateDir: string): Promise<BalancingState> {
     const epochs = (await readJson<Record<string, number>>(epochsPath(stateDir))) ?? {}
-    const mark = await readJson<Mark>(markPath(stateDir))
+    // none is as good as one of another boot; a power cut may leave half a one
+    const mark = await readJson<Mark>(markPath(stateDir)).catch(() => null)
     const sealer = await readStateSealer(stateDir)
     const balancers = new Map<string, StoredBalancer>()
     const directory = balancersDirectory(stateDir)

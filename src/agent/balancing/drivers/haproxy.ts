@@ -59,6 +59,8 @@ export function createHaproxyDriver({ stateDir, run, places, logger }: HaproxyNe
         await stop(home.directory, signal)
         await places.remove(id)
         await home.remove()
+        // of a check that was cut off: it has keys
+        await new Home(join(root, `.check-${id}`)).remove()
         live.delete(id)
       })
       return 'COMPLETED'

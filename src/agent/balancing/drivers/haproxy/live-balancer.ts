@@ -124,7 +124,7 @@ export class LiveBalancer {
   /** What it does now; a process that has died is started by the way. Its VIP is left as it is: that is another's to say. */
   async observe(balancer: LoadBalancerIntent): Promise<Sighting> {
     try {
-      const master = (await findMaster(this.home.directory)) ?? (await this.revive())
+      const master = (await findMaster(this.home.directory)) ?? (await this.revive(balancer.vip))
       const rows = await this.count(master)
       this.lastStates = await this.statesOf(master)
       return sightingOf(balancer, rows, this.statistics(balancer))
@@ -137,14 +137,17 @@ export class LiveBalancer {
     }
   }
 
-  private async revive(): Promise<number> {
+  private async revive(vip: VipIntent): Promise<number> {
     const { home } = this
     const config = await home.readConfig()
     if (config === null) throw new FaultError('lost', 'the configuration of haproxy has gone')
     this.means.logger.warn({ balancer: this.id }, 'haproxy had ended, and is started again')
     await home.setInForce(null)
     await home.writeStates(renderServerStates(config, this.lastStates))
-    const master = await start(this.means.run, home.directory, await home.readPlace())
+    const place = await home.readPlace()
+    // an address of the host's own goes with a boot, and nobody else brings it back
+    if (place.namespace === null) await this.means.places.ensure(this.id, vip)
+    const master = await start(this.means.run, home.directory, place)
     await home.setInForce(config)
     return master
   }
