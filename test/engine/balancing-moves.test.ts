@@ -255,6 +255,30 @@ it('a host on its way into maintenance is left by its balancers first', async ()
   })
 })
 
+it('a host on its way into maintenance is not left by what was to be deleted there', async () => {
+  const { tree, home, other } = await placed(await hosts(2))
+  await engine.balancers.delete(administrator, tree.loadBalancer.id, { face: 'native', cascade: true })
+  const fault = { type: 'failed', message: 'the process does not die' }
+  await home.report(await home.command(), { state: 'failed', result: undefined, fault })
+  expect((await rowOf(tree)).provisioningStatus).toBe('ERROR')
+  await engine.http.post(`/api/v1/hosts/${home.hostId}/maintenance`, {})
+  expect(await rowOf(tree)).toMatchObject({ provisioningStatus: 'ERROR', hostId: home.hostId })
+  expect(heardOf(other, tree)).toEqual([])
+})
+
+it('what is in a zone that is offered to nobody any more moves all the same', async () => {
+  const name = `zone-${randomUUID()}`
+  await engine.query(
+    `WITH p AS (INSERT INTO availability_zone_profiles (name, provider) VALUES ($1, 'simulated') RETURNING id)
+     INSERT INTO availability_zones (name, profile_id) SELECT $1, id FROM p`,
+    [name],
+  )
+  const { tree, home } = await placed(await hosts(2), { networkId, availabilityZone: name })
+  await engine.query('UPDATE availability_zones SET enabled = false WHERE name = $1', [name])
+  expect(await failover(tree)).toMatchObject({ status: 202, body: { moving: true } })
+  expect(await home.command()).toMatchObject({ kind: 'balancing.remove' })
+})
+
 describe('an appliance that two hosts reach', () => {
   it('comes into the charge of the other with a higher epoch, as soon as the one in charge is silent', async () => {
     const name = randomUUID()
