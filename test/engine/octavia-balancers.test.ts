@@ -623,6 +623,24 @@ describe('over its quota', () => {
     expect((await client.post('pools', { pool })).status).toBe(403)
   })
 
+  it('what goes makes room for what comes', async () => {
+    const project = await createProject(engine)
+    await client.put(`quotas/${project}`, { quota: { member: 1 } })
+    const lb = await balancer({ project_id: project })
+    const pool = await create('pools', 'pool', {
+      loadbalancer_id: lb.id,
+      protocol: 'HTTP',
+      lb_algorithm: 'ROUND_ROBIN',
+    })
+    const put = (...addresses: string[]) => {
+      const members = addresses.map((address) => ({ address, protocol_port: 80 }))
+      return client.put(`pools/${pool.id}/members`, { members })
+    }
+    expect((await put('192.0.2.1')).status).toBe(202)
+    expect((await put('192.0.2.2')).status).toBe(202)
+    expect((await put('192.0.2.2', '192.0.2.3')).status).toBe(403)
+  })
+
   it('a project is refused a whole tree with 403 as well', async () => {
     const project = await createProject(engine)
     await client.put(`quotas/${project}`, { quota: { pool: 1 } })

@@ -46,6 +46,8 @@ describeWith(programs, 'a GlusterFS volume on this machine', () => {
         for (const id of ids) expect((await plane.rest.get(path(id))).status).toBe(404)
         expect(host.mounts()).toEqual([])
         expect(await clients()).toEqual([])
+        // the agent's last step: whoever mounts there by hand meanwhile loses the directory
+        expect(readdirSync(join(host.stateDir, 'mnt', 'glusterSD'))).toEqual([])
       },
       { timeoutMs: 20_000 },
     )

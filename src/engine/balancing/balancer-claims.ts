@@ -16,9 +16,10 @@ import type { BalancingDevice } from './balancing-device.entity.js'
 import { deviceIntent } from './intent.js'
 import type { LoadBalancer } from './load-balancer.entity.js'
 import { writeReturn } from './moves/move.queries.js'
+import type { PartNoun } from './part-tables.js'
 import type { Tree } from './tree.js'
 import { insertBalancers, keepGeneration, type Loaded, writeBalancer, writeParts } from './tree.queries.js'
-import { changesBetween, storedTree } from './tree-changes.js'
+import { type Changes, changesBetween, storedTree } from './tree-changes.js'
 
 /** What is to go from a host, whether there is a row of it or not. */
 export interface Going extends Pick<LoadBalancer, 'id' | 'hostId' | 'generation' | 'provider'> {
@@ -46,7 +47,7 @@ export class BalancerClaims {
   /** @param empty its row, and nothing under it */
   async make(tx: Tx, empty: Tree, built: Tree, place: Whereabouts): Promise<Tree> {
     const changes = changesBetween(empty, built, empty.loadBalancer.generation)
-    await this.quotas.claim(tx, empty.loadBalancer.projectId, { loadBalancers: 1, ...countMade(changes.made) })
+    await this.quotas.claim(tx, empty.loadBalancer.projectId, { loadBalancers: 1, ...countMore(changes) })
     const { tree, command } = await this.intents.intend(tx, changes.tree, place, 'balancing.balancer.created')
     await insertBalancers(tx, [{ row: tree.loadBalancer, tree: storedTree(tree) }])
     await writeParts(tx, changes, tree.loadBalancer.generation)
@@ -62,7 +63,7 @@ export class BalancerClaims {
     const old = before.loadBalancer
     const generation = Math.max(old.generation, above) + 1
     const changes = changesBetween(before, after, generation)
-    const more = countMade(changes.made)
+    const more = countMore(changes)
     if (Object.values(more).some((count) => count > 0)) await this.quotas.claim(tx, old.projectId, more)
     const { name, description, adminStateUp, tags } = after.loadBalancer
     const provisioningStatus = old.provisioningStatus === 'PENDING_CREATE' ? 'PENDING_CREATE' : 'PENDING_UPDATE'
@@ -148,12 +149,15 @@ async function atHome(tx: Tx, row: LoadBalancer, device: BalancingDevice) {
   return { row: { ...row, deviceId: home.id, hostId: home.hostId, movingFromDeviceId: null }, device: home }
 }
 
-/** What a quota counts. */
-export const countMade = (made: ReturnType<typeof changesBetween>['made']) => ({
-  listeners: made.listeners.length,
-  members: made.members.length,
-  pools: made.pools.length,
-  healthMonitors: made.healthMonitors.length,
-  l7Policies: made.l7Policies.length,
-  l7Rules: made.l7Rules.length,
-})
+/** What a quota counts. What goes makes room for what comes: members are replaced at their limit too. */
+const countMore = ({ made, gone }: Pick<Changes, 'made' | 'gone'>) => {
+  const more = (noun: PartNoun): number => Math.max(0, made[noun].length - gone[noun].length)
+  return {
+    listeners: more('listeners'),
+    members: more('members'),
+    pools: more('pools'),
+    healthMonitors: more('healthMonitors'),
+    l7Policies: more('l7Policies'),
+    l7Rules: more('l7Rules'),
+  }
+}
