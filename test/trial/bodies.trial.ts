@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { DEFAULT_PROJECT } from '../../src/engine/identity/project.entity.js'
 import { quotaResources } from '../../src/engine/identity/quota-resources.js'
+import { balancingBodies } from './support/balancing-bodies.js'
 import { abusesOf, type Fields } from './support/body-abuses.js'
 import { withClient } from './support/ends-audit.js'
 import { Figures } from './support/figures.js'
@@ -25,6 +26,7 @@ const storage: Fields = {
 
 /** What each operation's body should be; none where it takes none. */
 const bodies: Readonly<Record<string, Fields>> = {
+  ...balancingBodies,
   'enrolment.create': { token: `kjt_${'A'.repeat(100)}`, name: 'never', csr: '-----BEGIN CERTIFICATE REQUEST-----' },
   'hosts.create': { name: 'never-made', labels: { rack: 'a' } },
   'hosts.update': { labels: { rack: 'b' } },
@@ -68,12 +70,13 @@ const bodies: Readonly<Record<string, Fields>> = {
   'storages.put': storage,
   'storages.update': storage,
 }
-/** A reason and a description may be empty, a limit may be none. */
+/** A reason and a description may be empty, a limit and a gateway may be none. */
 const harmless: readonly string[] = [
   'reason: ""',
   'description: ""',
   'displayName: ""',
   'role: null',
+  'gateway: null',
   ...quotaResources.map((resource) => `${resource}: null`),
 ]
 const methods = ['post', 'put', 'patch', 'delete']
@@ -96,6 +99,7 @@ let hostId: string
 let userId: string
 let providerId: string
 let storageId: string
+let networkId: string
 let sent = 0
 const statuses = new Map<number, number>()
 
@@ -106,6 +110,8 @@ beforeAll(async () => {
   userId = (await plane.rest.send('POST', '/api/v1/users', { kind: 'service', name: 'there' })).body.id
   const provider = { name: 'there', issuer: 'https://login.example.org', clientId: 'there' }
   providerId = (await plane.rest.send('POST', '/api/v1/identity-providers', provider)).body.id
+  const network = { name: 'there', cidr: '198.51.100.0/24' }
+  networkId = (await plane.rest.send('POST', '/api/v1/networks', network)).body.id
   storageId = (await plane.rest.send('POST', '/api/v1/storages', { ...storage, name: 'there' })).body.id
 })
 
@@ -130,6 +136,10 @@ async function stored(): Promise<object> {
     'storage_connections',
     'storages',
     'storage_refusals',
+    'networks',
+    'network_addresses',
+    'load_balancers',
+    'certificates',
     'commands',
     'events',
     'settings',
@@ -160,6 +170,7 @@ function pathOf(path: string, withBody: boolean): string {
     users: userId,
     'identity-providers': providerId,
     storages: storageId,
+    networks: networkId,
   }
   const thing = things[path.split('/')[3] ?? ''] ?? hostId
   return path

@@ -46,7 +46,7 @@ export class Balancers {
 
   /** @throws Conflict `no-room`, `address-taken`, `network-full`, `quota-exceeded`; whatever the edit throws */
   async create(caller: Caller, wanted: NewBalancer, _options: ChangeOptions): Promise<Tree> {
-    const projectId = chosenProject(caller, wanted.projectId)
+    const projectId = chosenProject(caller, wanted.projectId ?? undefined)
     if (!projectId) throw projectMissing()
     const atOnce = await this.creation.atOnce(projectId, wanted)
     if (atOnce) return atOnce

@@ -24,7 +24,7 @@ export class LoadBalancerCreate extends DescribedInput {
    */
   @IsOptional()
   @IsUUID()
-  projectId?: string
+  projectId?: string | null
 
   /**
    * The network that its address is of.

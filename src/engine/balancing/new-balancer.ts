@@ -5,7 +5,7 @@ import type { Edit, Tree } from './tree.js'
 export const FIRST_GENERATION = 1
 
 export interface NewBalancer {
-  readonly projectId?: string
+  readonly projectId?: string | null
   readonly id?: string
   readonly networkId: string
   readonly vipAddress?: string | null

@@ -55,7 +55,7 @@ export class PlanInput extends LoadBalancerUpdate {
   @ArrayMaxSize(MAX_EDITS)
   @ValidateNested({ each: true })
   @Type(() => PlannedEditInput)
-  edits?: PlannedEditInput[]
+  edits?: PlannedEditInput[] | null
 }
 
 export class PlanView {

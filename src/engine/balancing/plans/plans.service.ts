@@ -48,12 +48,12 @@ export class Plans {
   async plan(
     caller: Caller,
     id: string,
-    { edits = [], ...said }: LoadBalancerChange & { readonly edits?: readonly PlannedEdit[] },
+    { edits, ...said }: LoadBalancerChange & { readonly edits?: readonly PlannedEdit[] | null },
   ): Promise<PlanView> {
     if (this.waiting >= MAX_WAITING) throw new Unavailable(`${MAX_WAITING} plans are under way already`)
     this.waiting++
     try {
-      const below = await readPlanned(edits, id)
+      const below = await readPlanned(edits ?? [], id)
       const edit = bounded((tree) => below(updateLoadBalancer(said)(tree)))
       return viewOf(await this.endOf(await this.ask(caller, id, edit)))
     } finally {
