@@ -233,16 +233,16 @@ describe('waiting for a storage connection', () => {
     const replies = ids.map((id) => waitFor(id, 'up', 60_000))
     await eventually(() => waiting(500), { timeoutMs: 30_000 })
     const waited = await statementsIn(3_000)
-    // one reader of the log, once a second, for all of them; and who calls is asked about now and then
-    expect(waited - idle).toBeLessThan(60)
+    // one reader of the log for all of them, and schedules that come now and then: far from one a wait
+    expect(waited - idle).toBeLessThan(ids.length / 2)
     const before = await statements()
     await agent.observe(
       ids.map((id) => ({ subject: `storage-connection/${id}`, generation: 1, status: 'UP', fault: null })),
     )
     const bodies = (await Promise.all(replies)).map(({ body }) => body)
     expect(bodies.filter(({ connected }) => connected)).toHaveLength(500)
-    // each reads its answer once; nobody asked in vain
-    expect((await statements()) - before).toBeLessThan(500 * 2 + 200)
+    // each reads its answer once; nobody asked in vain, and schedules go on meanwhile
+    expect((await statements()) - before).toBeLessThan(500 * 3)
   })
 
   it('has an end: with too many of one caller, and of all, the next one is told so', async () => {
