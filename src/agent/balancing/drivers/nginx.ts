@@ -2,7 +2,6 @@ import { access, mkdir, readdir, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { BalancingChecked } from '../../../wire/balancing/commands.js'
 import { UUID } from '../../../wire/session.js'
-import { clipped } from '../../../wire/text.js'
 import { FaultError, makeFault } from '../../fault.js'
 import { missingOf } from '../../host/needs.js'
 import type { Run } from '../../host/run.js'
@@ -32,8 +31,6 @@ export interface NginxDriver extends BalancerDriver {
 /** Where distributions put it: Debian, Fedora. */
 const streamModules = ['/usr/lib/nginx/modules/ngx_stream_module.so', '/usr/lib64/nginx/modules/ngx_stream_module.so']
 const needs = { programs: { nginx: 'nginx-light', env: 'coreutils' } }
-const MAX_WORDS_CHARS = 16_384
-const MAX_TEXT_CHARS = 524_288
 
 /** An nginx of its own for each balancer, which outlives the agent; its members are checked by the agent (docs/adr/0048). */
 export function createNginxDriver(options: NginxDriverOptions): NginxDriver {
@@ -84,7 +81,7 @@ export function createNginxDriver(options: NginxDriverOptions): NginxDriver {
 
     async check(wanted): Promise<BalancingChecked> {
       const balancer = await balancerOf(wanted.balancer.id)
-      const current = clippedOrNull(await balancer.control.current())
+      const current = await balancer.control.current()
       try {
         const prepared = prepare(wanted)
         const seenWell = await balancer.seenWellFor(wanted.balancer)
@@ -92,13 +89,13 @@ export function createNginxDriver(options: NginxDriverOptions): NginxDriver {
         const words = await judgement.of(wanted, prepared, balancer.options.streamModule)
         return {
           accepted: words === null,
-          words: clipped(words ?? '', MAX_WORDS_CHARS),
+          words: words ?? '',
           current,
-          planned: clippedOrNull(planned),
+          planned,
         }
       } catch (error) {
         if (!(error instanceof FaultError)) throw error
-        return { accepted: false, words: clipped(error.message, MAX_WORDS_CHARS), current, planned: null }
+        return { accepted: false, words: error.message, current, planned: null }
       }
     },
 
@@ -120,8 +117,6 @@ export function createNginxDriver(options: NginxDriverOptions): NginxDriver {
     },
   }
 }
-
-const clippedOrNull = (text: string | null): string | null => (text === null ? null : clipped(text, MAX_TEXT_CHARS))
 
 async function streamModule(): Promise<string | null> {
   for (const path of streamModules) {
