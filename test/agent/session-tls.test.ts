@@ -47,11 +47,28 @@ describe('an agent that dials', () => {
   })
 })
 
+/** A certificate with two thirds of its life behind it, and far from its end on a machine of any speed. */
+const DUE = { agoMs: 80_000, lifeMs: 30_000 }
+
 describe('a certificate', () => {
+  it('is not renewed while it is young', async () => {
+    const engine = await engineForTest()
+    const config = await configFor(engine)
+    // due by now if half of its life were enough
+    await writeIdentity(
+      config.stateDir,
+      await (await testAuthority()).identityOf('h1', { agoMs: 60_000, lifeMs: 59_900 }),
+    )
+    await agentForTest(config)
+    await eventually(() => expect(engine.session.ready).toBe(true))
+    await eventually(() => expect(engine.heartbeats).toBeGreaterThan(3))
+    expect(engine.renewals).toEqual([])
+  })
+
   it('is renewed when two thirds of its life are over, while the session stays, and used from the next connection on', async () => {
     const engine = await engineForTest()
     const config = await configFor(engine)
-    const brief = await (await testAuthority()).identityOf('h1', { lifeMs: 3_000 })
+    const brief = await (await testAuthority()).identityOf('h1', DUE)
     await writeIdentity(config.stateDir, brief)
     await agentForTest(config)
     await eventually(() => expect(engine.session.ready).toBe(true))
@@ -77,7 +94,7 @@ describe('a certificate', () => {
     const engine = await engineForTest()
     const config = await configFor(engine)
     const authority = await testAuthority()
-    const brief = await authority.identityOf('h1', { lifeMs: 1_500 })
+    const brief = await authority.identityOf('h1', DUE)
     await writeIdentity(config.stateDir, brief)
     engine.grant = async () => (await authority.identityOf('h1', { hostId: brief.hostId })).certificate
     await agentForTest(config)

@@ -190,13 +190,13 @@ describe('a TLS session', () => {
     expect(resumed.refusal).toMatchObject({ code: 'certificate-revoked' })
 
     const { hostId } = await engine.tcp.identityOf('short-lived')
-    const brief = await authority.identityOf('short-lived', { hostId, lifeMs: 3_000 })
+    const brief = await authority.identityOf('short-lived', { hostId, lifeMs: 8_000 })
     await insertCertificate(brief)
     const alive = await dialAs(brief)
     expect(alive.welcome).not.toBeNull()
     await eventually(() => expect(alive.ticket).toBeDefined())
     await eventually(() => expect(Date.now()).toBeGreaterThan(factsOf(brief.certificate).notAfter.getTime() + 1_000), {
-      timeoutMs: 6_000,
+      timeoutMs: 15_000,
     })
     const late = await dialAs(brief, engine.tcp, alive.ticket, alive.again())
     expect(late.socket.isSessionReused()).toBe(true)

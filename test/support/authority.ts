@@ -52,14 +52,20 @@ export class TestAuthority {
     return signHost(this.signer, { hostId, publicKey: await keyToCertify(csr), lifeMs })
   }
 
+  /** @param options.agoMs how long the host has had its certificate, which is good for `lifeMs` from now on */
   async identityOf(
     name: string,
-    { hostId = randomUUID(), lifeMs = HOUR_MS }: { readonly hostId?: string; readonly lifeMs?: number } = {},
+    {
+      hostId = randomUUID(),
+      lifeMs = HOUR_MS,
+      agoMs = 0,
+    }: { readonly hostId?: string; readonly lifeMs?: number; readonly agoMs?: number } = {},
   ): Promise<HostIdentity> {
     const { key, csr } = await newKeyAndRequest()
     const certificate = await this.certify(csr, hostId, lifeMs)
     const authorities = [this.certificate]
-    return { hostId, name, key, certificate, authorities, engines: [], obtainedAt: new Date().toISOString() }
+    const obtainedAt = new Date(Date.now() - agoMs).toISOString()
+    return { hostId, name, key, certificate, authorities, engines: [], obtainedAt }
   }
 }
 
