@@ -2,7 +2,7 @@
 /**
  * The trials: hard treatment of real processes, at full counts, or reduced for every-day use.
  * `npm run trial -- [--reduced] [--seed N] [name…]`, where a name is that of a suite: kill, rewind, …, or hosts/glusterfs,
- * e2e/storage, … for the host tests, which belong to a full run.
+ * e2e/storage, … for the host tests, which belong to a full run. `--json --outputFile=FILE` leaves the trials' results there, as jest does.
  */
 import { spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
@@ -19,7 +19,7 @@ const repository = fileURLToPath(new URL('..', import.meta.url))
 const trials = suitesIn('trial', '.trial.ts')
 const hostTests = ['hosts', 'e2e'].flatMap((folder) => suitesIn(folder, '.test.ts').map((name) => `${folder}/${name}`))
 
-const { names, reduced, seed } = readCommandLine()
+const { names, reduced, seed, results } = readCommandLine()
 await ensureInstalled()
 await ensureBuilt()
 const build = copyBuild()
@@ -39,12 +39,19 @@ function readCommandLine() {
   try {
     const { values, positionals } = parseArgs({
       allowPositionals: true,
-      options: { reduced: { type: 'boolean', default: false }, seed: { type: 'string' } },
+      options: {
+        reduced: { type: 'boolean', default: false },
+        seed: { type: 'string' },
+        json: { type: 'boolean', default: false },
+        outputFile: { type: 'string' },
+      },
     })
-    const unknown = positionals.filter((name) => !trials.includes(name) && !hostTests.includes(name))
+    const names = positionals.map((name) => name.replace(/^test\/trial\/(.+)\.trial\.ts$/, '$1'))
+    const unknown = names.filter((name) => !trials.includes(name) && !hostTests.includes(name))
     if (unknown.length > 0)
       throw new Error(`no trial is called ${unknown.join(', ')}: ${[...trials, ...hostTests].join(', ')}`)
-    return { names: positionals, reduced: values.reduced, seed: seedOf(values.seed) }
+    const results = values.json && values.outputFile ? ['--json', `--outputFile=${values.outputFile}`] : []
+    return { names, reduced: values.reduced, seed: seedOf(values.seed), results }
   } catch (error) {
     process.stderr.write(`${error.message}\n`)
     process.exit(EX_USAGE)
@@ -89,6 +96,7 @@ function runTrials(chosen) {
     '--config',
     'jest.trial.config.js',
     '--runInBand',
+    ...results,
     ...chosen.map((name) => `test/trial/${name}\\.trial\\.ts$`),
   )
 }
