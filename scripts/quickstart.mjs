@@ -1,7 +1,8 @@
 #!/usr/bin/env node
-/** One command from a fresh clone to a running engine with an agent, proven by a real storage connection. */
+/** One command from a fresh clone to a running engine with an agent, proven by a real storage connection and a real load balancer. */
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { proveBalancing } from './sandbox/balancing-proof.mjs'
 import { chooseDirectory } from './sandbox/directory.mjs'
 import { tell } from './sandbox/narrative.mjs'
 import { exitCodes, Refusal, readOptions } from './sandbox/options.mjs'
@@ -56,6 +57,7 @@ async function run(sandbox, options) {
   tell.done(`the agent of this machine opened a session: host ${host.name} is ${host.status}`)
   tell.seen(`${host.facts.os}, ${host.facts.cpus} CPUs; it can ${host.capabilities.join(', ')}`)
   await proveStorage(sandbox, host)
+  await proveBalancing(sandbox, host)
   if (options.simulatedHosts > 0) await addSimulatedHosts(sandbox, options.simulatedHosts)
   tell.plain('\nProven.')
   if (!options.once) await stay(sandbox, host)

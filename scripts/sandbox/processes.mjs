@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 
 const POLL_MS = 25
@@ -11,6 +11,14 @@ export function isProcess(pid, ...words) {
   } catch {
     return false
   }
+}
+
+/** The running ones of a program whose command line has `word` in it. */
+export function processesOf(program, word) {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => isProcess(pid, program, word) && !hasEnded(pid))
 }
 
 export function variableOf(pid, name) {

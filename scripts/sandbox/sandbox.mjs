@@ -6,7 +6,7 @@ import { writeJoinToken } from './joining.mjs'
 import { releaseBelow } from './mounts.mjs'
 import { exitCodes, Refusal } from './options.mjs'
 import { dialled, isLoopback, requireFree } from './ports.mjs'
-import { endProcess, isProcess } from './processes.mjs'
+import { endProcess, isProcess, processesOf } from './processes.mjs'
 import { endLeftover, Program } from './program.mjs'
 import { expectStatus, Rest } from './rest.mjs'
 import { waitFor } from './waiting.mjs'
@@ -127,6 +127,7 @@ export class Sandbox {
   /** In order: who uses the engine goes first. Data stays; mounts, loop devices and processes do not. */
   async stop() {
     for (const program of [this.simulator, this.agent, this.engine]) await program.stop()
+    await this.#endBalancers()
     await this.#endPostgres()
     releaseBelow(this.places.root)
     this.#lock.close()
@@ -147,6 +148,16 @@ export class Sandbox {
     if (await endLeftover('agent', run, 'KEELSON_STATE_DIR', agent)) ended.push('agent')
     if (await endLeftover('engine', run, 'KEELSON_DATA_DIR', engine)) ended.push('engine')
     return ended
+  }
+
+  /** They outlive their agent, as they should; not the sandbox. The agent starts them again when it is back. */
+  async #endBalancers() {
+    const pids = ['haproxy', 'nginx'].flatMap((program) => processesOf(program, this.places.agent))
+    for (const pid of pids)
+      await endProcess(pid, [
+        { signal: 'SIGTERM', timeoutMs: 2_000 },
+        { signal: 'SIGKILL', timeoutMs: 2_000 },
+      ])
   }
 
   /** An engine that was killed cannot end its Postgres. */
