@@ -8,13 +8,14 @@ import { openPostgres } from './database.js'
 import type { Bench, Figure } from './figures.js'
 import { isMet } from './figures.js'
 import { fleet } from './fleet/bench.js'
+import { haproxy } from './haproxy/bench.js'
 import { describeMachine, textOfMachine } from './machine.js'
 import { rest } from './rest/bench.js'
 import { rpc } from './rpc/bench.js'
 import { storage } from './storage/bench.js'
 import { tableOf } from './table.js'
 
-const benches: readonly Bench[] = [rpc, commands, fleet, rest, access, storage, balancing]
+const benches: readonly Bench[] = [rpc, commands, fleet, rest, access, storage, balancing, haproxy]
 
 const USAGE = `npm run bench -- [name…] [--smoke] [--json FILE]
 

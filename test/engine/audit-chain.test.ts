@@ -242,7 +242,7 @@ describe('an engine that is killed', () => {
         KEELSON_TCP: '127.0.0.1:0',
       },
     })
-    await engine.line(/the engine serves/, { timeoutMs: 30_000 })
+    await engine.line(/the engine serves/)
     return engine
   }
 

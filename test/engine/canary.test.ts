@@ -62,7 +62,7 @@ describe('a secret', () => {
     planting = { databaseUrl: database.url, env, tokenFile, nextSealingKey: '' }
     for (const { name, before } of secretFields) if (before) secrets.set(name, await before(planting))
     const engine = run(['engine'])
-    await engine.line(/the engine serves/, { timeoutMs: 30_000 })
+    await engine.line(/the engine serves/)
     for (const { name, after } of secretFields) if (after) secrets.set(name, await after(planting))
     await live(`http://${http}`)
     await err()
@@ -76,7 +76,7 @@ describe('a secret', () => {
       if (path !== tokenFile && statSync(path).isFile()) hear(`file ${name}`, readFileSync(path, 'latin1'))
     }
     await dump()
-  }, 120_000)
+  }, 240_000)
 
   afterAll(async () => {
     for (const program of programs) program.signal('SIGKILL')

@@ -276,7 +276,7 @@ describe('the command line', () => {
       const env = { ...settings.env, DATABASE_URL: undefined, KEELSON_DATA_DIR: data }
       const start = async () => {
         const engine = keelson(['engine'], { env })
-        await engine.line(new RegExp(`127.0.0.1:${http}`), { timeoutMs: 30_000 })
+        await engine.line(new RegExp(`127.0.0.1:${http}`))
         return engine
       }
       const first = await start()

@@ -8,7 +8,7 @@ export interface Patience {
 /** Asks again until `assertion` holds and answers what it returned; when time is up, fails with its last words. */
 export async function eventually<T>(
   assertion: () => T | Promise<T>,
-  { timeoutMs = 20_000, intervalMs = 20 }: Patience = {},
+  { timeoutMs = 40_000, intervalMs = 20 }: Patience = {},
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs
   for (;;) {

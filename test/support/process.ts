@@ -56,7 +56,7 @@ export class TestProcess {
   }
 
   /** The first line on either output that matches; fails with all that was said instead. */
-  async line(pattern: RegExp, patience: Patience = { timeoutMs: 45_000 }): Promise<string> {
+  async line(pattern: RegExp, patience: Patience = { timeoutMs: 80_000 }): Promise<string> {
     return eventually(() => {
       const line = `${this.stdout}\n${this.stderr}`.split('\n').find((text) => pattern.test(text))
       if (line === undefined) throw new Error(`no line matches ${pattern} in:\n${this.stdout}\n${this.stderr}`)
