@@ -116,10 +116,10 @@ describe('what goes wrong on the Octavia API', () => {
     ['an unknown attribute', 'POST', 'flavors', { flavor: { colour: 'red' } }, 400],
     ['an id that is none', 'GET', 'flavors/none', undefined, 404],
     ['a filter that is none', 'GET', 'flavors?colour=red', undefined, 400],
-    ['a limit that is none', 'GET', 'flavors?limit=-1', undefined, 400],
+    ['a limit that is none', 'GET', 'flavors?limit=few', undefined, 400],
     ['a marker that is none', 'GET', `flavors?marker=${DEFAULT_PROJECT}`, undefined, 400],
     ['a sort key that is none', 'GET', 'flavors?sort=colour', undefined, 400],
-    ['a provider that is none', 'GET', 'providers/none/flavor_capabilities', undefined, 404],
+    ['a provider that is none', 'GET', 'providers/none/flavor_capabilities', undefined, 400],
   ])('%s is told as Octavia tells it', async (_, method, path, body, status) => {
     const call = { GET: () => admin.get(path), POST: () => admin.post(path, body), DELETE: () => admin.delete(path) }
     expect(await call[method as keyof typeof call]()).toMatchObject({ status, body: FAULT })
@@ -311,8 +311,8 @@ describe('look-ups of the client', () => {
   })
 
   it('says which version it speaks, to anyone', async () => {
-    expect((await octavia(engine.url, {}).get('/v2.0')).body.versions).toMatchObject([
-      { id: 'v2.0', status: 'CURRENT' },
-    ])
+    expect((await octavia(engine.url, {}).get('/v2.0')).body.versions).toContainEqual(
+      expect.objectContaining({ id: 'v2.0', status: 'SUPPORTED' }),
+    )
   })
 })

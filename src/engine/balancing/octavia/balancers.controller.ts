@@ -24,8 +24,8 @@ export class OctaviaLoadBalancerController {
 
   @Get(':id')
   @Octavia('loadBalancers.get', viewer)
-  get(@Who() caller: Caller, @Param('id') id: string, @Req() _: FastifyRequest) {
-    return this.balancers.get(caller, id)
+  get(@Who() caller: Caller, @Param('id') id: string, @Req() request: FastifyRequest) {
+    return this.balancers.get(caller, id, askedOf(request))
   }
 
   @Put(':id')

@@ -4,7 +4,34 @@ type Kind = InputAttribute['kind']
 
 const as = (kind: Kind, to: string): InputAttribute => ({ kind, to })
 const once = (kind: Kind, to: string): InputAttribute => ({ kind, to, once: true })
-const unsupported = (kind: Kind): InputAttribute => ({ kind, to: null, unsupported: true })
+/** Null puts back no default of it: there is none. */
+const needed = (kind: Kind, to: string): InputAttribute => ({ kind, to, needed: true })
+const unsupported = (kind: Kind, vet?: InputAttribute['vet']): InputAttribute => ({
+  ...{ kind, to: null, unsupported: true },
+  ...(vet ? { vet } : {}),
+})
+
+const oneOf =
+  (known: readonly string[]): InputAttribute['vet'] =>
+  (value) =>
+    Array.isArray(value) && value.every((one) => known.includes(one)) ? null : `Each is one of ${known.join(', ')}`
+
+const needs =
+  (other: string): NonNullable<InputAttribute['vet']> =>
+  (_, others) =>
+    others[other] === undefined || others[other] === null ? `It needs ${other}` : null
+
+/** What a change does not say may be the protocol that it takes. */
+const ofTls: InputAttribute['vet'] = (_, { protocol = 'TERMINATED_HTTPS' }) =>
+  protocol === 'TERMINATED_HTTPS' ? null : 'Only listeners of protocol TERMINATED_HTTPS have it'
+
+const ofDatagrams: InputAttribute['vet'] = () => 'Only pools of protocol UDP could have it'
+
+const isPlace = (value: unknown): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  Object.keys(value).every((name) => name === 'subnet_id' || name === 'ip_address') &&
+  'subnet_id' in value
 
 const common: InputTable = {
   name: as('text', 'name'),
@@ -12,8 +39,8 @@ const common: InputTable = {
   admin_state_up: as('boolean', 'adminStateUp'),
   tags: as('texts', 'tags'),
   // its balancer's, whatever is said
-  project_id: { kind: 'id', to: null, once: true },
-  tenant_id: { kind: 'id', to: null, once: true },
+  project_id: { kind: 'text', to: null, once: true },
+  tenant_id: { kind: 'text', to: null, once: true },
 }
 
 /** Of what has no description of its own. */
@@ -22,16 +49,16 @@ const { name: _name, ...unnamed } = undescribed
 
 const tls: InputTable = {
   tls_ciphers: unsupported('text'),
-  tls_versions: unsupported('texts'),
-  alpn_protocols: unsupported('texts'),
+  tls_versions: unsupported('texts', oneOf(['SSLv3', 'TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'])),
+  alpn_protocols: unsupported('texts', oneOf(['h2', 'http/1.1', 'http/1.0'])),
 }
 
 export const l7RuleInput: InputTable = {
   ...unnamed,
-  type: as('text', 'type'),
-  compare_type: as('text', 'compareType'),
+  type: needed('text', 'type'),
+  compare_type: needed('text', 'compareType'),
   key: as('text', 'key'),
-  value: as('text', 'value'),
+  value: needed('text', 'value'),
   invert: as('boolean', 'invert'),
 }
 
@@ -39,9 +66,9 @@ export const healthMonitorInput: InputTable = {
   ...undescribed,
   pool_id: once('id', 'poolId'),
   type: once('text', 'type'),
-  delay: as('integer', 'delay'),
-  timeout: as('integer', 'timeout'),
-  max_retries: as('integer', 'maxRetries'),
+  delay: needed('integer', 'delay'),
+  timeout: needed('integer', 'timeout'),
+  max_retries: needed('integer', 'maxRetries'),
   max_retries_down: as('integer', 'maxRetriesDown'),
   http_method: as('text', 'httpMethod'),
   url_path: as('text', 'urlPath'),
@@ -66,8 +93,8 @@ export const memberInput: InputTable = {
 const persistence: InputTable = {
   type: as('text', 'type'),
   cookie_name: as('text', 'cookieName'),
-  persistence_timeout: unsupported('integer'),
-  persistence_granularity: unsupported('text'),
+  persistence_timeout: unsupported('integer', ofDatagrams),
+  persistence_granularity: unsupported('text', ofDatagrams),
 }
 
 export const poolInput: InputTable = {
@@ -75,7 +102,7 @@ export const poolInput: InputTable = {
   loadbalancer_id: once('id', 'loadBalancerId'),
   listener_id: once('id', 'listenerId'),
   protocol: once('text', 'protocol'),
-  lb_algorithm: as('text', 'lbAlgorithm'),
+  lb_algorithm: needed('text', 'lbAlgorithm'),
   session_persistence: as({ one: persistence }, 'sessionPersistence'),
   members: once({ many: memberInput }, 'members'),
   healthmonitor: once({ one: healthMonitorInput }, 'healthMonitor'),
@@ -83,14 +110,14 @@ export const poolInput: InputTable = {
   tls_enabled: unsupported('boolean'),
   tls_container_ref: unsupported('text'),
   ca_tls_container_ref: unsupported('text'),
-  crl_container_ref: unsupported('text'),
+  crl_container_ref: unsupported('text', needs('ca_tls_container_ref')),
   ...tls,
 }
 
 export const l7PolicyInput: InputTable = {
   ...common,
   listener_id: once('id', 'listenerId'),
-  action: as('text', 'action'),
+  action: needed('text', 'action'),
   position: as('integer', 'position'),
   redirect_pool_id: as('id', 'redirectPoolId'),
   redirect_pool: once({ one: poolInput }, 'redirectPool'),
@@ -117,9 +144,16 @@ export const listenerInput: InputTable = {
   allowed_cidrs: as('texts', 'allowedCidrs'),
   default_tls_container_ref: as('reference', 'defaultCertificateId'),
   sni_container_refs: as('references', 'sniCertificateIds'),
-  client_authentication: unsupported('text'),
+  client_authentication: unsupported('text', (value, others) =>
+    value === 'OPTIONAL' || value === 'MANDATORY'
+      ? needs('client_ca_tls_container_ref')(value, others)
+      : 'It is NONE, OPTIONAL or MANDATORY',
+  ),
   client_ca_tls_container_ref: unsupported('text'),
-  client_crl_container_ref: unsupported('text'),
+  client_crl_container_ref: unsupported('text', needs('client_ca_tls_container_ref')),
+  hsts_max_age: unsupported('integer', ofTls),
+  hsts_include_subdomains: unsupported('boolean', needs('hsts_max_age')),
+  hsts_preload: unsupported('boolean', needs('hsts_max_age')),
   ...tls,
 }
 
@@ -132,7 +166,12 @@ export const loadBalancerInput: InputTable = {
   vip_network_id: once('id', 'vipNetworkId'),
   vip_port_id: once('id', 'vipPortId'),
   vip_qos_policy_id: unsupported('text'),
-  additional_vips: unsupported('texts'),
+  additional_vips: {
+    ...unsupported('texts', (value) =>
+      Array.isArray(value) && value.every(isPlace) ? null : 'Each is {"subnet_id": …, "ip_address": …}',
+    ),
+    once: true,
+  },
   provider: once('text', 'provider'),
   flavor_id: once('id', 'flavorId'),
   availability_zone: once('text', 'availabilityZone'),

@@ -6,6 +6,16 @@ import { type Named, OctaviaLookUps } from './look-ups.service.js'
 import { Face, Octavia, viewer } from './route.js'
 import { versionsAt } from './versions.js'
 
+/** What may be spoken here: clients of OpenStack begin at the root. */
+@Face('')
+export class OctaviaVersionController {
+  @Get()
+  @Octavia('versions.root', 'anyone')
+  versions(@Req() { protocol, host }: FastifyRequest) {
+    return versionsAt(`${protocol}://${host}`)
+  }
+}
+
 /** What clients of load balancing ask of networking, under the same address. */
 @Face('v2.0', 'v2')
 export class OctaviaNetworkController {

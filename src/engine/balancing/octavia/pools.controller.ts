@@ -24,8 +24,8 @@ export class OctaviaPoolController {
 
   @Get(':id')
   @Octavia('pools.get', viewer)
-  get(@Who() caller: Caller, @Param('id') id: string, @Req() _: FastifyRequest) {
-    return this.parts.get(caller, 'pools', id)
+  get(@Who() caller: Caller, @Param('id') id: string, @Req() request: FastifyRequest) {
+    return this.parts.get(caller, 'pools', id, askedOf(request))
   }
 
   @Put(':id')
@@ -70,8 +70,8 @@ export class OctaviaMemberController {
 
   @Get(':id')
   @Octavia('members.get', viewer)
-  get(@Who() caller: Caller, @Param('poolId') poolId: string, @Param('id') id: string, @Req() _: FastifyRequest) {
-    return this.parts.get(caller, 'members', id, poolId)
+  get(@Who() caller: Caller, @Param('poolId') poolId: string, @Param('id') id: string, @Req() request: FastifyRequest) {
+    return this.parts.get(caller, 'members', id, askedOf(request), poolId)
   }
 
   @Put(':id')
@@ -105,8 +105,8 @@ export class OctaviaHealthMonitorController {
 
   @Get(':id')
   @Octavia('healthMonitors.get', viewer)
-  get(@Who() caller: Caller, @Param('id') id: string, @Req() _: FastifyRequest) {
-    return this.parts.get(caller, 'healthMonitors', id)
+  get(@Who() caller: Caller, @Param('id') id: string, @Req() request: FastifyRequest) {
+    return this.parts.get(caller, 'healthMonitors', id, askedOf(request))
   }
 
   @Put(':id')
