@@ -303,6 +303,11 @@ describe('look-ups of the client', () => {
     }
   })
 
+  it('finds no ports and no policies of quality, as there are none', async () => {
+    expect((await admin.get('/v2.0/ports?id=none')).body).toEqual({ ports: [] })
+    expect((await admin.get('/v2.0/qos/policies?name=none')).body).toEqual({ policies: [] })
+  })
+
   it('finds a project by its id, and lists it by name', async () => {
     const project = await createProject(engine, 'looked-up')
     expect((await admin.get(`/projects/${project}`)).body.project).toMatchObject({ id: project, name: 'looked-up' })

@@ -324,6 +324,12 @@ describe('members at once on the Octavia API', () => {
     expect(await shown()).toMatchObject([{ address: '192.0.2.5' }])
   })
 
+  it('are not replaced where it is not clear whether they are only to be added', async () => {
+    await put([at('192.0.2.1')])
+    expect(await put([], '?additive_only=maybe')).toMatchObject({ status: 400, body: FAULT })
+    expect(await shown()).toHaveLength(1)
+  })
+
   it('of a pool that there is not are 404', async () => {
     where = `pools/${NOBODY}/members`
     expect(await put([])).toMatchObject({ status: 404, body: FAULT })

@@ -104,6 +104,10 @@ describe('a load balancer on the Octavia API', () => {
       await world.becomesActive(`loadbalancers/${id}`)
       for (const query of ['', '?cascade=false', '?cascade=False'])
         expect(await world.client.delete(`loadbalancers/${id}${query}`)).toMatchObject({ status: 400, body: FAULT })
+      for (const query of ['cascade', 'cascade=maybe'])
+        expect((await world.client.delete(`loadbalancers/${id}?${query}`)).body.faultstring).toMatch(
+          /neither true nor false/,
+        )
       expect(await world.client.delete(`loadbalancers/${id}?${how}`)).toMatchObject({ status: 204, body: undefined })
       await eventually(async () => expect((await world.client.get(`loadbalancers/${id}`)).status).toBe(404))
       expect((await world.client.get(`pools?loadbalancer_id=${id}`)).body.pools).toEqual([])

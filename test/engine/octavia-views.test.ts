@@ -102,6 +102,7 @@ describe('a view on the Octavia API', () => {
   })
 
   it.each(nouns)('of a %s stands alike in its list', async (noun) => {
+    await world.becomesActive(`${places[noun]}/${made[noun].id}`)
     const { body } = await world.client.get(`${places[noun]}?id=${made[noun].id}`)
     const many = places[noun]?.split('/').at(-1) ?? ''
     expect(body).toEqual({ [many]: [views[noun]?.()], [`${many}_links`]: [] })

@@ -229,7 +229,7 @@ describeWith(['openstack'], "OpenStack's own client", () => {
         'l7policy set --description e --action REDIRECT_TO_URL --redirect-url https://b.example --redirect-http-code 303 --position 1 --disable --wait every-p',
         'l7policy unset --description --redirect-http-code --all-tag --wait every-p',
         'l7policy list --listener every-l',
-        'l7rule create --type HEADER --compare-type CONTAINS --key X-A --value b --invert --tag t --enable --wait every-p',
+        'l7rule create --type HEADER --compare-type CONTAINS --key X-A --value b --invert --tag t --enable every-p',
         `l7rule set --type COOKIE --compare-type EQUAL_TO --key c --value d --disable --wait ${rule}`,
         `l7rule unset --invert --all-tag --wait ${rule}`,
         'failover --wait every',
@@ -264,7 +264,9 @@ describeWith(['openstack'], "OpenStack's own client", () => {
       const wrong: readonly (readonly [string, RegExp])[] = [
         ['show none', /Unable to locate none/],
         ['create --vip-subnet-id public --provider none', /none.*HTTP 400.*req-/s],
-        ['create --vip-subnet-id public --vip-qos-policy-id 00000000-0000-4000-8000-00000000dead', /HTTP 501/],
+        ['create --vip-subnet-id public --vip-qos-policy-id gold', /Unable to locate gold/],
+        ['create --vip-port-id mine', /Unable to locate mine/],
+        ['create --vip-subnet-id public --additional-vip subnet-id=public', /additional_vips.*HTTP 501/s],
         ['amphora show 00000000-0000-4000-8000-00000000dead', /not found|Unable to locate/],
         ['provider capability list none', /not enabled.*HTTP 400/],
       ]

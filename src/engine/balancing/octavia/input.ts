@@ -12,7 +12,7 @@ export interface InputAttribute {
   readonly to: string | null
   /** Taken when the thing is made, and never again. */
   readonly once?: true
-  /** It has no default that null could put back. */
+  /** It has no default: it is said when the thing is made, and null puts nothing back. */
   readonly needed?: true
   /** This plane has nothing of the kind: only a value that asks for nothing is taken. */
   readonly unsupported?: true
@@ -57,9 +57,19 @@ export function readObject(table: InputTable, given: Record<string, unknown>, pu
     else if (read === UNSUPPORTED) unsupported ??= field
     else if (attribute?.to && read !== NOTHING) input[attribute.to] = read
   }
+  if (purpose === 'create') faults.push(...missingIn(table, given, at))
   if (faults.length > 0) throw new BadInput(faults)
   if (unsupported) throw new Unsupported(`The provider does not support ${unsupported}.`)
   return input
+}
+
+function missingIn(table: InputTable, given: Readonly<Record<string, unknown>>, at: string): CodedFault[] {
+  const said = (name: string) => given[name] !== undefined && given[name] !== null
+  const known = Object.entries(table)
+  return known.flatMap(([name, { needed, to }]) => {
+    const isSaid = !needed || known.some(([other, attribute]) => attribute.to === to && said(other))
+    return isSaid ? [] : [coded(`${at}${name}`, 'mandatory', 'Mandatory field missing')]
+  })
 }
 
 interface Said {

@@ -4,8 +4,9 @@ type Kind = InputAttribute['kind']
 
 const as = (kind: Kind, to: string): InputAttribute => ({ kind, to })
 const once = (kind: Kind, to: string): InputAttribute => ({ kind, to, once: true })
-/** Null puts back no default of it: there is none. */
+/** It has no default. */
 const needed = (kind: Kind, to: string): InputAttribute => ({ kind, to, needed: true })
+const neededOnce = (kind: Kind, to: string): InputAttribute => ({ kind, to, needed: true, once: true })
 const unsupported = (kind: Kind, vet?: InputAttribute['vet']): InputAttribute => ({
   ...{ kind, to: null, unsupported: true },
   ...(vet ? { vet } : {}),
@@ -65,7 +66,7 @@ export const l7RuleInput: InputTable = {
 export const healthMonitorInput: InputTable = {
   ...undescribed,
   pool_id: once('id', 'poolId'),
-  type: once('text', 'type'),
+  type: neededOnce('text', 'type'),
   delay: needed('integer', 'delay'),
   timeout: needed('integer', 'timeout'),
   max_retries: needed('integer', 'maxRetries'),
@@ -79,10 +80,10 @@ export const healthMonitorInput: InputTable = {
 
 export const memberInput: InputTable = {
   ...undescribed,
-  address: once('text', 'address'),
+  address: neededOnce('text', 'address'),
   // older clients say it so
   ip_address: once('text', 'address'),
-  protocol_port: once('integer', 'protocolPort'),
+  protocol_port: neededOnce('integer', 'protocolPort'),
   subnet_id: once('id', 'networkId'),
   weight: as('integer', 'weight'),
   backup: as('boolean', 'backup'),
@@ -101,7 +102,7 @@ export const poolInput: InputTable = {
   ...common,
   loadbalancer_id: once('id', 'loadBalancerId'),
   listener_id: once('id', 'listenerId'),
-  protocol: once('text', 'protocol'),
+  protocol: neededOnce('text', 'protocol'),
   lb_algorithm: needed('text', 'lbAlgorithm'),
   session_persistence: as({ one: persistence }, 'sessionPersistence'),
   members: once({ many: memberInput }, 'members'),
@@ -114,13 +115,20 @@ export const poolInput: InputTable = {
   ...tls,
 }
 
+/** A name alone is one that is made elsewhere in the same body. */
+const poolOrName: InputTable = {
+  ...poolInput,
+  protocol: once('text', 'protocol'),
+  lb_algorithm: as('text', 'lbAlgorithm'),
+}
+
 export const l7PolicyInput: InputTable = {
   ...common,
   listener_id: once('id', 'listenerId'),
   action: needed('text', 'action'),
   position: as('integer', 'position'),
   redirect_pool_id: as('id', 'redirectPoolId'),
-  redirect_pool: once({ one: poolInput }, 'redirectPool'),
+  redirect_pool: once({ one: poolOrName }, 'redirectPool'),
   redirect_url: as('text', 'redirectUrl'),
   redirect_prefix: as('text', 'redirectPrefix'),
   redirect_http_code: as('integer', 'redirectHttpCode'),
@@ -130,11 +138,11 @@ export const l7PolicyInput: InputTable = {
 export const listenerInput: InputTable = {
   ...common,
   loadbalancer_id: once('id', 'loadBalancerId'),
-  protocol: once('text', 'protocol'),
-  protocol_port: once('integer', 'protocolPort'),
+  protocol: neededOnce('text', 'protocol'),
+  protocol_port: neededOnce('integer', 'protocolPort'),
   connection_limit: as('integer', 'connectionLimit'),
   default_pool_id: as('id', 'defaultPoolId'),
-  default_pool: once({ one: poolInput }, 'defaultPool'),
+  default_pool: once({ one: poolOrName }, 'defaultPool'),
   l7policies: once({ many: l7PolicyInput }, 'l7Policies'),
   insert_headers: as('flags', 'insertHeaders'),
   timeout_client_data: as('integer', 'timeoutClientData'),
@@ -180,22 +188,25 @@ export const loadBalancerInput: InputTable = {
 }
 
 const offered: InputTable = {
-  name: as('text', 'name'),
+  name: needed('text', 'name'),
   description: as('text', 'description'),
   enabled: as('boolean', 'enabled'),
 }
 
-export const flavorInput: InputTable = { ...offered, flavor_profile_id: once('id', 'profileId') }
+export const flavorInput: InputTable = { ...offered, flavor_profile_id: neededOnce('id', 'profileId') }
 
 export const availabilityZoneInput: InputTable = {
   ...offered,
   // it is what it is known by
-  name: once('text', 'name'),
-  availability_zone_profile_id: once('id', 'profileId'),
+  name: neededOnce('text', 'name'),
+  availability_zone_profile_id: neededOnce('id', 'profileId'),
 }
 
-const profile: InputTable = { name: as('text', 'name'), provider_name: as('text', 'provider') }
+const profile: InputTable = { name: needed('text', 'name'), provider_name: needed('text', 'provider') }
 
-export const flavorProfileInput: InputTable = { ...profile, flavor_data: as('text', 'content') }
+export const flavorProfileInput: InputTable = { ...profile, flavor_data: needed('text', 'content') }
 
-export const availabilityZoneProfileInput: InputTable = { ...profile, availability_zone_data: as('text', 'content') }
+export const availabilityZoneProfileInput: InputTable = {
+  ...profile,
+  availability_zone_data: needed('text', 'content'),
+}

@@ -33,6 +33,19 @@ export class OctaviaNetworkController {
     return this.lookUps.networks(caller, named)
   }
 
+  /** None that a client could bring along: an address is all that there is to a VIP. */
+  @Get('ports')
+  @Octavia('ports.list', viewer)
+  ports(@Req() _: FastifyRequest) {
+    return { ports: [] }
+  }
+
+  @Get('qos/policies')
+  @Octavia('qosPolicies.list', viewer)
+  qosPolicies(@Req() _: FastifyRequest) {
+    return { policies: [] }
+  }
+
   @Get('subnets')
   @Octavia('subnets.list', viewer)
   subnets(@Who() caller: Caller, @Query() named: Named) {

@@ -89,9 +89,6 @@ export class OctaviaOffers {
     requireKeeper(caller)
     const { resource, input, entity, profiles } = offers[kind]
     const row = rowOf(readInput(input, resource.one, body, 'create'))
-    for (const needed of ['name', profiles ? 'profileId' : 'provider', ...(profiles ? [] : ['content'])]) {
-      if (row[needed] === undefined) throw refused(needed, 'Mandatory field missing')
-    }
     const key = await this.named(resource, row, async (tx) => {
       if (profiles) await requireProfile(tx, profiles, String(row.profileId))
       const { identifiers } = await tx.insert(entity, row)
@@ -145,7 +142,7 @@ function requireMaySee(caller: Caller, kind: OfferKind): void {
 function rowOf(given: Input): Input {
   const input = withDefaults(given)
   const { name, provider, content, description } = input
-  if (name === null || (typeof name === 'string' && (name === '' || name.length > MOST_NAME)))
+  if (typeof name === 'string' && (name === '' || name.length > MOST_NAME))
     throw refused('name', `It has 1 to ${MOST_NAME} characters`)
   if (provider !== undefined && !providers.includes(provider as Provider))
     throw refused('provider_name', `Provider ${JSON.stringify(provider)} is not enabled`)

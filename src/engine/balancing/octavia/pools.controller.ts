@@ -2,7 +2,7 @@ import { Body, Delete, Get, Param, Post, Put, Query, Req } from '@nestjs/common'
 import type { FastifyRequest } from 'fastify'
 import type { Caller } from '../../platform/caller.js'
 import { Who } from '../../platform/who.js'
-import { isTrue } from './list-query.js'
+import { flagOf } from './list-query.js'
 import { OctaviaParts } from './parts.service.js'
 import { askedOf, Octavia, OctaviaController, operator, viewer } from './route.js'
 
@@ -65,7 +65,7 @@ export class OctaviaMemberController {
     @Body() body: unknown,
     @Query('additive_only') additiveOnly?: string,
   ) {
-    return this.parts.putMembers(caller, poolId, body, isTrue(additiveOnly))
+    return this.parts.putMembers(caller, poolId, body, flagOf('additive_only', additiveOnly))
   }
 
   @Get(':id')

@@ -101,7 +101,8 @@ export class OctaviaReading {
 
   /** All of a balancer's rows of that kind, by the index of its parts. */
   async partsOf(resource: Resource, loadBalancerId: string): Promise<Shown[]> {
-    const extra = Object.entries(resource.attributes).filter(([, { hidden }]) => hidden)
+    // what finds its place in the tree
+    const extra = Object.entries(resource.attributes).filter(([, { hidden, kind }]) => hidden && kind === 'id')
     const columns = [columnsOf(resource), ...extra.map(([name, { sql }]) => `${sql} AS "_${name}"`)].join(', ')
     const sql = `SELECT ${columns} FROM ${resource.table} t WHERE t.load_balancer_id = $1 ORDER BY t.created_at, t.id`
     return this.database.dataSource.manager.query(sql, [loadBalancerId])
