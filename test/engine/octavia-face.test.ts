@@ -88,6 +88,14 @@ describe('without credentials, where the setting names a project', () => {
     expect((await nobody().get('flavorprofiles')).status).toBe(200)
   })
 
+  it('one finds nothing in other projects, and is not refused', async () => {
+    const other = await createProject(engine)
+    expect(await nobody().get(`loadbalancers?project_id=${other}`)).toMatchObject({
+      status: 200,
+      body: { loadbalancers: [] },
+    })
+  })
+
   it('one is nobody on a native route', async () => {
     expect((await nobody().get('/api/v1/projects')).status).toBe(401)
   })

@@ -121,8 +121,11 @@ describe('a pool on the Octavia API', () => {
       expect(await world.client.post('pools', wanted({ protocol, listener_id: id }))).toMatchObject({ status: 400 })
   })
 
-  it('asks for TLS to its members of a provider that has none, and is refused with 501', async () => {
-    expect((await world.client.post('pools', wanted({ tls_enabled: true }))).status).toBe(501)
+  it.each([
+    { tls_enabled: true },
+    { protocol: 'UDP', session_persistence: { type: 'SOURCE_IP', persistence_timeout: 10 } },
+  ])('that asks by %j for what no provider has is refused with 501', async (more) => {
+    expect((await world.client.post('pools', wanted(more))).status).toBe(501)
   })
 
   it('is changed in all that may be changed, and null puts back', async () => {
@@ -144,6 +147,7 @@ describe('a pool on the Octavia API', () => {
     ...[{ protocol: 'TCP' }, { loadbalancer_id: NOBODY }, { listener_id: NOBODY }, { lb_algorithm: 'LUCK' }],
     ...[{ lb_algorithm: null }, { id: NOBODY }, { session_persistence: { type: 'LUCK' } }, { members: [] }],
     ...[{ project_id: NOBODY }, { healthmonitor: {} }, { colour: 'red' }],
+    { session_persistence: { persistence_timeout: 10 } },
   ])('is not changed by %j', async (change) => {
     expect(await world.client.put(`pools/${web.id}`, { pool: change })).toMatchObject({ status: 400, body: FAULT })
   })

@@ -26,7 +26,14 @@ const needs =
 const ofTls: InputAttribute['vet'] = (_, { protocol = 'TERMINATED_HTTPS' }) =>
   protocol === 'TERMINATED_HTTPS' ? null : 'Only listeners of protocol TERMINATED_HTTPS have it'
 
-const ofDatagrams: InputAttribute['vet'] = () => 'Only pools of protocol UDP could have it'
+/** A change does not say the protocol, and pools of datagrams that are there have none of it either. */
+const keepsSessions: InputAttribute['vet'] = (value, { protocol }) => {
+  const { persistence_timeout: timeout, persistence_granularity: granularity } = Object(value)
+  const isOfDatagrams = protocol === 'UDP' || protocol === 'SCTP'
+  return (timeout || granularity) && !isOfDatagrams
+    ? 'Only pools of protocol UDP have a timeout and a granularity'
+    : null
+}
 
 const isPlace = (value: unknown): boolean =>
   typeof value === 'object' &&
@@ -94,8 +101,8 @@ export const memberInput: InputTable = {
 const persistence: InputTable = {
   type: as('text', 'type'),
   cookie_name: as('text', 'cookieName'),
-  persistence_timeout: unsupported('integer', ofDatagrams),
-  persistence_granularity: unsupported('text', ofDatagrams),
+  persistence_timeout: unsupported('integer'),
+  persistence_granularity: unsupported('text'),
 }
 
 export const poolInput: InputTable = {
@@ -104,7 +111,7 @@ export const poolInput: InputTable = {
   listener_id: once('id', 'listenerId'),
   protocol: neededOnce('text', 'protocol'),
   lb_algorithm: needed('text', 'lbAlgorithm'),
-  session_persistence: as({ one: persistence }, 'sessionPersistence'),
+  session_persistence: { ...as({ one: persistence }, 'sessionPersistence'), vet: keepsSessions },
   members: once({ many: memberInput }, 'members'),
   healthmonitor: once({ one: healthMonitorInput }, 'healthMonitor'),
   health_monitor: once({ one: healthMonitorInput }, 'healthMonitor'),
