@@ -264,11 +264,6 @@ describeWith(['openstack'], "OpenStack's own client", () => {
       const wrong: readonly (readonly [string, RegExp])[] = [
         ['show none', /Unable to locate none/],
         ['create --vip-subnet-id public --provider none', /none.*HTTP 400.*req-/s],
-        ['create --vip-subnet-id public --vip-qos-policy-id gold', /Unable to locate gold/],
-        ['create --vip-port-id mine', /Unable to locate mine/],
-        ['create --vip-subnet-id public --additional-vip subnet-id=public', /additional_vips.*HTTP 501/s],
-        ['amphora show 00000000-0000-4000-8000-00000000dead', /not found|Unable to locate/],
-        ['provider capability list none', /not enabled.*HTTP 400/],
       ]
       for (const [command, words] of wrong) await expect(call('http_basic', command)).rejects.toThrow(words)
     },
