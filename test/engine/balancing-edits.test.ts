@@ -365,7 +365,7 @@ describe('an L7 rule', () => {
     [{ type: 'PATH', compareType: 'REGEX', value: '(' }, 'value'],
     [{ type: 'PATH', compareType: 'EQUAL_TO', value: '' }, 'value'],
     [{ type: 'HOST_NAME', compareType: 'EQUAL_TO', value: 'a\nb' }, 'value'],
-    [{ type: 'SSL_CONN_HAS_CERT', compareType: 'EQUAL_TO', value: 'True' }, 'type'],
+    [{ type: 'SSL_CONN_HAS_CERT', compareType: 'EQUAL_TO', value: 'False' }, 'value'],
   ] as const)('that is %j is refused for its %s', (input, field) => {
     expect(faulty(policed, createL7Rule(POLICY, input))).toEqual([field])
   })

@@ -209,7 +209,7 @@ const wrong: readonly Case[] = [
   ['a balancer with an address of elsewhere', at('loadbalancers'), inBalancer({ vip_address: '192.0.2.1' }), 400],
   ['a balancer with an attribute of its own', at('loadbalancers'), inBalancer({ colour: 'red' }), 400],
   ['a balancer that is no object', at('loadbalancers'), () => ({ loadbalancer: 'a' }), 400],
-  ['a balancer with several VIPs', at('loadbalancers'), inBalancer({ additional_vips: ['a'] }), 501],
+  ['a balancer with several VIPs', at('loadbalancers'), inBalancer({ additional_vips: [{ subnet_id: NOBODY }] }), 501],
   ['a balancer with an id of its own', at('loadbalancers'), inBalancer({ id: NOBODY }), 400],
   [
     'a tree whose pools have one name',
@@ -577,7 +577,7 @@ describe('a list of load balancers', () => {
   it.each([
     'colour=red',
     'limit=many',
-    'limit=-1',
+    'limit=few',
     `marker=${NOBODY}`,
     'sort=name:up',
     'admin_state_up=maybe',

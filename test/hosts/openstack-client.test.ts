@@ -4,6 +4,7 @@ import { type AnsweringHost, answeringHost } from '../engine/support/answering-h
 import { createProject } from '../support/callers.js'
 import { startTestEngine, type TestEngine } from '../support/engine.js'
 import { eventually } from '../support/eventually.js'
+import { issueCertificate } from '../support/issued-certificate.js'
 import { describeWith } from './support/needs.js'
 
 const run = promisify(execFile)
@@ -190,6 +191,81 @@ describeWith(['openstack'], "OpenStack's own client", () => {
       ]
       for (const command of commands) await call(type, command)
       expect(await show(type, 'quota show shop')).toMatchObject({ load_balancer: -1 })
+    },
+    TEST_TIMEOUT_MS,
+  )
+
+  it(
+    'takes every option of the commands, and waits where it is told to',
+    async () => {
+      const type = 'http_basic'
+      const { certPem: chainPem, privateKeyPem } = await issueCertificate({ names: ['a.example'] })
+      const { body } = await engine.http.post('/api/v1/certificates', { name: 'a', chainPem, privateKeyPem })
+      const rule = 'every-p $(rule)'
+      const commands = [
+        'create --name every --description d --vip-subnet-id public --provider simulated --tag a --tag b --enable --wait',
+        'set --description e --tag c --disable --wait every',
+        'set --no-tag --enable --wait every',
+        'set --tag d --wait every',
+        'unset --all-tag --description --vip-qos-policy-id --wait every',
+        'list --name every --enable --vip-subnet-id public --vip-network-id public --provisioning-status ACTIVE --provider simulated',
+        'list --operating-status OFFLINE --not-tags a --any-tags x,y',
+        `listener create --name every-l --description d --protocol TERMINATED_HTTPS --protocol-port 443 --default-tls-container-ref ${body.id} --sni-container-refs ${body.id} --connection-limit 5 --timeout-client-data 1 --timeout-member-connect 2 --timeout-member-data 3 --timeout-tcp-inspect 4 --insert-headers X-Forwarded-For=true,X-Forwarded-Port=false --allowed-cidr 10.0.0.0/8 --allowed-cidr 192.0.2.0/24 --tag t --enable --wait every`,
+        'listener set --description e --disable --sni-container-refs --timeout-tcp-inspect 5 --tag u --wait every-l',
+        'listener unset --description --connection-limit --default-pool --sni-container-refs --insert-headers --timeout-client-data --timeout-member-connect --timeout-member-data --timeout-tcp-inspect --client-ca-tls-container-ref --client-authentication --client-crl-container-ref --allowed-cidrs --tls-versions --tls-ciphers --alpn-protocols --all-tag --wait every-l',
+        'listener list --name every-l --loadbalancer every --disable',
+        'pool create --name every-po --description d --protocol HTTP --listener every-l --lb-algorithm SOURCE_IP --session-persistence type=SOURCE_IP --disable-tls --tag t --enable --wait',
+        'pool set --description e --session-persistence type=APP_COOKIE,cookie_name=sid --disable --disable-tls --tag u --wait every-po',
+        'pool unset --description --session-persistence --tls-container-ref --ca-tls-container-ref --crl-container-ref --tls-versions --tls-ciphers --alpn-protocols --all-tag --wait every-po',
+        'member create --name every-m --address 192.0.2.1 --protocol-port 80 --weight 3 --disable-backup --monitor-port 81 --monitor-address 192.0.2.2 --subnet-id public --tag t --disable --wait every-po',
+        'member set --name every-m --weight 4 --enable-backup --monitor-port 82 --monitor-address 192.0.2.3 --enable --tag u --wait every-po every-m',
+        'member unset --backup --monitor-address --monitor-port --weight --all-tag --wait every-po every-m',
+        'member list --tags t every-po',
+        'healthmonitor create --name every-h --type HTTP --delay 5 --timeout 3 --max-retries 2 --max-retries-down 2 --http-method HEAD --http-version 1.1 --domain-name a.example --url-path /h --expected-codes 200,201 --tag t --enable --wait every-po',
+        'healthmonitor set --name every-h --delay 6 --timeout 4 --max-retries 3 --max-retries-down 3 --http-method GET --http-version 1.1 --domain-name b.example --disable --wait every-h',
+        'healthmonitor unset --domain-name --expected-codes --http-method --http-version --max-retries-down --url-path --all-tag --wait every-h',
+        'healthmonitor list --any-tags t',
+        'l7policy create --name every-p --description d --action REDIRECT_PREFIX --redirect-prefix https://a.example --redirect-http-code 308 --position 1 --tag t --enable --wait every-l',
+        'l7policy set --description e --action REDIRECT_TO_URL --redirect-url https://b.example --redirect-http-code 303 --position 1 --disable --wait every-p',
+        'l7policy unset --description --redirect-http-code --all-tag --wait every-p',
+        'l7policy list --listener every-l',
+        'l7rule create --type HEADER --compare-type CONTAINS --key X-A --value b --invert --tag t --enable every-p',
+        `l7rule set --type COOKIE --compare-type EQUAL_TO --key c --value d --disable --wait ${rule}`,
+        `l7rule unset --invert --all-tag --wait ${rule}`,
+        'failover --wait every',
+        'amphora list',
+        'amphora list --loadbalancer every --long',
+        'provider capability list --flavor simulated',
+        'provider capability list --availability-zone simulated',
+        'quota set --loadbalancer 9 --listener 9 --pool 9 --member 9 --healthmonitor 9 --l7policy 9 --l7rule 9 shop',
+        'quota list --project shop',
+        'quota unset --loadbalancer --listener --pool --member --healthmonitor --l7policy --l7rule shop',
+        `l7rule delete --wait ${rule}`,
+        'l7policy delete --wait every-p',
+        'healthmonitor delete --wait every-h',
+        'member delete --wait every-po every-m',
+        'pool delete --wait every-po',
+        'listener delete --wait every-l',
+        'delete --wait every',
+      ]
+      let ruleId = ''
+      for (const command of commands) {
+        const stdout = await call(type, command.replace('$(rule)', ruleId))
+        if (command.startsWith('l7rule create')) ruleId = /[|] id +[|] (\S+)/.exec(stdout)?.[1] ?? ''
+      }
+      expect(await names(type, 'list --name every')).toEqual([])
+    },
+    TEST_TIMEOUT_MS,
+  )
+
+  it(
+    'tells in one sentence what is wrong',
+    async () => {
+      const wrong: readonly (readonly [string, RegExp])[] = [
+        ['show none', /Unable to locate none/],
+        ['create --vip-subnet-id public --provider none', /none.*HTTP 400.*req-/s],
+      ]
+      for (const [command, words] of wrong) await expect(call('http_basic', command)).rejects.toThrow(words)
     },
     TEST_TIMEOUT_MS,
   )

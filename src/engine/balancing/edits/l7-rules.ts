@@ -1,7 +1,6 @@
 import type { CompareType, RuleType } from '../../../wire/balancing/terms.js'
 import type { FieldFault } from '../../platform/errors.js'
 import type { L7Rule } from '../l7-rule.entity.js'
-import type { Listener } from '../listener.entity.js'
 import type { Edit, Tree } from '../tree.js'
 import { bounded } from './bounds.js'
 import { faultWhen, refuse } from './faults.js'
@@ -40,10 +39,11 @@ export const createL7Rule = (l7PolicyId: string, input: NewL7Rule): Edit =>
 
 /** Not bounded yet. */
 export function addL7Rule(tree: Tree, l7PolicyId: string, input: NewL7Rule): Tree {
+  required(tree.l7Policies, l7PolicyId, 'L7 policy')
   const { id, type, compareType, value } = input
   const attributes = changed(ruleDefaults, input, ruleDefaults)
   const rule: L7Rule = { ...newPart(tree, id), l7PolicyId, type, compareType, value, ...attributes }
-  refuse(faultsOf(rule, listenerOf(tree, l7PolicyId)))
+  refuse(faultsOf(rule))
   return { ...tree, l7Rules: [...tree.l7Rules, rule] }
 }
 
@@ -56,7 +56,7 @@ export const updateL7Rule = (l7PolicyId: string, id: string, input: L7RuleChange
       compareType: input.compareType ?? rule.compareType,
       value: input.value ?? rule.value,
     })
-    refuse(faultsOf(next, listenerOf(tree, l7PolicyId)))
+    refuse(faultsOf(next))
     return { ...tree, l7Rules: replaced(tree.l7Rules, next) }
   })
 
@@ -66,11 +66,6 @@ export const deleteL7Rule =
     requireRule(tree, l7PolicyId, id)
     return { ...tree, l7Rules: tree.l7Rules.filter((rule) => rule.id !== id) }
   }
-
-function listenerOf({ l7Policies, listeners }: Tree, l7PolicyId: string): Listener {
-  const { listenerId } = required(l7Policies, l7PolicyId, 'L7 policy')
-  return required(listeners, listenerId, 'listener')
-}
 
 function requireRule({ l7Policies, l7Rules }: Tree, l7PolicyId: string, id: string): L7Rule {
   required(l7Policies, l7PolicyId, 'L7 policy')
@@ -101,15 +96,10 @@ const shapes: Readonly<Record<RuleType, RuleShape>> = {
   SSL_DN_FIELD: { compareTypes: anyComparison, key: /^[a-zA-Z]+$/, value: TEXT },
 }
 
-function faultsOf({ type, compareType, key, value }: L7Rule, { protocol }: Listener): FieldFault[] {
+function faultsOf({ type, compareType, key, value }: L7Rule): FieldFault[] {
   const shape = shapes[type]
   const isRegex = compareType === 'REGEX'
   return [
-    ...faultWhen(
-      type.startsWith('SSL_') && protocol !== 'TERMINATED_HTTPS',
-      'type',
-      `a listener of protocol ${protocol} sees no certificates of clients`,
-    ),
     ...faultWhen(
       !shape.compareTypes.includes(compareType),
       'compareType',

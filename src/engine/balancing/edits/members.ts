@@ -104,12 +104,17 @@ const made = (tree: Tree, poolId: string, input: NewMember): Member => ({
   protocolPort: input.protocolPort,
 })
 
+/** Where clouds tell a machine its secrets: who could lead requests there would be told those of the host. */
+const METADATA = ['169.254.169.254', '::ffff:a9fe:a9fe']
+
 /** An address with a zone is one host's own, and means nothing on another. */
 function addressFaults(said: { readonly address?: string; readonly monitorAddress?: string | null }): FieldFault[] {
   return (['address', 'monitorAddress'] as const).flatMap((field) => {
     const address = said[field]
-    const isFit = address === undefined || address === null || (isIP(address) !== 0 && !address.includes('%'))
-    return faultWhen(!isFit, field, `${field} must be an IP address without a zone`)
+    if (address === undefined || address === null) return []
+    if (isIP(address) === 0 || address.includes('%'))
+      return [{ field, message: `${field} must be an IP address without a zone` }]
+    return faultWhen(METADATA.includes(spelled(address)), field, `${address} is not for members`)
   })
 }
 

@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import type { Caller } from '../../platform/caller.js'
 import { Who } from '../../platform/who.js'
 import { OctaviaBalancers } from './balancers.service.js'
-import { isTrue } from './list-query.js'
+import { flagOf } from './list-query.js'
 import { askedOf, Octavia, OctaviaController, operator, viewer } from './route.js'
 
 @OctaviaController('loadbalancers')
@@ -24,8 +24,8 @@ export class OctaviaLoadBalancerController {
 
   @Get(':id')
   @Octavia('loadBalancers.get', viewer)
-  get(@Who() caller: Caller, @Param('id') id: string, @Req() _: FastifyRequest) {
-    return this.balancers.get(caller, id)
+  get(@Who() caller: Caller, @Param('id') id: string, @Req() request: FastifyRequest) {
+    return this.balancers.get(caller, id, askedOf(request))
   }
 
   @Put(':id')
@@ -37,7 +37,7 @@ export class OctaviaLoadBalancerController {
   @Delete(':id')
   @Octavia('loadBalancers.delete', operator, 204)
   delete(@Who() caller: Caller, @Param('id') id: string, @Query('cascade') cascade?: string) {
-    return this.balancers.delete(caller, id, isTrue(cascade))
+    return this.balancers.delete(caller, id, flagOf('cascade', cascade))
   }
 
   @Put(':id/failover')

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common'
 import type { ListenerStatistics } from '../../../wire/balancing/sighting.js'
-import type { Caller } from '../../platform/caller.js'
+import { type Caller, visibleProjects } from '../../platform/caller.js'
 import { NotFound } from '../../platform/errors.js'
 import { Balancers } from '../balancers.service.js'
 import { DescribedInput } from '../balancing-part.dto.js'
@@ -11,9 +11,11 @@ import { OctaviaChanging } from './changing.service.js'
 import { checked } from './checked.js'
 import { readInput, refused } from './input.js'
 import { loadBalancerInput } from './inputs.js'
+import { notAllowed } from './keeper.js'
+import { fieldsOf } from './list-query.js'
 import { NewOctaviaBalancer } from './new-balancer.dto.js'
 import { pendingAs } from './parts.service.js'
-import { type Asked, OctaviaReading } from './reading.service.js'
+import { type Asked, OctaviaReading, picked } from './reading.service.js'
 import { listeners, loadBalancers } from './resources.js'
 import { statusTree, wholeTree } from './trees.js'
 
@@ -33,14 +35,15 @@ export class OctaviaBalancers {
     return this.reading.list(caller, loadBalancers, asked)
   }
 
-  async get(caller: Caller, id: string) {
-    return { loadbalancer: await this.reading.show(caller, loadBalancers, id) }
+  async get(caller: Caller, id: string, { query }: Asked) {
+    return { loadbalancer: picked(await this.reading.show(caller, loadBalancers, id), fieldsOf(query)) }
   }
 
   /** With all that the body has under it, in one. */
   async create(caller: Caller, body: unknown) {
     const input = await checked(NewOctaviaBalancer, readInput(loadBalancerInput, 'loadbalancer', body, 'create'))
-    const { listeners: itsListeners, pools: itsPools } = input
+    const { listeners: itsListeners, pools: itsPools, projectId } = input
+    if (projectId && visibleProjects(caller, [projectId])?.length === 0) throw notAllowed()
     const wanted = {
       ...(input.projectId ? { projectId: input.projectId } : {}),
       networkId: networkOf(input),

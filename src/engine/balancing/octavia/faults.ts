@@ -49,16 +49,35 @@ function wordsOf(error: unknown, detail: string): string {
     const resource = String(error.extra.resource)
     return `Quota has been met for resources: ${resourceNames[resource] ?? resource}`
   }
-  if (error instanceof Invalid && error.faults.length > 0) return error.faults.map(ofField).join(' ')
+  if (error instanceof Invalid && error.faults.length > 0) return firstOfEach(error.faults).map(ofField).join(' ')
   if (error instanceof NotFound) return capital(error.message.replace(/ does not exist$/, ' not found.'))
   return error.message
 }
 
-const ofField = ({ field, message }: FieldFault): string =>
-  field ? `Invalid input for field/attribute ${snakeCase(field)}. ${message}.` : `${message}.`
+/** What breaks several rules at once is told by the first. */
+const firstOfEach = (faults: readonly FieldFault[]): FieldFault[] =>
+  faults.filter(({ field }, place) => faults.findIndex((other) => other.field === field) === place)
+
+function ofField({ field, message }: FieldFault): string {
+  if (!field) return `${message}.`
+  const own = /\w+$/.exec(field)?.[0] ?? field
+  return `Invalid input for field/attribute ${attributeName(field)}. ${message.replaceAll(own, attributeName(own))}.`
+}
 
 const capital = (words: string): string =>
   words.replace(/^load balancer/, 'Load Balancer').replace(/^./, (first) => first.toUpperCase())
 
+/** Attributes that are called by other words there. */
+const renamed: Readonly<Record<string, string>> = {
+  loadBalancerId: 'loadbalancer_id',
+  l7PolicyId: 'l7policy_id',
+  l7Policies: 'l7policies',
+  healthMonitor: 'healthmonitor',
+  networkId: 'subnet_id',
+  defaultCertificateId: 'default_tls_container_ref',
+  sniCertificateIds: 'sni_container_refs',
+}
+
 /** `members[0].protocolPort` → `members[0].protocol_port` */
-export const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+const attributeName = (path: string): string =>
+  path.replaceAll(/\w+/g, (name) => renamed[name] ?? name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`))

@@ -1,5 +1,6 @@
 import { Unsupported } from '../../platform/errors.js'
 import { BadInput, type CodedFault, coded } from '../../platform/validation.js'
+import { isUuid } from './list-sql.js'
 
 /** What a value is to be; clients send numbers and booleans as text as well. */
 type InputKind = 'text' | 'id' | 'integer' | 'version' | 'boolean' | 'texts' | 'flags' | 'reference' | 'references'
@@ -11,8 +12,12 @@ export interface InputAttribute {
   readonly to: string | null
   /** Taken when the thing is made, and never again. */
   readonly once?: true
+  /** It has no default: it is said when the thing is made, and null puts nothing back. */
+  readonly needed?: true
   /** This plane has nothing of the kind: only a value that asks for nothing is taken. */
   readonly unsupported?: true
+  /** What is wrong with a value that asks for something, beside the others of its object; null: nothing. */
+  readonly vet?: (value: unknown, others: Readonly<Record<string, unknown>>) => string | null
 }
 
 /** By snake_case name. */
@@ -41,29 +46,58 @@ export function unwrap(envelope: string, body: unknown): Record<string, unknown>
 export function readObject(table: InputTable, given: Record<string, unknown>, purpose: Purpose, at: string): Input {
   const faults: CodedFault[] = []
   const input: Input = {}
+  let unsupported: string | null = null
   for (const [name, value] of Object.entries(given)) {
     const field = `${at}${name}`
     const attribute = Object.hasOwn(table, name) ? table[name] : undefined
-    if (!attribute || (attribute.once && purpose === 'update')) {
-      faults.push(coded(field, 'unknownField', `Unknown attribute: ${name}`))
-      continue
-    }
-    const read = readValue(attribute, value, purpose, field)
-    if (read === BAD) {
-      const shown = JSON.stringify(value).slice(0, 100)
-      faults.push(coded(field, 'type', `Value: ${shown}. It is of another type`))
-    } else if (attribute.to !== null && read !== NOTHING) input[attribute.to] = read
+    const fault = faultOf(attribute, { field, name, value, purpose, given })
+    const read = attribute && !fault ? readValue(attribute, value, purpose, field) : NOTHING
+    if (fault) faults.push(fault)
+    else if (read === BAD) faults.push(ofAnotherType(field, value))
+    else if (read === UNSUPPORTED) unsupported ??= field
+    else if (attribute?.to && read !== NOTHING) input[attribute.to] = read
   }
+  if (purpose === 'create') faults.push(...missingIn(table, given, at))
   if (faults.length > 0) throw new BadInput(faults)
+  if (unsupported) throw new Unsupported(`The provider does not support ${unsupported}.`)
   return input
 }
 
+function missingIn(table: InputTable, given: Readonly<Record<string, unknown>>, at: string): CodedFault[] {
+  const said = (name: string) => given[name] !== undefined && given[name] !== null
+  const known = Object.entries(table)
+  return known.flatMap(([name, { needed, to }]) => {
+    const isSaid = !needed || known.some(([other, attribute]) => attribute.to === to && said(other))
+    return isSaid ? [] : [coded(`${at}${name}`, 'mandatory', 'Mandatory field missing')]
+  })
+}
+
+interface Said {
+  readonly field: string
+  readonly name: string
+  readonly value: unknown
+  readonly purpose: Purpose
+  readonly given: Readonly<Record<string, unknown>>
+}
+
+function faultOf(attribute: InputAttribute | undefined, { field, name, value, purpose, given }: Said) {
+  if (!attribute || (attribute.once && purpose === 'update'))
+    return coded(field, 'unknownField', `Unknown attribute: ${name}`)
+  const message = asksFor(value) ? attribute.vet?.(value, given) : null
+  return message ? coded(field, 'value', message) : null
+}
+
+const ofAnotherType = (field: string, value: unknown): CodedFault =>
+  coded(field, 'type', `Value: ${JSON.stringify(value).slice(0, 100)}. It is of another type`)
+
 const BAD = Symbol('of another type')
 const NOTHING = Symbol('left out')
+const UNSUPPORTED = Symbol('asks for what there is not')
 
 function readValue(attribute: InputAttribute, value: unknown, purpose: Purpose, field: string): unknown {
-  if (attribute.unsupported) requireNothing(field, value)
-  if (value === null) return purpose === 'create' ? NOTHING : null
+  if (attribute.unsupported && asksFor(value)) return UNSUPPORTED
+  if (value === null && purpose === 'update') return attribute.needed ? BAD : null
+  if (value === null) return NOTHING
   const { kind } = attribute
   if (typeof kind === 'string') return readers[kind](value)
   if ('one' in kind) return isObject(value) ? readObject(kind.one, value, purpose, `${field}.`) : BAD
@@ -76,7 +110,7 @@ function readValue(attribute: InputAttribute, value: unknown, purpose: Purpose, 
 
 const readers: Readonly<Record<InputKind, (value: unknown) => unknown>> = {
   text: (value) => (typeof value === 'string' ? value : typeof value === 'number' ? String(value) : BAD),
-  id: (value) => (typeof value === 'string' ? value.toLowerCase() : BAD),
+  id: (value) => (isUuid(value) ? String(value).toLowerCase() : BAD),
   integer: (value) => {
     const number = numberOf(value)
     return Number.isSafeInteger(number) ? number : BAD
@@ -111,16 +145,15 @@ const flagsOf = (given: Record<string, unknown>): Record<string, unknown> =>
 /** A secret is referred to by the address that a key manager has it at: its last part is its id. */
 const idOf = (reference: string): string => (reference.split('/').at(-1) ?? '').toLowerCase()
 
-const numberOf = (value: unknown): number =>
+export const numberOf = (value: unknown): number =>
   typeof value === 'number' || (typeof value === 'string' && /^-?\d+(\.\d+)?$/.test(value.trim()))
     ? Number(value)
     : Number.NaN
 
-/** Null, nothing, and what Octavia shows for it where it is unset. */
-function requireNothing(field: string, value: unknown): void {
+/** Not so: null, nothing, and what Octavia shows for it where it is unset. */
+function asksFor(value: unknown): boolean {
   const nothing = value === null || value === false || value === '' || value === 'NONE'
-  if (nothing || (Array.isArray(value) && value.length === 0)) return
-  throw new Unsupported(`The provider does not support ${field}.`)
+  return !nothing && !(Array.isArray(value) && value.length === 0)
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>

@@ -4,7 +4,42 @@ type Kind = InputAttribute['kind']
 
 const as = (kind: Kind, to: string): InputAttribute => ({ kind, to })
 const once = (kind: Kind, to: string): InputAttribute => ({ kind, to, once: true })
-const unsupported = (kind: Kind): InputAttribute => ({ kind, to: null, unsupported: true })
+/** It has no default. */
+const needed = (kind: Kind, to: string): InputAttribute => ({ kind, to, needed: true })
+const neededOnce = (kind: Kind, to: string): InputAttribute => ({ kind, to, needed: true, once: true })
+const unsupported = (kind: Kind, vet?: InputAttribute['vet']): InputAttribute => ({
+  ...{ kind, to: null, unsupported: true },
+  ...(vet ? { vet } : {}),
+})
+
+const oneOf =
+  (known: readonly string[]): InputAttribute['vet'] =>
+  (value) =>
+    Array.isArray(value) && value.every((one) => known.includes(one)) ? null : `Each is one of ${known.join(', ')}`
+
+const needs =
+  (other: string): NonNullable<InputAttribute['vet']> =>
+  (_, others) =>
+    others[other] === undefined || others[other] === null ? `It needs ${other}` : null
+
+/** What a change does not say may be the protocol that it takes. */
+const ofTls: InputAttribute['vet'] = (_, { protocol = 'TERMINATED_HTTPS' }) =>
+  protocol === 'TERMINATED_HTTPS' ? null : 'Only listeners of protocol TERMINATED_HTTPS have it'
+
+/** A change does not say the protocol, and pools of datagrams that are there have none of it either. */
+const keepsSessions: InputAttribute['vet'] = (value, { protocol }) => {
+  const { persistence_timeout: timeout, persistence_granularity: granularity } = Object(value)
+  const isOfDatagrams = protocol === 'UDP' || protocol === 'SCTP'
+  return (timeout || granularity) && !isOfDatagrams
+    ? 'Only pools of protocol UDP have a timeout and a granularity'
+    : null
+}
+
+const isPlace = (value: unknown): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  Object.keys(value).every((name) => name === 'subnet_id' || name === 'ip_address') &&
+  'subnet_id' in value
 
 const common: InputTable = {
   name: as('text', 'name'),
@@ -12,8 +47,8 @@ const common: InputTable = {
   admin_state_up: as('boolean', 'adminStateUp'),
   tags: as('texts', 'tags'),
   // its balancer's, whatever is said
-  project_id: { kind: 'id', to: null, once: true },
-  tenant_id: { kind: 'id', to: null, once: true },
+  project_id: { kind: 'text', to: null, once: true },
+  tenant_id: { kind: 'text', to: null, once: true },
 }
 
 /** Of what has no description of its own. */
@@ -22,26 +57,26 @@ const { name: _name, ...unnamed } = undescribed
 
 const tls: InputTable = {
   tls_ciphers: unsupported('text'),
-  tls_versions: unsupported('texts'),
-  alpn_protocols: unsupported('texts'),
+  tls_versions: unsupported('texts', oneOf(['SSLv3', 'TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'])),
+  alpn_protocols: unsupported('texts', oneOf(['h2', 'http/1.1', 'http/1.0'])),
 }
 
 export const l7RuleInput: InputTable = {
   ...unnamed,
-  type: as('text', 'type'),
-  compare_type: as('text', 'compareType'),
+  type: needed('text', 'type'),
+  compare_type: needed('text', 'compareType'),
   key: as('text', 'key'),
-  value: as('text', 'value'),
+  value: needed('text', 'value'),
   invert: as('boolean', 'invert'),
 }
 
 export const healthMonitorInput: InputTable = {
   ...undescribed,
   pool_id: once('id', 'poolId'),
-  type: once('text', 'type'),
-  delay: as('integer', 'delay'),
-  timeout: as('integer', 'timeout'),
-  max_retries: as('integer', 'maxRetries'),
+  type: neededOnce('text', 'type'),
+  delay: needed('integer', 'delay'),
+  timeout: needed('integer', 'timeout'),
+  max_retries: needed('integer', 'maxRetries'),
   max_retries_down: as('integer', 'maxRetriesDown'),
   http_method: as('text', 'httpMethod'),
   url_path: as('text', 'urlPath'),
@@ -52,10 +87,10 @@ export const healthMonitorInput: InputTable = {
 
 export const memberInput: InputTable = {
   ...undescribed,
-  address: once('text', 'address'),
+  address: neededOnce('text', 'address'),
   // older clients say it so
   ip_address: once('text', 'address'),
-  protocol_port: once('integer', 'protocolPort'),
+  protocol_port: neededOnce('integer', 'protocolPort'),
   subnet_id: once('id', 'networkId'),
   weight: as('integer', 'weight'),
   backup: as('boolean', 'backup'),
@@ -74,26 +109,33 @@ export const poolInput: InputTable = {
   ...common,
   loadbalancer_id: once('id', 'loadBalancerId'),
   listener_id: once('id', 'listenerId'),
-  protocol: once('text', 'protocol'),
-  lb_algorithm: as('text', 'lbAlgorithm'),
-  session_persistence: as({ one: persistence }, 'sessionPersistence'),
+  protocol: neededOnce('text', 'protocol'),
+  lb_algorithm: needed('text', 'lbAlgorithm'),
+  session_persistence: { ...as({ one: persistence }, 'sessionPersistence'), vet: keepsSessions },
   members: once({ many: memberInput }, 'members'),
   healthmonitor: once({ one: healthMonitorInput }, 'healthMonitor'),
   health_monitor: once({ one: healthMonitorInput }, 'healthMonitor'),
   tls_enabled: unsupported('boolean'),
   tls_container_ref: unsupported('text'),
   ca_tls_container_ref: unsupported('text'),
-  crl_container_ref: unsupported('text'),
+  crl_container_ref: unsupported('text', needs('ca_tls_container_ref')),
   ...tls,
+}
+
+/** A name alone is one that is made elsewhere in the same body. */
+const poolOrName: InputTable = {
+  ...poolInput,
+  protocol: once('text', 'protocol'),
+  lb_algorithm: as('text', 'lbAlgorithm'),
 }
 
 export const l7PolicyInput: InputTable = {
   ...common,
   listener_id: once('id', 'listenerId'),
-  action: as('text', 'action'),
+  action: needed('text', 'action'),
   position: as('integer', 'position'),
   redirect_pool_id: as('id', 'redirectPoolId'),
-  redirect_pool: once({ one: poolInput }, 'redirectPool'),
+  redirect_pool: once({ one: poolOrName }, 'redirectPool'),
   redirect_url: as('text', 'redirectUrl'),
   redirect_prefix: as('text', 'redirectPrefix'),
   redirect_http_code: as('integer', 'redirectHttpCode'),
@@ -103,11 +145,11 @@ export const l7PolicyInput: InputTable = {
 export const listenerInput: InputTable = {
   ...common,
   loadbalancer_id: once('id', 'loadBalancerId'),
-  protocol: once('text', 'protocol'),
-  protocol_port: once('integer', 'protocolPort'),
+  protocol: neededOnce('text', 'protocol'),
+  protocol_port: neededOnce('integer', 'protocolPort'),
   connection_limit: as('integer', 'connectionLimit'),
   default_pool_id: as('id', 'defaultPoolId'),
-  default_pool: once({ one: poolInput }, 'defaultPool'),
+  default_pool: once({ one: poolOrName }, 'defaultPool'),
   l7policies: once({ many: l7PolicyInput }, 'l7Policies'),
   insert_headers: as('flags', 'insertHeaders'),
   timeout_client_data: as('integer', 'timeoutClientData'),
@@ -117,9 +159,16 @@ export const listenerInput: InputTable = {
   allowed_cidrs: as('texts', 'allowedCidrs'),
   default_tls_container_ref: as('reference', 'defaultCertificateId'),
   sni_container_refs: as('references', 'sniCertificateIds'),
-  client_authentication: unsupported('text'),
+  client_authentication: unsupported('text', (value, others) =>
+    value === 'OPTIONAL' || value === 'MANDATORY'
+      ? needs('client_ca_tls_container_ref')(value, others)
+      : 'It is NONE, OPTIONAL or MANDATORY',
+  ),
   client_ca_tls_container_ref: unsupported('text'),
-  client_crl_container_ref: unsupported('text'),
+  client_crl_container_ref: unsupported('text', needs('client_ca_tls_container_ref')),
+  hsts_max_age: unsupported('integer', ofTls),
+  hsts_include_subdomains: unsupported('boolean', needs('hsts_max_age')),
+  hsts_preload: unsupported('boolean', needs('hsts_max_age')),
   ...tls,
 }
 
@@ -132,7 +181,12 @@ export const loadBalancerInput: InputTable = {
   vip_network_id: once('id', 'vipNetworkId'),
   vip_port_id: once('id', 'vipPortId'),
   vip_qos_policy_id: unsupported('text'),
-  additional_vips: unsupported('texts'),
+  additional_vips: {
+    ...unsupported('texts', (value) =>
+      Array.isArray(value) && value.every(isPlace) ? null : 'Each is {"subnet_id": …, "ip_address": …}',
+    ),
+    once: true,
+  },
   provider: once('text', 'provider'),
   flavor_id: once('id', 'flavorId'),
   availability_zone: once('text', 'availabilityZone'),
@@ -141,22 +195,25 @@ export const loadBalancerInput: InputTable = {
 }
 
 const offered: InputTable = {
-  name: as('text', 'name'),
+  name: needed('text', 'name'),
   description: as('text', 'description'),
   enabled: as('boolean', 'enabled'),
 }
 
-export const flavorInput: InputTable = { ...offered, flavor_profile_id: once('id', 'profileId') }
+export const flavorInput: InputTable = { ...offered, flavor_profile_id: neededOnce('id', 'profileId') }
 
 export const availabilityZoneInput: InputTable = {
   ...offered,
   // it is what it is known by
-  name: once('text', 'name'),
-  availability_zone_profile_id: once('id', 'profileId'),
+  name: neededOnce('text', 'name'),
+  availability_zone_profile_id: neededOnce('id', 'profileId'),
 }
 
-const profile: InputTable = { name: as('text', 'name'), provider_name: as('text', 'provider') }
+const profile: InputTable = { name: needed('text', 'name'), provider_name: needed('text', 'provider') }
 
-export const flavorProfileInput: InputTable = { ...profile, flavor_data: as('text', 'content') }
+export const flavorProfileInput: InputTable = { ...profile, flavor_data: needed('text', 'content') }
 
-export const availabilityZoneProfileInput: InputTable = { ...profile, availability_zone_data: as('text', 'content') }
+export const availabilityZoneProfileInput: InputTable = {
+  ...profile,
+  availability_zone_data: needed('text', 'content'),
+}

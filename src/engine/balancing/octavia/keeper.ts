@@ -7,5 +7,7 @@ export const isKeeper = (caller: Caller): boolean => mayInPlane(caller, 'admin')
 
 /** @throws Forbidden */
 export function requireKeeper(caller: Caller): void {
-  if (!isKeeper(caller)) throw new Forbidden('Policy does not allow this request to be performed.')
+  if (!isKeeper(caller)) throw notAllowed()
 }
+
+export const notAllowed = (): Forbidden => new Forbidden('Policy does not allow this request to be performed.')

@@ -23,8 +23,8 @@ export class OctaviaL7PolicyController {
 
   @Get(':id')
   @Octavia('l7Policies.get', viewer)
-  get(@Who() caller: Caller, @Param('id') id: string, @Req() _: FastifyRequest) {
-    return this.parts.get(caller, 'l7Policies', id)
+  get(@Who() caller: Caller, @Param('id') id: string, @Req() request: FastifyRequest) {
+    return this.parts.get(caller, 'l7Policies', id, askedOf(request))
   }
 
   @Put(':id')
@@ -58,8 +58,13 @@ export class OctaviaL7RuleController {
 
   @Get(':id')
   @Octavia('l7Rules.get', viewer)
-  get(@Who() caller: Caller, @Param('policyId') policyId: string, @Param('id') id: string, @Req() _: FastifyRequest) {
-    return this.parts.get(caller, 'l7Rules', id, policyId)
+  get(
+    @Who() caller: Caller,
+    @Param('policyId') policyId: string,
+    @Param('id') id: string,
+    @Req() request: FastifyRequest,
+  ) {
+    return this.parts.get(caller, 'l7Rules', id, askedOf(request), policyId)
   }
 
   @Put(':id')

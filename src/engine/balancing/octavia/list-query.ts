@@ -28,7 +28,7 @@ export interface ListQuery {
 export const tagFilters = ['tags', 'tags-any', 'not-tags', 'not-tags-any'] as const
 export type TagFilter = (typeof tagFilters)[number]
 
-type Given = Readonly<Record<string, string | readonly string[]>>
+export type Given = Readonly<Record<string, string | readonly string[]>>
 
 /** Of every list; the rest are attributes. */
 const machinery: ReadonlySet<string> = new Set([
@@ -46,7 +46,6 @@ const machinery: ReadonlySet<string> = new Set([
 export function readListQuery(resource: Resource, given: Given): ListQuery {
   const all = (name: string): readonly string[] => [given[name] ?? []].flat()
   const one = (name: string): string | undefined => all(name)[0]
-  const fields = all('fields').flatMap((names) => names.split(','))
   return {
     limit: limitOf(one('limit')),
     marker: one('marker') || null,
@@ -54,18 +53,32 @@ export function readListQuery(resource: Resource, given: Given): ListQuery {
     sort: sortOf(resource, one('sort'), all('sort_key'), all('sort_dir')),
     filters: filtersOf(resource, given, all),
     tags: tagsOf(resource, all),
-    fields: fields.length > 0 ? fields : null,
+    fields: fieldsOf(given),
   }
 }
 
-function limitOf(given: string | undefined): number {
-  if (given === undefined) return MAX_LIMIT
-  if (!/^\d{1,9}$/.test(given)) throw refused('limit', `The provided limit '${given}' is not a number from 0`)
-  const limit = Number(given)
-  return limit === 0 ? MAX_LIMIT : Math.min(limit, MAX_LIMIT)
+/** What is to be shown of each; null: all. Names that there are not are nothing. */
+export function fieldsOf({ fields = [] }: Given): readonly string[] | null {
+  const names = [fields].flat().flatMap((some) => some.split(','))
+  return names.length > 0 ? names : null
 }
 
-export const isTrue = (value: string | undefined): boolean => value !== undefined && /^(true|1|yes|on)$/i.test(value)
+/** What says no limit gets as much as a page has. */
+function limitOf(given: string | undefined): number {
+  if (given === undefined || given === 'infinite') return MAX_LIMIT
+  if (!/^-?\d{1,9}$/.test(given)) throw refused('limit', `The provided limit '${given}' is not a whole number`)
+  const limit = Number(given)
+  return limit < 1 ? MAX_LIMIT : Math.min(limit, MAX_LIMIT)
+}
+
+/** Left out: false. What is neither is refused: half understood it could remove what was to stay. @throws BadInput */
+export function flagOf(name: string, value = 'false'): boolean {
+  if (/^(true|1|yes|on|t|y)$/i.test(value)) return true
+  if (/^(false|0|no|off|f|n)$/i.test(value)) return false
+  throw refused(name, `${value} is neither true nor false`)
+}
+
+const isTrue = (value: string | undefined): boolean => value !== undefined && /^(true|1|yes|on)$/i.test(value)
 
 function sortOf(
   resource: Resource,
@@ -73,16 +86,24 @@ function sortOf(
   keys: readonly string[],
   directions: readonly string[],
 ): SortKey[] {
-  const pairs: (readonly [string, string])[] = sort
-    ? sort.split(',').map((pair) => pair.split(':') as [string, string])
-    : keys.map((key, index) => [key, directions[index] ?? directions[0] ?? 'asc'])
+  const [names, ways] = [keys, directions].map((given) => given.flatMap((some) => some.split(',')))
+  const pairs: (readonly string[])[] = sort
+    ? sort.split(',').map((pair) => pair.split(':'))
+    : (names ?? []).map((name, index) => [name, ways?.[index] ?? 'asc'])
   const distinct = pairs.filter(([name], place) => pairs.findIndex(([other]) => other === name) === place)
   if (distinct.length > MAX_SORT_KEYS) throw refused('sort', `There are at most ${MAX_SORT_KEYS} attributes to sort by`)
-  return distinct.map(([name, direction = 'asc']) => {
+  return distinct.map(([name = '', way = 'asc', ...more]) => {
     const attribute = attributeOf(resource, name)
-    if (!attribute || attribute.kind === 'json' || attribute.kind === 'ids' || attribute.kind === 'texts')
+    if (
+      more.length > 0 ||
+      !attribute ||
+      attribute.kind === 'json' ||
+      attribute.kind === 'ids' ||
+      attribute.kind === 'texts'
+    )
       throw refused('sort', `Nothing is sorted by ${name}`)
-    if (direction !== 'asc' && direction !== 'desc') throw refused('sort', `${direction} is neither asc nor desc`)
+    const direction = way.toLowerCase()
+    if (direction !== 'asc' && direction !== 'desc') throw refused('sort', `${way} is neither asc nor desc`)
     return { name, descending: direction === 'desc' }
   })
 }
@@ -100,11 +121,7 @@ function filtersOf(resource: Resource, given: Given, all: (name: string) => read
 
 /** The value as SQL compares it. */
 function comparable(name: string, { kind }: Attribute, value: string): unknown {
-  if (kind === 'boolean') {
-    if (/^(true|1|yes|on|t|y)$/i.test(value)) return true
-    if (/^(false|0|no|off|f|n)$/i.test(value)) return false
-    throw refused(name, `${value} is neither true nor false`)
-  }
+  if (kind === 'boolean') return flagOf(name, value)
   if (kind === 'integer' || kind === 'number') {
     const number = Number(value)
     if (value.trim() === '' || !Number.isFinite(number)) throw refused(name, `${value} is no number`)

@@ -38,7 +38,7 @@ export function pageStatement(resource: Resource, query: ListQuery, scope: Scope
     ...[...query.tags].map(([how, tags]) => tagConditions[how](bind(tags, '::text[]'))),
     ...(query.marker === null
       ? []
-      : [afterMarker(resource, order, bind(query.marker, resource.key === 'id' ? '::uuid' : ''))]),
+      : [afterMarker(resource, order, bind(query.marker, resource.key === 'name' ? '' : '::uuid'))]),
   ]
   const by = order.map(({ sql, descending }) => `${sql} ${descending ? 'DESC' : 'ASC'}`).join(', ')
   const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''

@@ -27,8 +27,8 @@ export class OctaviaListenerController {
 
   @Get(':id')
   @Octavia('listeners.get', viewer)
-  get(@Who() caller: Caller, @Param('id') id: string, @Req() _: FastifyRequest) {
-    return this.parts.get(caller, 'listeners', id)
+  get(@Who() caller: Caller, @Param('id') id: string, @Req() request: FastifyRequest) {
+    return this.parts.get(caller, 'listeners', id, askedOf(request))
   }
 
   @Put(':id')

@@ -6,6 +6,16 @@ import { type Named, OctaviaLookUps } from './look-ups.service.js'
 import { Face, Octavia, viewer } from './route.js'
 import { versionsAt } from './versions.js'
 
+/** What may be spoken here: clients of OpenStack begin at the root. */
+@Face('')
+export class OctaviaVersionController {
+  @Get()
+  @Octavia('versions.root', 'anyone')
+  versions(@Req() { protocol, host }: FastifyRequest) {
+    return versionsAt(`${protocol}://${host}`)
+  }
+}
+
 /** What clients of load balancing ask of networking, under the same address. */
 @Face('v2.0', 'v2')
 export class OctaviaNetworkController {
@@ -21,6 +31,19 @@ export class OctaviaNetworkController {
   @Octavia('networks.list', viewer)
   networks(@Who() caller: Caller, @Query() named: Named) {
     return this.lookUps.networks(caller, named)
+  }
+
+  /** None that a client could bring along: an address is all that there is to a VIP. */
+  @Get('ports')
+  @Octavia('ports.list', viewer)
+  ports(@Req() _: FastifyRequest) {
+    return { ports: [] }
+  }
+
+  @Get('qos/policies')
+  @Octavia('qosPolicies.list', viewer)
+  qosPolicies(@Req() _: FastifyRequest) {
+    return { policies: [] }
   }
 
   @Get('subnets')

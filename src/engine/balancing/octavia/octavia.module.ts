@@ -4,6 +4,7 @@ import type { FastifyAdapter } from '@nestjs/platform-fastify'
 import { IdentityModule } from '../../identity/identity.module.js'
 import { FaceFaults } from '../../platform/face-faults.js'
 import { BalancingModule } from '../balancing.module.js'
+import { OctaviaAmphoraController } from './amphorae.controller.js'
 import { OctaviaLoadBalancerController } from './balancers.controller.js'
 import { OctaviaBalancers } from './balancers.service.js'
 import { OctaviaChanging } from './changing.service.js'
@@ -11,7 +12,7 @@ import { OctaviaCredentials } from './credentials.js'
 import { faultOf, openstackId } from './faults.js'
 import { OctaviaL7PolicyController, OctaviaL7RuleController } from './l7policies.controller.js'
 import { OctaviaListenerController } from './listeners.controller.js'
-import { OctaviaNetworkController, OctaviaProjectController } from './look-ups.controller.js'
+import { OctaviaNetworkController, OctaviaProjectController, OctaviaVersionController } from './look-ups.controller.js'
 import { OctaviaLookUps } from './look-ups.service.js'
 import {
   OctaviaAvailabilityZoneController,
@@ -34,6 +35,7 @@ const PATHS = /^\/(v2|v2\.0)(\/|$)|^(\/v3)?\/projects(\/|$)/
 @Module({
   imports: [BalancingModule, IdentityModule],
   controllers: [
+    OctaviaAmphoraController,
     OctaviaAvailabilityZoneController,
     OctaviaAvailabilityZoneProfileController,
     OctaviaFlavorController,
@@ -49,6 +51,7 @@ const PATHS = /^\/(v2|v2\.0)(\/|$)|^(\/v3)?\/projects(\/|$)/
     OctaviaProjectController,
     OctaviaProviderController,
     OctaviaQuotaController,
+    OctaviaVersionController,
   ],
   providers: [
     OctaviaBalancers,

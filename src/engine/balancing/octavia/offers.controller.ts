@@ -17,8 +17,8 @@ export class OctaviaFlavorController {
 
   @Get(':id')
   @Octavia('flavors.get', viewer)
-  get(@Who() caller: Caller, @Param('id') id: string) {
-    return this.offers.get(caller, 'flavors', id)
+  get(@Who() caller: Caller, @Param('id') id: string, @Req() request: FastifyRequest) {
+    return this.offers.get(caller, 'flavors', id, askedOf(request))
   }
 
   @Post()
@@ -52,8 +52,8 @@ export class OctaviaFlavorProfileController {
 
   @Get(':id')
   @Octavia('flavorProfiles.get', viewer)
-  get(@Who() caller: Caller, @Param('id') id: string) {
-    return this.offers.get(caller, 'flavorProfiles', id)
+  get(@Who() caller: Caller, @Param('id') id: string, @Req() request: FastifyRequest) {
+    return this.offers.get(caller, 'flavorProfiles', id, askedOf(request))
   }
 
   @Post()
@@ -87,8 +87,8 @@ export class OctaviaAvailabilityZoneController {
 
   @Get(':name')
   @Octavia('availabilityZones.get', viewer)
-  get(@Who() caller: Caller, @Param('name') name: string) {
-    return this.offers.get(caller, 'availabilityZones', name)
+  get(@Who() caller: Caller, @Param('name') name: string, @Req() request: FastifyRequest) {
+    return this.offers.get(caller, 'availabilityZones', name, askedOf(request))
   }
 
   @Post()
@@ -122,8 +122,8 @@ export class OctaviaAvailabilityZoneProfileController {
 
   @Get(':id')
   @Octavia('availabilityZoneProfiles.get', viewer)
-  get(@Who() caller: Caller, @Param('id') id: string) {
-    return this.offers.get(caller, 'availabilityZoneProfiles', id)
+  get(@Who() caller: Caller, @Param('id') id: string, @Req() request: FastifyRequest) {
+    return this.offers.get(caller, 'availabilityZoneProfiles', id, askedOf(request))
   }
 
   @Post()

@@ -8,8 +8,9 @@ import { AvailabilityZone, AvailabilityZoneProfile, Flavor, FlavorProfile } from
 import { type Input, type InputTable, readInput, refused } from './input.js'
 import { availabilityZoneInput, availabilityZoneProfileInput, flavorInput, flavorProfileInput } from './inputs.js'
 import { requireKeeper } from './keeper.js'
+import { fieldsOf } from './list-query.js'
 import { isUuid } from './list-sql.js'
-import { type Asked, missing, OctaviaReading } from './reading.service.js'
+import { type Asked, missing, OctaviaReading, picked } from './reading.service.js'
 import type { Resource } from './resource.js'
 import { availabilityZoneProfiles, availabilityZones, flavorProfiles, flavors } from './resources.js'
 
@@ -62,6 +63,8 @@ const offers: Readonly<Record<OfferKind, Offer>> = {
 const UNIQUE_VIOLATION = '23505'
 const FOREIGN_KEY_VIOLATION = '23503'
 const MOST_NAME = 255
+const MOST_DESCRIPTION = 255
+const MOST_CONTENT = 4_096
 
 /** What operators offer under a name: everybody sees flavors and zones, administrators keep them and their profiles. */
 @Injectable()
@@ -76,25 +79,22 @@ export class OctaviaOffers {
     return this.reading.list(caller, offers[kind].resource, asked)
   }
 
-  async get(caller: Caller, kind: OfferKind, key: string) {
+  async get(caller: Caller, kind: OfferKind, key: string, { query }: Asked) {
     requireMaySee(caller, kind)
     const { resource } = offers[kind]
-    return { [resource.one]: await this.reading.show(caller, resource, key) }
+    return { [resource.one]: picked(await this.reading.show(caller, resource, key), fieldsOf(query)) }
   }
 
   async create(caller: Caller, kind: OfferKind, body: unknown) {
     requireKeeper(caller)
     const { resource, input, entity, profiles } = offers[kind]
     const row = rowOf(readInput(input, resource.one, body, 'create'))
-    for (const needed of ['name', profiles ? 'profileId' : 'provider', ...(profiles ? [] : ['content'])]) {
-      if (row[needed] === undefined) throw refused(needed, 'Mandatory field missing')
-    }
     const key = await this.named(resource, row, async (tx) => {
       if (profiles) await requireProfile(tx, profiles, String(row.profileId))
       const { identifiers } = await tx.insert(entity, row)
       return resource.key === 'name' ? String(row.name) : String(identifiers[0]?.id)
     })
-    return this.get(caller, kind, key)
+    return { [resource.one]: await this.reading.show(caller, resource, key) }
   }
 
   async update(caller: Caller, kind: OfferKind, key: string, body: unknown) {
@@ -108,7 +108,7 @@ export class OctaviaOffers {
       if (Object.keys(row).length > 0) await tx.update(entity, { id }, row)
       return key
     })
-    return this.get(caller, kind, key)
+    return { [resource.one]: await this.reading.show(caller, resource, key) }
   }
 
   async delete(caller: Caller, kind: OfferKind, key: string): Promise<void> {
@@ -141,11 +141,13 @@ function requireMaySee(caller: Caller, kind: OfferKind): void {
 /** As it is stored: a profile's content is JSON in a text, and its provider one of ours. */
 function rowOf(given: Input): Input {
   const input = withDefaults(given)
-  const { name, provider, content } = input
-  if (name === null || (typeof name === 'string' && (name === '' || name.length > MOST_NAME)))
+  const { name, provider, content, description } = input
+  if (typeof name === 'string' && (name === '' || name.length > MOST_NAME))
     throw refused('name', `It has 1 to ${MOST_NAME} characters`)
   if (provider !== undefined && !providers.includes(provider as Provider))
     throw refused('provider_name', `Provider ${JSON.stringify(provider)} is not enabled`)
+  if (typeof description === 'string' && description.length > MOST_DESCRIPTION)
+    throw refused('description', `It has up to ${MOST_DESCRIPTION} characters`)
   return content === undefined ? input : { ...input, content: parsed(content) }
 }
 
@@ -157,6 +159,8 @@ const withDefaults = (given: Input): Input => ({
 })
 
 function parsed(content: unknown): object {
+  if (String(content).length > MOST_CONTENT)
+    throw refused('', `The data of a profile has up to ${MOST_CONTENT} characters`)
   try {
     const value: unknown = JSON.parse(String(content))
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value

@@ -9,8 +9,9 @@ import { OctaviaChanging } from './changing.service.js'
 import { checked } from './checked.js'
 import { type Input, readInput, readObject, refused } from './input.js'
 import { memberInput } from './inputs.js'
+import { fieldsOf } from './list-query.js'
 import { type PartKind, type PartNoun, partKinds } from './parts.js'
-import { type Asked, missing, OctaviaReading, type Shown } from './reading.service.js'
+import { type Asked, missing, OctaviaReading, picked, type Shown } from './reading.service.js'
 import { pools } from './resources.js'
 
 const MOST_IN_BATCH = 2_000
@@ -29,10 +30,10 @@ export class OctaviaParts {
     return this.reading.list(caller, resource, asked, await this.parentOf(caller, noun, parentId))
   }
 
-  async get(caller: Caller, noun: PartNoun, id: string, parentId?: string) {
+  async get(caller: Caller, noun: PartNoun, id: string, { query }: Asked, parentId?: string) {
     const { resource } = partKinds[noun]
     const parent = await this.parentOf(caller, noun, parentId)
-    return { [resource.one]: await this.reading.show(caller, resource, id, parent) }
+    return { [resource.one]: picked(await this.reading.show(caller, resource, id, parent), fieldsOf(query)) }
   }
 
   async create(caller: Caller, noun: PartNoun, body: unknown, parentId?: string) {

@@ -2,7 +2,7 @@ import { Body, Delete, Get, Param, Post, Put, Query, Req } from '@nestjs/common'
 import type { FastifyRequest } from 'fastify'
 import type { Caller } from '../../platform/caller.js'
 import { Who } from '../../platform/who.js'
-import { isTrue } from './list-query.js'
+import { flagOf } from './list-query.js'
 import { OctaviaParts } from './parts.service.js'
 import { askedOf, Octavia, OctaviaController, operator, viewer } from './route.js'
 
@@ -24,8 +24,8 @@ export class OctaviaPoolController {
 
   @Get(':id')
   @Octavia('pools.get', viewer)
-  get(@Who() caller: Caller, @Param('id') id: string, @Req() _: FastifyRequest) {
-    return this.parts.get(caller, 'pools', id)
+  get(@Who() caller: Caller, @Param('id') id: string, @Req() request: FastifyRequest) {
+    return this.parts.get(caller, 'pools', id, askedOf(request))
   }
 
   @Put(':id')
@@ -65,13 +65,13 @@ export class OctaviaMemberController {
     @Body() body: unknown,
     @Query('additive_only') additiveOnly?: string,
   ) {
-    return this.parts.putMembers(caller, poolId, body, isTrue(additiveOnly))
+    return this.parts.putMembers(caller, poolId, body, flagOf('additive_only', additiveOnly))
   }
 
   @Get(':id')
   @Octavia('members.get', viewer)
-  get(@Who() caller: Caller, @Param('poolId') poolId: string, @Param('id') id: string, @Req() _: FastifyRequest) {
-    return this.parts.get(caller, 'members', id, poolId)
+  get(@Who() caller: Caller, @Param('poolId') poolId: string, @Param('id') id: string, @Req() request: FastifyRequest) {
+    return this.parts.get(caller, 'members', id, askedOf(request), poolId)
   }
 
   @Put(':id')
@@ -105,8 +105,8 @@ export class OctaviaHealthMonitorController {
 
   @Get(':id')
   @Octavia('healthMonitors.get', viewer)
-  get(@Who() caller: Caller, @Param('id') id: string, @Req() _: FastifyRequest) {
-    return this.parts.get(caller, 'healthMonitors', id)
+  get(@Who() caller: Caller, @Param('id') id: string, @Req() request: FastifyRequest) {
+    return this.parts.get(caller, 'healthMonitors', id, askedOf(request))
   }
 
   @Put(':id')

@@ -1,8 +1,15 @@
 import { Get, Param, Req } from '@nestjs/common'
 import type { FastifyRequest } from 'fastify'
 import { type Provider, providers } from '../../../wire/balancing/providers.js'
-import { missing } from './reading.service.js'
+import { refused } from './input.js'
+import { fieldsOf, type Given } from './list-query.js'
+import { picked, type Shown } from './reading.service.js'
 import { Octavia, OctaviaController, viewer } from './route.js'
+
+interface Described {
+  readonly name: string
+  readonly description: string
+}
 
 const descriptions: Readonly<Record<Provider, string>> = {
   haproxy: 'HAProxy on a host, changed without losing a connection.',
@@ -10,35 +17,51 @@ const descriptions: Readonly<Record<Provider, string>> = {
   simulated: 'A device of the simulator.',
 }
 
-/** What a profile's data may say: nothing but the provider matters to ours so far. */
-const noCapabilities: readonly { name: string; description: string }[] = []
+/** What the data of profiles may say beside the provider: nothing, of flavors. */
+const flavorCapabilities: readonly Described[] = []
+const zoneCapabilities: readonly Described[] = [
+  { name: 'labels', description: 'Names and values that the labels of a host must have.' },
+]
 
 @OctaviaController('providers')
 export class OctaviaProviderController {
   @Get()
   @Octavia('providers.list', viewer)
-  list(@Req() { query }: FastifyRequest) {
-    const { name } = query as { readonly name?: string }
-    const found = providers.filter((provider) => name === undefined || provider === name)
-    const shown = found.map((provider) => ({ name: provider, description: descriptions[provider] }))
-    return { providers: shown, providers_links: [] }
+  list(@Req() request: FastifyRequest) {
+    const known = providers.map((name) => ({ name, description: descriptions[name] }))
+    return { providers: narrowed(known, request), providers_links: [] }
   }
 
   @Get(':provider/flavor_capabilities')
   @Octavia('providers.flavorCapabilities', viewer)
-  flavorCapabilities(@Param('provider') provider: string, @Req() _: FastifyRequest) {
+  flavorCapabilities(@Param('provider') provider: string, @Req() request: FastifyRequest) {
     requireProvider(provider)
-    return { flavor_capabilities: noCapabilities, flavor_capabilities_links: [] }
+    return { flavor_capabilities: narrowed(flavorCapabilities, request), flavor_capabilities_links: [] }
   }
 
   @Get(':provider/availability_zone_capabilities')
   @Octavia('providers.availabilityZoneCapabilities', viewer)
-  availabilityZoneCapabilities(@Param('provider') provider: string, @Req() _: FastifyRequest) {
+  availabilityZoneCapabilities(@Param('provider') provider: string, @Req() request: FastifyRequest) {
     requireProvider(provider)
-    return { availability_zone_capabilities: noCapabilities, availability_zone_capabilities_links: [] }
+    return {
+      availability_zone_capabilities: narrowed(zoneCapabilities, request),
+      availability_zone_capabilities_links: [],
+    }
   }
 }
 
+/** @throws BadInput: to clients what is not enabled is no missing page */
 function requireProvider(name: string): void {
-  if (!providers.includes(name as Provider)) throw missing('Provider', name)
+  if (!providers.includes(name as Provider))
+    throw refused('provider', `Provider ${JSON.stringify(name)} is not enabled`)
+}
+
+/** By name and description, to the fields that are asked for. */
+function narrowed(known: readonly Described[], { query }: FastifyRequest): readonly Shown[] {
+  const given = query as Given
+  const fits = (one: Described) =>
+    (['name', 'description'] as const).every(
+      (key) => given[key] === undefined || [given[key]].flat().includes(one[key]),
+    )
+  return known.filter(fits).map((one) => picked({ ...one }, fieldsOf(given)))
 }

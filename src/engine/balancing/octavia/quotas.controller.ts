@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import type { Caller } from '../../platform/caller.js'
 import { Who } from '../../platform/who.js'
 import { OctaviaQuotas } from './quotas.service.js'
-import { keeper, Octavia, OctaviaController, viewer } from './route.js'
+import { askedOf, keeper, Octavia, OctaviaController, viewer } from './route.js'
 
 @OctaviaController('quotas')
 export class OctaviaQuotaController {
@@ -11,8 +11,8 @@ export class OctaviaQuotaController {
 
   @Get()
   @Octavia('quotas.list', viewer)
-  list(@Who() caller: Caller, @Req() _: FastifyRequest) {
-    return this.quotas.list(caller)
+  list(@Who() caller: Caller, @Req() request: FastifyRequest) {
+    return this.quotas.list(caller, askedOf(request))
   }
 
   @Get('defaults')

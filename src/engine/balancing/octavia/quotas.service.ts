@@ -2,15 +2,15 @@ import { Injectable } from '@nestjs/common'
 import { Project } from '../../identity/project.entity.js'
 import { Projects } from '../../identity/projects.service.js'
 import { type Limits, type QuotaResource } from '../../identity/quota-resources.js'
-import { type Caller, mayInPlane, mayInProject, visibleProjects } from '../../platform/caller.js'
+import { type Caller, mayInPlane, mayInProject } from '../../platform/caller.js'
 import { Database } from '../../platform/database.js'
 import { PreconditionFailed } from '../../platform/errors.js'
 import { etagOf } from '../../platform/etag.js'
-import { refused, unwrap } from './input.js'
+import { numberOf, refused, unwrap } from './input.js'
 import { requireKeeper } from './keeper.js'
-import { MAX_LIMIT } from './list-query.js'
 import { isUuid } from './list-sql.js'
-import { missing } from './reading.service.js'
+import { type Asked, missing, OctaviaReading } from './reading.service.js'
+import { type Attribute, id, type Resource } from './resource.js'
 
 /** By every name that clients know it by. */
 const names = {
@@ -27,8 +27,25 @@ const names = {
 
 const ours: readonly QuotaResource[] = [...new Set(Object.values(names))]
 const UNLIMITED = -1
-const MOST = 1_000_000_000
+const MOST = 2_000_000_000
 const ATTEMPTS = 3
+
+const limit = (resource: QuotaResource): Attribute => ({
+  kind: 'integer',
+  sql: `coalesce((t.limits ->> '${resource}')::int, ${UNLIMITED})`,
+})
+
+/** Those that somebody has set. */
+const quotas: Resource = {
+  ...{ noun: 'Quotas', one: 'quota', many: 'quotas', ofProject: true, key: 'project_id' },
+  table: `(SELECT id, id AS project_id, created_at, limits FROM projects
+    WHERE limits ?| ARRAY[${ours.map((resource) => `'${resource}'`).join(', ')}])`,
+  attributes: {
+    ...Object.fromEntries(Object.entries(names).map(([name, resource]) => [name, limit(resource)])),
+    project_id: id('project_id'),
+    tenant_id: id('project_id'),
+  },
+}
 
 /** What Octavia calls the quota of a project: the limits of its load balancing, -1 where there is none. */
 @Injectable()
@@ -36,19 +53,12 @@ export class OctaviaQuotas {
   constructor(
     private readonly database: Database,
     private readonly projects: Projects,
+    private readonly reading: OctaviaReading,
   ) {}
 
   /** Of projects that have limits of their own. */
-  async list(caller: Caller) {
-    const rows: { id: string; limits: Limits }[] = await this.database.dataSource.manager.query(
-      `SELECT id, limits FROM projects WHERE ($1::uuid[] IS NULL OR id = ANY($1)) AND limits ?| $2::text[]
-       ORDER BY id LIMIT ${MAX_LIMIT}`,
-      [visibleProjects(caller), ours],
-    )
-    return {
-      quotas: rows.map(({ id, limits }) => ({ ...shown(limits), project_id: id, tenant_id: id })),
-      quotas_links: [],
-    }
+  list(caller: Caller, asked: Asked) {
+    return this.reading.list(caller, quotas, asked)
   }
 
   /** What a project has that nobody limited. */
@@ -108,8 +118,8 @@ function readQuota(body: unknown): Record<string, number | null> {
   return Object.fromEntries(
     given.map(([name, value]) => {
       if (!Object.hasOwn(names, name)) throw refused(name, `Unknown attribute: ${name}`)
-      const limit = value === null ? UNLIMITED : Number(value)
-      if (!Number.isInteger(limit) || limit < UNLIMITED || limit > MOST || typeof value === 'boolean')
+      const limit = value === null ? UNLIMITED : numberOf(value)
+      if (!Number.isInteger(limit) || limit < UNLIMITED || limit > MOST)
         throw refused(name, `It is a whole number from ${UNLIMITED}`)
       return [names[name as keyof typeof names], limit === UNLIMITED ? null : limit]
     }),

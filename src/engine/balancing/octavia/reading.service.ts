@@ -3,6 +3,7 @@ import { type Caller, visibleProjects } from '../../platform/caller.js'
 import { Database } from '../../platform/database.js'
 import { NotFound } from '../../platform/errors.js'
 import { BadInput, coded } from '../../platform/validation.js'
+import { isKeeper, notAllowed } from './keeper.js'
 import { type ListQuery, readListQuery } from './list-query.js'
 import { columnsOf, isUuid, pageStatement, type Scope } from './list-sql.js'
 import type { Resource } from './resource.js'
@@ -44,6 +45,7 @@ export class OctaviaReading {
     parent?: Scope['parent'],
   ): Promise<Record<string, unknown>> {
     const query = readListQuery(resource, asked.query)
+    requireProjects(caller, query)
     if (query.marker !== null) await this.requireMarker(caller, resource, query.marker)
     const { sql, values } = pageStatement(resource, query, { projectIds: visibleProjects(caller), parent })
     const rows: Shown[] = await this.database.dataSource.manager.query(sql, [...values])
@@ -99,7 +101,8 @@ export class OctaviaReading {
 
   /** All of a balancer's rows of that kind, by the index of its parts. */
   async partsOf(resource: Resource, loadBalancerId: string): Promise<Shown[]> {
-    const extra = Object.entries(resource.attributes).filter(([, { hidden }]) => hidden)
+    // what finds its place in the tree
+    const extra = Object.entries(resource.attributes).filter(([, { hidden, kind }]) => hidden && kind === 'id')
     const columns = [columnsOf(resource), ...extra.map(([name, { sql }]) => `${sql} AS "_${name}"`)].join(', ')
     const sql = `SELECT ${columns} FROM ${resource.table} t WHERE t.load_balancer_id = $1 ORDER BY t.created_at, t.id`
     return this.database.dataSource.manager.query(sql, [loadBalancerId])
@@ -111,7 +114,7 @@ export class OctaviaReading {
     { table, key, noun, ofProject }: Resource,
     marker: string,
   ): Promise<void> {
-    const isNone = key === 'id' && !isUuid(marker)
+    const isNone = key !== 'name' && !isUuid(marker)
     const projectIds = ofProject ? visibleProjects(caller) : null
     const visible = projectIds ? 'AND m.project_id = ANY($2::uuid[])' : ''
     const sql = `SELECT FROM ${table} m WHERE m.${key} = $1 ${visible}`
@@ -121,7 +124,17 @@ export class OctaviaReading {
   }
 }
 
-const picked = (row: Shown, fields: readonly string[] | null): Shown =>
+/**
+ * Of a project in which a caller may see nothing there is no list; to administrators it is an empty one.
+ * @throws Forbidden
+ */
+function requireProjects(caller: Caller, { filters }: ListQuery): void {
+  if (isKeeper(caller)) return
+  const asked = [...(filters.get('project_id') ?? []), ...(filters.get('tenant_id') ?? [])].map(String)
+  if (asked.length > 0 && (visibleProjects(caller, asked)?.length ?? 0) < new Set(asked).size) throw notAllowed()
+}
+
+export const picked = (row: Shown, fields: readonly string[] | null): Shown =>
   fields ? Object.fromEntries(Object.entries(row).filter(([name]) => fields.includes(name))) : row
 
 /** Links keep whatever the list was asked for: Octavia's own lose the filters. */

@@ -21,7 +21,7 @@ export interface Resource {
   /** Whether rows belong to projects: others' do not exist for a caller. */
   readonly ofProject: boolean
   /** The attribute that paths and markers name it by. */
-  readonly key: 'id' | 'name'
+  readonly key: 'id' | 'name' | 'project_id'
   /** By snake_case name, in the order in which they are shown. */
   readonly attributes: Readonly<Record<string, Attribute>>
 }

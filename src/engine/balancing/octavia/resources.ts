@@ -72,11 +72,20 @@ export const listeners: Resource = {
     client_authentication: never(`'NONE'`),
     client_ca_tls_container_ref: never(),
     client_crl_container_ref: never(),
+    hsts_max_age: never(),
+    hsts_include_subdomains: never('false'),
+    hsts_preload: never('false'),
     ...tls,
     loadbalancers: json(`json_build_array(json_build_object('id', t.load_balancer_id))`),
     l7policies: ids('l7_policies', `${sameBalancer} AND c.listener_id = t.id`),
   },
 }
+
+const leadingHere = ids(
+  'listeners',
+  `${sameBalancer} AND (c.default_pool_id = t.id OR EXISTS (SELECT FROM l7_policies p
+     WHERE p.load_balancer_id = t.load_balancer_id AND p.listener_id = c.id AND p.redirect_pool_id = t.id))`,
+)
 
 export const pools: Resource = {
   ...part,
@@ -101,11 +110,8 @@ export const pools: Resource = {
     ...tls,
     healthmonitor_id: { kind: 'id', sql: '(SELECT c.id FROM health_monitors c WHERE c.pool_id = t.id)' },
     loadbalancers: json(`json_build_array(json_build_object('id', t.load_balancer_id))`),
-    listeners: ids(
-      'listeners',
-      `${sameBalancer} AND (c.default_pool_id = t.id OR EXISTS (SELECT FROM l7_policies p
-         WHERE p.load_balancer_id = t.load_balancer_id AND p.listener_id = c.id AND p.redirect_pool_id = t.id))`,
-    ),
+    listeners: leadingHere,
+    listener_id: hidden(leadingHere),
     members: ids('members', 'c.pool_id = t.id'),
   },
 }
