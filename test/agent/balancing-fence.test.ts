@@ -184,6 +184,51 @@ describe('a host without a session', () => {
   })
 })
 
+describe('the VIPs of a host', () => {
+  it('are renewed while it is in a session, and not when it is not', async () => {
+    const { device, clock, kept, balancer } = await start()
+    expect(device.lives).toEqual([FENCE_MS])
+    clock.ms += FENCE_MS / 2
+    await eventually(() => expect(device.renewals).toContain(balancer.id))
+    await ticked(kept)
+    kept.plane.disconnect()
+    const before = device.renewals.length
+    clock.ms += FENCE_MS - 1
+    await ticked(kept)
+    expect(device.renewals).toHaveLength(before)
+  })
+
+  it('last for as long as the plane has told, from then on', async () => {
+    const { device, kept } = await start()
+    kept.keeper.obey({ 'balancing.selfFenceMs': 7000 })
+    kept.keeper.obey({ 'balancing.selfFenceMs': 7000, 'balancing.observeIntervalMs': 50 })
+    expect(device.lives).toEqual([FENCE_MS, 7000])
+  })
+
+  it('come back where they were gone before a new agent was in a session', async () => {
+    const { device, clock, kept, balancer, live } = await start()
+    await eventually(() => expect(kept.state.mark).not.toBeNull())
+    await kept.end()
+    device.vips.clear()
+    clock.ms += FENCE_MS / 2
+    await live()
+    await eventually(() => expect(device.vips).toEqual(new Set([balancer.id])))
+  })
+
+  it('are not renewed when they were taken down', async () => {
+    const { device, clock, kept, live } = await start()
+    kept.plane.disconnect()
+    clock.ms += FENCE_MS
+    await eventually(() => expect(device.vips.size).toBe(0))
+    await kept.end()
+    device.renewals.length = 0
+    const next = await live()
+    clock.ms += FENCE_MS / 2
+    await ticked(next)
+    expect([device.renewals, [...device.vips]]).toEqual([[], []])
+  })
+})
+
 describe('an agent that starts', () => {
   const soon = async (kept: KeptBalancers) => eventually(() => expect(kept.keeper.held()).toHaveLength(1))
 

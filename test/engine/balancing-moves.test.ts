@@ -3,6 +3,7 @@ import { createListener } from '../../src/engine/balancing/edits/listeners.js'
 import { updateLoadBalancer } from '../../src/engine/balancing/edits/load-balancers.js'
 import type { Tree } from '../../src/engine/balancing/tree.js'
 import type { BalancingApply, BalancingRemove } from '../../src/wire/balancing/commands.js'
+import { VIP_LEASES } from '../../src/wire/balancing/providers.js'
 import { balancerSubject } from '../../src/wire/commands.js'
 import type { CommandMessage } from '../../src/wire/session.js'
 import { eventually } from '../support/eventually.js'
@@ -225,6 +226,19 @@ describe('a host that falls silent', () => {
     await eventually(async () => expect((await rowOf(second)).hostId).toBe(third!.hostId))
     await sweep()
     expect((await rowOf(tree)).hostId).toBe(home.hostId)
+  })
+
+  it('has said goodbye, and its kernel takes the VIPs down: what it has goes elsewhere after the grace', async () => {
+    const { tree, home, other } = await placed(await hosts(2, ['balancing:simulated', VIP_LEASES]))
+    await home.close('stopping')
+    await eventually(async () => {
+      expect((await engine.http.get(`/api/v1/hosts/${home.hostId}`)).body.status).toBe('Down')
+    })
+    await sweep()
+    expect((await rowOf(tree)).hostId).toBe(home.hostId)
+    await graceOf(2_000)
+    expect(await other.command()).toMatchObject({ kind: 'balancing.apply' })
+    expect((await rowOf(tree)).hostId).toBe(other.hostId)
   })
 
   it('lets a failover that it cannot confirm go on after the grace', async () => {

@@ -2,12 +2,13 @@ import { isDeepStrictEqual } from 'node:util'
 import { Backoff, type BackoffRange } from '../backoff.js'
 import { FaultError, faultOf } from '../fault.js'
 import type { Logger } from '../logger.js'
-import { type BalancingDevice, HOST_DEVICE, requireDriver } from './devices.js'
-import type { BalancerDriver, WantedBalancer } from './driver.js'
+import { type BalancingDevice, requireDriver } from './devices.js'
+import type { BalancerDriver } from './driver.js'
 import { type HoldView, nothingSeen, type Seen } from './held.js'
 import { Lane } from './lane.js'
 import type { BalancingState, StoredBalancer, Version } from './state.js'
 import { Telling, type TellingOptions } from './telling.js'
+import { isFenced, isOnNetwork, samePlace, wantedOf } from './version.js'
 import { followed, within } from './waits.js'
 import { wholeSighting } from './whole-sighting.js'
 import { vipWithdrawn, Withdrawal, withoutSession } from './withdrawal.js'
@@ -117,6 +118,20 @@ export class Balancer {
     this.background?.abort()
     await this.keepDown()
     if (wasBusy) void this.lane.run(() => (this.withdrawal.isOn ? this.takeDown() : Promise.resolve()))
+  }
+
+  /**
+   * This host is in a session: its VIP lives on. One that is gone, as its time was over before a new agent was in a session, comes
+   * back as what was in force.
+   * @param renewed whether it was still up
+   */
+  async renew(renewed: () => Promise<boolean>): Promise<void> {
+    if (this.stopped || this.withdrawal.isOn || (await renewed())) return
+    this.again(async (signal) => {
+      const { inForce, trying, leaving } = this.stored
+      if (inForce === null || trying !== null || leaving || !isOnNetwork(inForce)) return
+      if (!this.stopped && !this.withdrawal.isOn && this.options.mayHaveVips()) await this.attempt(inForce, signal)
+    })
   }
 
   /** What it does without being asked ends; what runs stays (S7). */
@@ -275,19 +290,3 @@ export class Balancer {
     }
   }
 }
-
-const wantedOf = ({ generation, balancer, keys, device }: Version): WantedBalancer => ({
-  generation,
-  balancer,
-  keys,
-  deviceEpoch: device.epoch,
-})
-
-const isOnNetwork = (version: Version | null): boolean =>
-  version !== null && version.device.name === HOST_DEVICE && version.balancer.vip.network.bridge !== null
-
-const samePlace = (a: Pick<Version, 'provider' | 'device'>, b: Pick<Version, 'provider' | 'device'>): boolean =>
-  a.provider === b.provider && a.device.name === b.device.name
-
-/** Another agent is in charge of the device by now. */
-const isFenced = (error: unknown): boolean => error instanceof FaultError && error.type === 'fenced'
