@@ -354,6 +354,25 @@ describe('a rollback', () => {
     expect(intentIn(await home.command()).listeners).toEqual([])
   })
 
+  it('goes back to what was asked before the last change, however often it has moved or was said again since', async () => {
+    const { tree, home, other } = await placed(await hosts(2))
+    const { id } = tree.loadBalancer
+    const listener = createListener({ protocol: 'HTTP', protocolPort: 80 })
+    await engine.balancers.change(administrator, id, listener, { face: 'native' })
+    await home.report(await home.command(), { result: {} })
+    expect((await failover(tree)).status).toBe(202)
+    await home.report(await home.command(), { result: { outcome: 'removed' } })
+    await other.report(await other.command(), { result: {} })
+    for (let more = 0; more < 12; more++) {
+      await engine.query(`UPDATE load_balancers SET provisioning_status = 'ERROR' WHERE id = $1`, [id])
+      expect((await engine.http.post(path(tree, 'reset'))).status).toBe(202)
+      await other.report(await other.command(), { result: {} })
+    }
+    const back = await engine.http.post(path(tree, 'rollback'), {})
+    expect(back).toMatchObject({ status: 202, body: { provisioningStatus: 'PENDING_UPDATE' } })
+    expect(intentIn(await other.command()).listeners).toEqual([])
+  })
+
   it('is refused where there is nothing to go back to', async () => {
     const { tree } = await placed(await hosts(1))
     const problem = { status: 409, body: { type: 'urn:keelson:problem:no-such-generation' } }
