@@ -165,6 +165,43 @@ describe('a host without a session', () => {
     expect(kept.keeper.held()).toMatchObject([{ withdrawn: true, generation: 0 }])
   })
 
+  it('takes none up that was only written down at that moment, whether it has others or not', async () => {
+    for (const hasOthers of [true, false]) {
+      const { device, clock, kept, balancer } = await start()
+      if (!hasOthers) await kept.keeper.remove(removeOf(balancer), forever)
+      const { state } = kept
+      const write = state.set.bind(state)
+      let written!: () => void
+      const slow = new Promise<void>((resolve) => {
+        written = resolve
+      })
+      let isWriting = false
+      state.set = async (...given) => {
+        isWriting = true
+        await slow
+        await write(...given)
+      }
+      const before = device.steps().length
+      const second = networked()
+      const applied = kept.keeper.apply(applyOf(second), at(1))
+      const refused = expect(applied).rejects.toMatchObject({ type: 'balancing.vip-withdrawn' })
+      await eventually(() => expect(isWriting).toBe(true))
+      kept.plane.disconnect()
+      clock.ms += FENCE_MS
+      if (hasOthers) await eventually(() => expect(device.vips.size).toBe(0))
+      written()
+      await refused
+      await eventually(() =>
+        expect(kept.keeper.held().find(({ loadBalancerId }) => loadBalancerId === second.id)).toMatchObject({
+          withdrawn: true,
+          generation: 0,
+        }),
+      )
+      expect(device.steps()).toHaveLength(before)
+      expect([...device.vips]).toEqual([])
+    }
+  })
+
   it('takes none up for a command that was left over', async () => {
     const { device, clock, kept } = await start()
     kept.plane.disconnect()

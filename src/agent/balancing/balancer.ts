@@ -26,7 +26,6 @@ export interface BalancerOptions extends TellingOptions {
 const OBSERVE_MS = 15_000
 /** For what is tried again without a command that has a deadline of its own. */
 const RETRY_MS = 60_000
-
 const nothing: StoredBalancer = { inForce: null, trying: null, leaving: false }
 /**
  * One balancer's life on this host. What is asked of a device is on disk before the device hears of it, and what it has said
@@ -44,6 +43,8 @@ export class Balancer {
   private looking = false
   private readonly withdrawal = new Withdrawal()
   private stopped = false
+  /** What is being written down: it counts as had. */
+  private arriving: Version | null = null
 
   constructor(
     readonly id: string,
@@ -65,7 +66,7 @@ export class Balancer {
   /** Its VIP is this host's to take down. An appliance has its own, and shuts out who is no longer in charge. */
   get hasOwnVip(): boolean {
     const { inForce, trying } = this.stored
-    return [inForce, trying].some(isOnNetwork)
+    return [inForce, trying, this.arriving].some(isOnNetwork)
   }
 
   apply(wanted: Version, signal: AbortSignal): Promise<void> {
@@ -74,9 +75,16 @@ export class Balancer {
     return this.lane.run(async () => {
       if (isOnNetwork(wanted) && !this.options.mayHaveVips()) throw withoutSession()
       this.withdrawal.sayAgain()
-      await this.leaveFormerPlace(wanted, signal)
-      await this.store({ ...this.stored, trying: wanted, leaving: false })
-      await this.attempt(wanted, signal)
+      const ended = this.withdrawal.endingBy()
+      this.arriving = wanted
+      try {
+        await this.leaveFormerPlace(wanted, signal)
+        await this.store({ ...this.stored, trying: wanted, leaving: false })
+        if (this.mustStayDown) throw withoutSession()
+        await this.attempt(wanted, signal, ended)
+      } finally {
+        this.arriving = null
+      }
     })
   }
 
@@ -149,9 +157,9 @@ export class Balancer {
     return this.options.state.balancers.get(this.id) ?? nothing
   }
 
-  private async attempt(wanted: Version, signal: AbortSignal): Promise<void> {
+  private async attempt(wanted: Version, signal: AbortSignal, ended = this.withdrawal.endingBy()): Promise<void> {
+    if (isOnNetwork(wanted) && !this.options.mayHaveVips()) throw withoutSession()
     const driver = this.driverOf(wanted)
-    const ended = this.withdrawal.endingBy()
     try {
       await followed(await driver.apply(wantedOf(wanted), signal), () => driver.progress(this.id), signal)
     } catch (error) {
