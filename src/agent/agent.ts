@@ -1,4 +1,5 @@
 import 'reflect-metadata'
+import { VIP_LEASES } from '../wire/balancing/providers.js'
 import { commandKinds } from '../wire/commands.js'
 import { type Hello, type HostFacts, type InventoryItem, PROTOCOL, type Welcome } from '../wire/session.js'
 import { type Abilities, AbilityWatch, abilitiesOf } from './abilities.js'
@@ -223,7 +224,7 @@ class Agent implements RunningAgent {
       agentVersion: agentVersion(),
       protocol: PROTOCOL.current,
       kinds: Object.keys(commandKinds),
-      capabilities,
+      capabilities: self.balancing.places === null ? capabilities : [...capabilities, VIP_LEASES],
       facts: { ...self.facts, lacks },
       incarnation: journal.incarnation,
       epoch: journal.epoch,

@@ -41,4 +41,13 @@ export class Slots {
       this.emptied.add(done)
     })
   }
+
+  async hold<T>(work: () => Promise<T>): Promise<T> {
+    await this.take()
+    try {
+      return await work()
+    } finally {
+      this.release()
+    }
+  }
 }

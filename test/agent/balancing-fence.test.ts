@@ -165,6 +165,43 @@ describe('a host without a session', () => {
     expect(kept.keeper.held()).toMatchObject([{ withdrawn: true, generation: 0 }])
   })
 
+  it('takes none up that was only written down at that moment, whether it has others or not', async () => {
+    for (const hasOthers of [true, false]) {
+      const { device, clock, kept, balancer } = await start()
+      if (!hasOthers) await kept.keeper.remove(removeOf(balancer), forever)
+      const { state } = kept
+      const write = state.set.bind(state)
+      let written!: () => void
+      const slow = new Promise<void>((resolve) => {
+        written = resolve
+      })
+      let isWriting = false
+      state.set = async (...given) => {
+        isWriting = true
+        await slow
+        await write(...given)
+      }
+      const before = device.steps().length
+      const second = networked()
+      const applied = kept.keeper.apply(applyOf(second), at(1))
+      const refused = expect(applied).rejects.toMatchObject({ type: 'balancing.vip-withdrawn' })
+      await eventually(() => expect(isWriting).toBe(true))
+      kept.plane.disconnect()
+      clock.ms += FENCE_MS
+      if (hasOthers) await eventually(() => expect(device.vips.size).toBe(0))
+      written()
+      await refused
+      await eventually(() =>
+        expect(kept.keeper.held().find(({ loadBalancerId }) => loadBalancerId === second.id)).toMatchObject({
+          withdrawn: true,
+          generation: 0,
+        }),
+      )
+      expect(device.steps()).toHaveLength(before)
+      expect([...device.vips]).toEqual([])
+    }
+  })
+
   it('takes none up for a command that was left over', async () => {
     const { device, clock, kept } = await start()
     kept.plane.disconnect()
@@ -181,6 +218,51 @@ describe('a host without a session', () => {
     clock.ms += FENCE_MS * 60
     await eventually(() => expect(device.vips.size).toBe(0))
     expect(kept.renewed).toBe(1)
+  })
+})
+
+describe('the VIPs of a host', () => {
+  it('are renewed while it is in a session, and not when it is not', async () => {
+    const { device, clock, kept, balancer } = await start()
+    expect(device.lives).toEqual([FENCE_MS])
+    clock.ms += FENCE_MS / 2
+    await eventually(() => expect(device.renewals).toContain(balancer.id))
+    await ticked(kept)
+    kept.plane.disconnect()
+    const before = device.renewals.length
+    clock.ms += FENCE_MS - 1
+    await ticked(kept)
+    expect(device.renewals).toHaveLength(before)
+  })
+
+  it('last for as long as the plane has told, from then on', async () => {
+    const { device, kept } = await start()
+    kept.keeper.obey({ 'balancing.selfFenceMs': 7000 })
+    kept.keeper.obey({ 'balancing.selfFenceMs': 7000, 'balancing.observeIntervalMs': 50 })
+    expect(device.lives).toEqual([FENCE_MS, 7000])
+  })
+
+  it('come back where they were gone before a new agent was in a session', async () => {
+    const { device, clock, kept, balancer, live } = await start()
+    await eventually(() => expect(kept.state.mark).not.toBeNull())
+    await kept.end()
+    device.vips.clear()
+    clock.ms += FENCE_MS / 2
+    await live()
+    await eventually(() => expect(device.vips).toEqual(new Set([balancer.id])))
+  })
+
+  it('are not renewed when they were taken down', async () => {
+    const { device, clock, kept, live } = await start()
+    kept.plane.disconnect()
+    clock.ms += FENCE_MS
+    await eventually(() => expect(device.vips.size).toBe(0))
+    await kept.end()
+    device.renewals.length = 0
+    const next = await live()
+    clock.ms += FENCE_MS / 2
+    await ticked(next)
+    expect([device.renewals, [...device.vips]]).toEqual([[], []])
   })
 })
 

@@ -139,6 +139,24 @@ describe('members', () => {
     await goes(`${members()}/${made.id}`)
   })
 
+  it('are in a network of their project or of everybody, which stays while they say so', async () => {
+    const named = (networkId: string) => post(members(), { address: '203.0.113.7', protocolPort: 80, networkId })
+    const project = await createProject(engine)
+    const cidr = '203.0.113.0/24'
+    const foreign = await post('networks', { name: 'foreign', cidr, projectId: project })
+    for (const id of [randomUUID(), foreign.body.id])
+      expect(await named(id)).toMatchObject({ status: 422, body: { faults: [{ field: 'networkId' }] } })
+    const { body: network } = await post('networks', { name: 'of-members', cidr: '198.51.100.0/24' })
+    const member = await inForce(named(network.id))
+    expect(member).toMatchObject({ networkId: network.id })
+    expect(await engine.http.delete(`/api/v1/networks/${network.id}`)).toMatchObject({
+      status: 409,
+      body: { users: [{ noun: 'member', id: member.id }] },
+    })
+    await goes(`${members()}/${member.id}`)
+    expect((await engine.http.delete(`/api/v1/networks/${network.id}`)).status).toBe(204)
+  })
+
   it('are nobody of another pool', async () => {
     const made = await inForce(post(members(), one))
     const other = await inForce(

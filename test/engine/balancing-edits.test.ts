@@ -245,6 +245,16 @@ describe('a member', () => {
     const refused = refusal(web, putMembers(POOL, inputs, { additive: false }))
     expect(refused).toMatchObject({ type: 'too-many-members', extra: { limit: 2_000 } })
   })
+
+  it('is a server for each listener that leads to it, ten thousand of them at most', () => {
+    const inputs = Array.from({ length: 2_000 }, (_, index) => ({ address: '192.0.2.1', protocolPort: index + 1 }))
+    const port = (index: number) =>
+      createListener({ protocol: 'HTTP', protocolPort: 9_000 + index, defaultPoolId: POOL })
+    const full = edited({ ...web, listeners: [] }, putMembers(POOL, inputs, { additive: false }))
+    const five = edited(full, port(1), port(2), port(3), port(4), port(5))
+    expect(five.listeners).toHaveLength(5)
+    expect(refusal(five, port(6))).toMatchObject({ type: 'too-many-servers', extra: { limit: 10_000 } })
+  })
 })
 
 describe('a health monitor', () => {

@@ -3,6 +3,7 @@ import { createListener } from '../../src/engine/balancing/edits/listeners.js'
 import { updateLoadBalancer } from '../../src/engine/balancing/edits/load-balancers.js'
 import type { Tree } from '../../src/engine/balancing/tree.js'
 import type { BalancingApply, BalancingRemove } from '../../src/wire/balancing/commands.js'
+import { VIP_LEASES } from '../../src/wire/balancing/providers.js'
 import { balancerSubject } from '../../src/wire/commands.js'
 import type { CommandMessage } from '../../src/wire/session.js'
 import { eventually } from '../support/eventually.js'
@@ -227,6 +228,19 @@ describe('a host that falls silent', () => {
     expect((await rowOf(tree)).hostId).toBe(home.hostId)
   })
 
+  it('has said goodbye, and its kernel takes the VIPs down: what it has goes elsewhere after the grace', async () => {
+    const { tree, home, other } = await placed(await hosts(2, ['balancing:simulated', VIP_LEASES]))
+    await home.close('stopping')
+    await eventually(async () => {
+      expect((await engine.http.get(`/api/v1/hosts/${home.hostId}`)).body.status).toBe('Down')
+    })
+    await sweep()
+    expect((await rowOf(tree)).hostId).toBe(home.hostId)
+    await graceOf(2_000)
+    expect(await other.command()).toMatchObject({ kind: 'balancing.apply' })
+    expect((await rowOf(tree)).hostId).toBe(other.hostId)
+  })
+
   it('lets a failover that it cannot confirm go on after the grace', async () => {
     const { tree, home, other } = await placed(await hosts(2))
     home.vanish()
@@ -338,6 +352,25 @@ describe('a rollback', () => {
     await home.report(apply, { result: {} })
     expect((await engine.http.post(path(tree, 'rollback'), { generation: 1 })).status).toBe(202)
     expect(intentIn(await home.command()).listeners).toEqual([])
+  })
+
+  it('goes back to what was asked before the last change, however often it has moved or was said again since', async () => {
+    const { tree, home, other } = await placed(await hosts(2))
+    const { id } = tree.loadBalancer
+    const listener = createListener({ protocol: 'HTTP', protocolPort: 80 })
+    await engine.balancers.change(administrator, id, listener, { face: 'native' })
+    await home.report(await home.command(), { result: {} })
+    expect((await failover(tree)).status).toBe(202)
+    await home.report(await home.command(), { result: { outcome: 'removed' } })
+    await other.report(await other.command(), { result: {} })
+    for (let more = 0; more < 12; more++) {
+      await engine.query(`UPDATE load_balancers SET provisioning_status = 'ERROR' WHERE id = $1`, [id])
+      expect((await engine.http.post(path(tree, 'reset'))).status).toBe(202)
+      await other.report(await other.command(), { result: {} })
+    }
+    const back = await engine.http.post(path(tree, 'rollback'), {})
+    expect(back).toMatchObject({ status: 202, body: { provisioningStatus: 'PENDING_UPDATE' } })
+    expect(intentIn(await other.command()).listeners).toEqual([])
   })
 
   it('is refused where there is nothing to go back to', async () => {

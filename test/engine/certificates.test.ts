@@ -154,4 +154,20 @@ describe('a renewal', () => {
       goodGeneration: 2,
     })
   })
+
+  it('goes to more balancers than are looked up at once, to all of them or to none', async () => {
+    const [{ id, name }, { name: taken }] = [await upload(), await upload()]
+    const MANY = 130
+    for (let made = 0; made < MANY; made += 10) await Promise.all(Array.from({ length: 10 }, () => shown(id)))
+    const generations = () =>
+      engine.query(
+        `SELECT b.generation, count(*)::int FROM load_balancers b
+         JOIN listeners l ON l.load_balancer_id = b.id WHERE l.default_certificate_id = $1 GROUP BY 1`,
+        [id],
+      )
+    expect((await engine.http.put(`${certificates}/${id}`, said(next, taken))).status).toBe(409)
+    expect(await generations()).toEqual([{ generation: 1, count: MANY }])
+    expect((await engine.http.put(`${certificates}/${id}`, said(next, name))).body.generation).toBe(2)
+    expect(await generations()).toEqual([{ generation: 2, count: MANY }])
+  })
 })

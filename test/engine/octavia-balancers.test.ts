@@ -260,6 +260,7 @@ const wrong: readonly Case[] = [
   ['a member at an address that is none', at('pools/*/members', 'pool'), inMember({ address: 'none' }), 400],
   ['a member at a port that is none', at('pools/*/members', 'pool'), inMember({ protocol_port: 0 }), 400],
   ['a member of a weight that is none', at('pools/*/members', 'pool'), inMember({ weight: 257 }), 400],
+  ['a member of an unknown subnet', at('pools/*/members', 'pool'), inMember({ subnet_id: NOBODY }), 400],
   ['a member twice', at('pools/*/members', 'pool'), inMember({ address: '192.0.2.1', protocol_port: 8080 }), 409],
   ['a second monitor', at('healthmonitors'), () => ({ healthmonitor: { pool_id: made.pool.id, ...http } }), 409],
   ['a monitor of no pool', at('healthmonitors'), () => ({ healthmonitor: http }), 400],

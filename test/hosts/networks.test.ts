@@ -300,6 +300,40 @@ describeWith(['ip', 'sysctl', 'arping'], 'the place of a VIP on a bridge', () =>
     }
   })
 
+  it.each([
+    ['10.213.0.5', '10.213.0.9/24', '10.213.0.0/24', null],
+    ['10.213.0.5', '10.213.0.9/24', '10.213.0.0/24', '10.213.0.1'],
+    ['fd00:213::5', 'fd00:213::9/64', 'fd00:213::/64', null],
+  ])('goes by itself, %s, when nobody has renewed it for its time', async (address, client, cidr, gateway) => {
+    const { places: there, open } = await places({ probeMs: 50 })
+    const bridge = bridgeName()
+    const id = randomUUID()
+    const wanted = vip(address, { bridge, createBridge: true, cidr, gateway })
+    there.lastFor(3_000)
+    await there.ensure(id, wanted)
+    const from = attach(bridge, client)
+    expect(await reach(from, address)).toBe('reached')
+    // a new agent renews it
+    const next = open()
+    next.lastFor(5_000)
+    const renewedAt = performance.now()
+    expect(await next.renew(id)).toBe(true)
+    expect(ip('netns', 'exec', name(id), 'ip', 'addr', 'show', 'dev', 'vip')).toMatch(/valid_lft [45]sec/)
+    await eventually(() => expect(ip('-n', name(id), 'addr', 'show', 'dev', 'vip')).not.toContain(`${address}/`))
+    expect(performance.now() - renewedAt).toBeGreaterThan(4_000)
+    expect(await reach(from, address)).toBe('nobody')
+    // and what is gone is not brought back by that
+    expect(await next.renew(id)).toBe(false)
+    expect(ip('-n', name(id), 'addr', 'show', 'dev', 'vip')).not.toContain(`${address}/`)
+    await next.ensure(id, wanted)
+    expect(await reach(from, address)).toBe('reached')
+    await next.takeDown(id)
+    expect(await next.renew(id)).toBe(false)
+    from.detach()
+    await next.remove(id)
+    expect(await next.renew(id)).toBe(false)
+  })
+
   it('is listed where the agent’s state was lost', async () => {
     const { places: there } = await places()
     const { places: fresh } = await places()

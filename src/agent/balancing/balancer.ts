@@ -2,12 +2,13 @@ import { isDeepStrictEqual } from 'node:util'
 import { Backoff, type BackoffRange } from '../backoff.js'
 import { FaultError, faultOf } from '../fault.js'
 import type { Logger } from '../logger.js'
-import { type BalancingDevice, HOST_DEVICE, requireDriver } from './devices.js'
-import type { BalancerDriver, WantedBalancer } from './driver.js'
+import { type BalancingDevice, requireDriver } from './devices.js'
+import type { BalancerDriver } from './driver.js'
 import { type HoldView, nothingSeen, type Seen } from './held.js'
 import { Lane } from './lane.js'
 import type { BalancingState, StoredBalancer, Version } from './state.js'
 import { Telling, type TellingOptions } from './telling.js'
+import { isFenced, isOnNetwork, samePlace, wantedOf } from './version.js'
 import { followed, within } from './waits.js'
 import { wholeSighting } from './whole-sighting.js'
 import { vipWithdrawn, Withdrawal, withoutSession } from './withdrawal.js'
@@ -25,7 +26,6 @@ export interface BalancerOptions extends TellingOptions {
 const OBSERVE_MS = 15_000
 /** For what is tried again without a command that has a deadline of its own. */
 const RETRY_MS = 60_000
-
 const nothing: StoredBalancer = { inForce: null, trying: null, leaving: false }
 /**
  * One balancer's life on this host. What is asked of a device is on disk before the device hears of it, and what it has said
@@ -43,6 +43,8 @@ export class Balancer {
   private looking = false
   private readonly withdrawal = new Withdrawal()
   private stopped = false
+  /** What is being written down: it counts as had. */
+  private arriving: Version | null = null
 
   constructor(
     readonly id: string,
@@ -64,7 +66,7 @@ export class Balancer {
   /** Its VIP is this host's to take down. An appliance has its own, and shuts out who is no longer in charge. */
   get hasOwnVip(): boolean {
     const { inForce, trying } = this.stored
-    return [inForce, trying].some(isOnNetwork)
+    return [inForce, trying, this.arriving].some(isOnNetwork)
   }
 
   apply(wanted: Version, signal: AbortSignal): Promise<void> {
@@ -73,9 +75,16 @@ export class Balancer {
     return this.lane.run(async () => {
       if (isOnNetwork(wanted) && !this.options.mayHaveVips()) throw withoutSession()
       this.withdrawal.sayAgain()
-      await this.leaveFormerPlace(wanted, signal)
-      await this.store({ ...this.stored, trying: wanted, leaving: false })
-      await this.attempt(wanted, signal)
+      const ended = this.withdrawal.endingBy()
+      this.arriving = wanted
+      try {
+        await this.leaveFormerPlace(wanted, signal)
+        await this.store({ ...this.stored, trying: wanted, leaving: false })
+        if (this.mustStayDown) throw withoutSession()
+        await this.attempt(wanted, signal, ended)
+      } finally {
+        this.arriving = null
+      }
     })
   }
 
@@ -119,6 +128,20 @@ export class Balancer {
     if (wasBusy) void this.lane.run(() => (this.withdrawal.isOn ? this.takeDown() : Promise.resolve()))
   }
 
+  /**
+   * This host is in a session: its VIP lives on. One that is gone, as its time was over before a new agent was in a session, comes
+   * back as what was in force.
+   * @param renewed whether it was still up
+   */
+  async renew(renewed: () => Promise<boolean>): Promise<void> {
+    if (this.stopped || this.withdrawal.isOn || (await renewed())) return
+    this.again(async (signal) => {
+      const { inForce, trying, leaving } = this.stored
+      if (inForce === null || trying !== null || leaving || !isOnNetwork(inForce)) return
+      if (!this.stopped && !this.withdrawal.isOn && this.options.mayHaveVips()) await this.attempt(inForce, signal)
+    })
+  }
+
   /** What it does without being asked ends; what runs stays (S7). */
   stop(): void {
     this.stopped = true
@@ -134,9 +157,9 @@ export class Balancer {
     return this.options.state.balancers.get(this.id) ?? nothing
   }
 
-  private async attempt(wanted: Version, signal: AbortSignal): Promise<void> {
+  private async attempt(wanted: Version, signal: AbortSignal, ended = this.withdrawal.endingBy()): Promise<void> {
+    if (isOnNetwork(wanted) && !this.options.mayHaveVips()) throw withoutSession()
     const driver = this.driverOf(wanted)
-    const ended = this.withdrawal.endingBy()
     try {
       await followed(await driver.apply(wantedOf(wanted), signal), () => driver.progress(this.id), signal)
     } catch (error) {
@@ -275,19 +298,3 @@ export class Balancer {
     }
   }
 }
-
-const wantedOf = ({ generation, balancer, keys, device }: Version): WantedBalancer => ({
-  generation,
-  balancer,
-  keys,
-  deviceEpoch: device.epoch,
-})
-
-const isOnNetwork = (version: Version | null): boolean =>
-  version !== null && version.device.name === HOST_DEVICE && version.balancer.vip.network.bridge !== null
-
-const samePlace = (a: Pick<Version, 'provider' | 'device'>, b: Pick<Version, 'provider' | 'device'>): boolean =>
-  a.provider === b.provider && a.device.name === b.device.name
-
-/** Another agent is in charge of the device by now. */
-const isFenced = (error: unknown): boolean => error instanceof FaultError && error.type === 'fenced'

@@ -23,6 +23,7 @@ import { type BalancingDevice, requireDriver } from './devices.js'
 import { confirmed, type HeldBalancer, heldBalancer, inventoryItemOf, unknownItem } from './held.js'
 import { SelfFence } from './self-fence.js'
 import type { BalancingState, Version } from './state.js'
+import { VipLeases } from './vip-leases.js'
 import { within } from './waits.js'
 
 export interface BalancerSettings {
@@ -68,6 +69,7 @@ export class BalancerKeeper {
   private readonly balancers = new Map<string, Balancer>()
   private readonly settings: BalancerSettings
   private readonly fence: SelfFence
+  private readonly leases: VipLeases
   private readonly takingDown = new Slots(TAKEN_DOWN_AT_ONCE)
   private readonly pause = new Pause()
   private readonly looking = new Slots(LOOKS_AT_ONCE)
@@ -78,9 +80,11 @@ export class BalancerKeeper {
   private markedMs = Number.NEGATIVE_INFINITY
 
   constructor(private readonly options: BalancerKeeperOptions) {
-    const { state, settings, bootId, current, now } = options
+    const { state, settings, bootId, current, logger, now } = options
     const selfFenceMs = state.mark?.selfFenceMs ?? 20_000
     this.settings = { observeIntervalMs: 3000, selfFenceMs, ...settings }
+    this.leases = new VipLeases(options.places, logger)
+    this.leases.last(this.settings.selfFenceMs)
     for (const id of state.balancers.keys()) this.balancers.set(id, this.make(id))
     this.fence = new SelfFence({
       current,
@@ -90,7 +94,10 @@ export class BalancerKeeper {
       hasVips: () => this.withVips().length > 0,
       selfFenceMs: () => this.settings.selfFenceMs,
       onAlone: () => this.withdraw(this.withVips()),
-      onHeard: (nowMs) => this.mark(nowMs),
+      onHeard: (nowMs) => {
+        this.mark(nowMs)
+        if (current.session !== null) this.leases.heard(nowMs, this.withVips())
+      },
     })
     const withdrawn = new Set(state.mark?.withdrawn)
     const startsAlone = !this.fence.mayHaveVips
@@ -132,6 +139,7 @@ export class BalancerKeeper {
     if (observeIntervalMs !== undefined && observeIntervalMs >= SHORTEST_MS)
       this.settings.observeIntervalMs = observeIntervalMs
     if (selfFenceMs !== undefined && selfFenceMs >= SHORTEST_MS) this.settings.selfFenceMs = selfFenceMs
+    this.leases.last(this.settings.selfFenceMs)
   }
 
   async apply(
@@ -223,9 +231,11 @@ export class BalancerKeeper {
   /** Where one hangs, the others are looked at all the same. */
   private async tend(one: Balancer): Promise<void> {
     this.tended.add(one)
-    await inSlot(this.looking, () => one.tend()).catch((error: unknown) => {
-      this.options.logger.error({ err: error, loadBalancerId: one.id }, 'a load balancer could not be looked after')
-    })
+    await this.looking
+      .hold(() => one.tend())
+      .catch((error: unknown) => {
+        this.options.logger.error({ err: error, loadBalancerId: one.id }, 'a load balancer could not be looked after')
+      })
     this.tended.delete(one)
     this.forget(one)
   }
@@ -262,7 +272,7 @@ export class BalancerKeeper {
     return new Balancer(id, {
       ...options,
       mayHaveVips: () => this.fence.mayHaveVips,
-      takeDown: (balancerId) => inSlot(this.takingDown, async () => options.places?.takeDown(balancerId)),
+      takeDown: (balancerId) => this.takingDown.hold(async () => options.places?.takeDown(balancerId)),
       statisticsEveryMs: options.statisticsEveryMs ?? 10_000,
       retry: options.retry ?? { baseMs: 1000, maxMs: 60_000 },
       now: () => performance.now(),
@@ -280,15 +290,6 @@ export class BalancerKeeper {
 
   private forget(one: Balancer): void {
     if (one.isNothing && this.balancers.get(one.id) === one) this.balancers.delete(one.id)
-  }
-}
-
-async function inSlot<T>(slots: Slots, work: () => Promise<T>): Promise<T> {
-  await slots.take()
-  try {
-    return await work()
-  } finally {
-    slots.release()
   }
 }
 

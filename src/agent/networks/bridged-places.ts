@@ -35,6 +35,7 @@ export type BridgedVip = VipIntent & { readonly network: NetworkIntent & { reado
 export class BridgedPlaces {
   /** What changes the host itself is done by one at a time: a bridge must not go while another place joins it. */
   private readonly turns = new Turns()
+  private life = ''
 
   constructor(
     private readonly run: Run,
@@ -62,12 +63,36 @@ export class BridgedPlaces {
       namespace: name,
       lines: [
         ...inside.addresses.filter((one) => one !== wanted).map((one) => `addr del ${one} dev ${INNER}`),
-        `addr replace ${wanted} dev ${INNER}${address.includes(':') ? ' optimistic' : ''}`,
+        `addr replace ${wanted} dev ${INNER}${this.life}${address.includes(':') ? ' optimistic' : ''}`,
         // by this the kernel tells everybody on the network where its addresses are now
         `link set ${INNER} address ${inside.mac}`,
         ...(network.gateway === null ? [] : [`route replace default via ${network.gateway} dev ${INNER}`]),
       ],
     })
+  }
+
+  /** The kernel counts in seconds. */
+  lastFor(lifeMs: number): void {
+    const seconds = Math.ceil(lifeMs / 1_000)
+    this.life = ` valid_lft ${seconds} preferred_lft ${seconds}`
+  }
+
+  /** In one process, so that it is no other than a moment ago that the address was found to be there. */
+  async renew(name: string, { address, network }: BridgedVip): Promise<boolean> {
+    if (!(await hasNamespace(name))) return false
+    const wanted = withPrefix(address, network.cidr)
+    const isSix = address.includes(':')
+    // of IPv6 the kernel finds a way from any address
+    if (isSix && !(await readInside(this.ip, name, address)).addresses.includes(wanted)) return false
+    const ask = `route get ${address} from ${address}`
+    const lines = [...(isSix ? [] : [ask]), `addr change ${wanted} dev ${INNER}${this.life}`]
+    try {
+      await this.ip.batch({ name, namespace: name, lines })
+      return true
+    } catch (error) {
+      if (error instanceof FaultError && error.message.startsWith(`ip ${ask}:`)) return false
+      throw error
+    }
   }
 
   async takeDown(name: string): Promise<void> {

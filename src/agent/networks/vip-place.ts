@@ -14,6 +14,10 @@ export interface VipPlaces {
   ensure(balancerId: string, vip: VipIntent): Promise<VipPlace>
   /** The VIP answers nobody any more; the place stays, and `ensure` brings it back. */
   takeDown(balancerId: string): Promise<void>
+  /** How long a VIP of a network stays up from now on, from when it comes up or is renewed, whatever becomes of the agent. */
+  lastFor(lifeMs: number): void
+  /** @returns whether it was up; one that is not, is not by this. */
+  renew(balancerId: string): Promise<boolean>
   /** Nothing of it is left, nor of a bridge of our own making that had no other use. */
   remove(balancerId: string): Promise<void>
   /** Those that there are, whoever made them. */

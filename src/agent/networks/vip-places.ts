@@ -45,6 +45,12 @@ export function createVipPlaces(options: VipPlacesOptions): VipPlaces {
     else await bridged.takeDown(name)
   }
 
+  const renew = async (name: string): Promise<boolean> => {
+    const record = await records.read(name)
+    if (record === null) return false
+    return isBridged(record.vip) ? bridged.renew(name, record.vip) : true
+  }
+
   const remove = async (name: string): Promise<void> => {
     await ready()
     const record = await records.read(name)
@@ -73,6 +79,8 @@ export function createVipPlaces(options: VipPlacesOptions): VipPlaces {
     ensure: (id, vip) => turns.take(id, () => ensure(placeName(id), id, vip)),
     takeDown: (id) => turns.take(id, () => takeDown(placeName(id))),
     remove: (id) => turns.take(id, () => remove(placeName(id))),
+    lastFor: (lifeMs) => bridged.lastFor(lifeMs),
+    renew: (id) => turns.take(id, () => renew(placeName(id))),
     list: async () => [...new Set([...(await records.ids()), ...(await bridged.ids(PREFIX))])].sort(),
   }
 }

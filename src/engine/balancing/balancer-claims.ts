@@ -15,11 +15,12 @@ import { eventOf } from './balancing.events.js'
 import type { BalancingDevice } from './balancing-device.entity.js'
 import { deviceIntent } from './intent.js'
 import type { LoadBalancer } from './load-balancer.entity.js'
+import { requireMemberNetworks } from './member-networks.js'
 import { writeReturn } from './moves/move.queries.js'
 import type { PartNoun } from './part-tables.js'
 import type { Tree } from './tree.js'
 import { insertBalancers, keepGeneration, type Loaded, writeBalancer, writeParts } from './tree.queries.js'
-import { type Changes, changesBetween, storedTree } from './tree-changes.js'
+import { type Changes, changesBetween, newMembers, storedTree } from './tree-changes.js'
 
 /** What is to go from a host, whether there is a row of it or not. */
 export interface Going extends Pick<LoadBalancer, 'id' | 'hostId' | 'generation' | 'provider'> {
@@ -47,6 +48,7 @@ export class BalancerClaims {
   /** @param empty its row, and nothing under it */
   async make(tx: Tx, empty: Tree, built: Tree, place: Whereabouts): Promise<Tree> {
     const changes = changesBetween(empty, built, empty.loadBalancer.generation)
+    await requireMemberNetworks(tx, empty.loadBalancer.projectId, newMembers(changes))
     await this.quotas.claim(tx, empty.loadBalancer.projectId, { loadBalancers: 1, ...countMore(changes) })
     const { tree, command } = await this.intents.intend(tx, changes.tree, place, 'balancing.balancer.created')
     await insertBalancers(tx, [{ row: tree.loadBalancer, tree: storedTree(tree) }])
@@ -63,6 +65,7 @@ export class BalancerClaims {
     const old = before.loadBalancer
     const generation = Math.max(old.generation, above) + 1
     const changes = changesBetween(before, after, generation)
+    await requireMemberNetworks(tx, old.projectId, newMembers(changes))
     const more = countMore(changes)
     if (Object.values(more).some((count) => count > 0)) await this.quotas.claim(tx, old.projectId, more)
     const { name, description, adminStateUp, tags } = after.loadBalancer

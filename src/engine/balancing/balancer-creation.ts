@@ -15,11 +15,12 @@ import { Gatherer } from '../platform/gatherer.js'
 import { BalancerIntents } from './balancer-intents.js'
 import { BalancerPlacement, type PlacedDevice } from './balancer-placement.js'
 import { HOLDER_NOUN } from './load-balancer.entity.js'
+import { requireMemberNetworks } from './member-networks.js'
 import { emptyTree, FIRST_GENERATION, type NewBalancer } from './new-balancer.js'
 import { partNouns, rowOf } from './part-tables.js'
 import type { Tree } from './tree.js'
 import { insertBalancers, networkFrom, writeParts } from './tree.queries.js'
-import { type Changes, changesBetween, storedTree } from './tree-changes.js'
+import { type Changes, changesBetween, newMembers, storedTree } from './tree-changes.js'
 
 interface Asked {
   readonly id: string
@@ -137,6 +138,7 @@ export class BalancerCreation {
     try {
       const empty = emptyTree(wanted, placed)
       const changes = changesBetween(empty, wanted.build(empty), FIRST_GENERATION)
+      await requireMemberNetworks(tx, projectId, newMembers(changes))
       const at = { network, device }
       const { tree, command } = await this.intents.intend(tx, changes.tree, at, 'balancing.balancer.created')
       return [{ asked, changes, tree, insert: runWith(context, () => this.commands.insertOf(command)) }]
@@ -154,6 +156,7 @@ interface Look {
   readonly networks: ReadonlyMap<string, NetworkIntent>
 }
 
+/** Networks stay as they are told to the hosts until the transaction ends. */
 async function look(tx: Tx, asked: readonly Asked[]): Promise<Look> {
   const [row] = await prepared<{ unlimited: string[] | null; networks: Record<string, unknown>[] | null }>(
     tx,
@@ -162,9 +165,10 @@ async function look(tx: Tx, asked: readonly Asked[]): Promise<Look> {
        SELECT id FROM projects WHERE id = ANY($1::uuid[]) AND NOT limits ?|
          ARRAY['loadBalancers', 'listeners', 'members', 'pools', 'healthMonitors', 'l7Policies', 'l7Rules']
        ORDER BY id FOR KEY SHARE
+     ), wanted AS (
+       SELECT * FROM networks WHERE id = ANY($2::uuid[]) ORDER BY id FOR SHARE
      )
-     SELECT (SELECT array_agg(id) FROM unlimited) AS unlimited,
-       (SELECT jsonb_agg(to_jsonb(n)) FROM networks n WHERE n.id = ANY($2::uuid[])) AS networks`,
+     SELECT (SELECT array_agg(id) FROM unlimited) AS unlimited, (SELECT jsonb_agg(to_jsonb(n)) FROM wanted n) AS networks`,
     [[...new Set(asked.map((one) => one.projectId))], [...new Set(asked.map((one) => one.wanted.networkId))]],
   )
   const networks = (row?.networks ?? []).map((json) => networkFrom(rowOf<NetworkIntent>(json)))

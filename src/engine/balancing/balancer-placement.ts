@@ -116,7 +116,10 @@ function unknownYet({ hosts, devices, since }: Sight): OccupiedPlace[] {
   })
 }
 
-/** By their keys, made on first use. Those are missing whose host is not in service any more, or not in charge of them. */
+/**
+ * By their keys, made on first use. Those are missing whose host is not in service any more, or not in charge of them; the others'
+ * stay in service until the transaction ends, so that who takes one out of it sees what was placed there.
+ */
 async function requireDevices(tx: Tx, places: readonly ChosenPlace[]): Promise<ReadonlyMap<string, BalancingDevice>> {
   const distinct = [...new Map(places.map((place) => [keyOf(place), place])).values()]
   const rows = await prepared<{ device: Record<string, unknown> }>(
@@ -125,6 +128,7 @@ async function requireDevices(tx: Tx, places: readonly ChosenPlace[]): Promise<R
     `WITH asked AS (
        SELECT a.* FROM jsonb_to_recordset($1::jsonb) AS a(kind text, name text, "hostId" uuid)
        JOIN hosts h ON h.id = a."hostId" AND h.status = 'Up'
+       ORDER BY h.id FOR SHARE OF h
      ), made AS (
        INSERT INTO balancing_devices (kind, name, host_id)
        SELECT kind, name, "hostId" FROM asked a

@@ -24,6 +24,7 @@ export class BalancingUsers {
   constructor(users: UsersOf, quotas: Quotas) {
     users.register('host', (tx, id) => usersBy(tx, ON_HOST, id))
     users.register('network', (tx, id) => usersBy(tx, 'network_id = $1', id))
+    users.register('network', membersIn)
     users.register('project', (tx, id) => usersBy(tx, 'project_id = $1', id))
     // keys of the table above
     for (const [resource, table] of Object.entries(counted))
@@ -32,6 +33,14 @@ export class BalancingUsers {
         return row.used
       })
   }
+}
+
+async function membersIn(tx: Tx, networkId: string): Promise<User[]> {
+  const rows: { id: string; name: string }[] = await tx.query(
+    `SELECT id, name FROM members WHERE network_id = $1 AND provisioning_status <> 'PENDING_DELETE' ORDER BY id LIMIT 1000`,
+    [networkId],
+  )
+  return rows.map((row) => ({ noun: 'member', ...row }))
 }
 
 async function usersBy(tx: Tx, condition: string, id: string): Promise<User[]> {

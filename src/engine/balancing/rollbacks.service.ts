@@ -7,6 +7,7 @@ import { Balancers } from './balancers.service.js'
 import { bounded } from './edits/bounds.js'
 import { restore } from './restore.js'
 import type { StoredTree, Tree } from './tree.js'
+import { storedTree } from './tree-changes.js'
 
 interface KeptGeneration {
   readonly generation: number
@@ -22,24 +23,25 @@ export class Rollbacks {
   ) {}
 
   /**
-   * @param generation null: the last before the present one that its device had in force
+   * @param generation null: the last that its device had in force and that is another than what is asked now: a failover, a reset or a
+   *   renewed certificate makes generations that are not
    * @throws Conflict `no-such-generation`
    */
   async rollback(caller: Caller, id: string, generation: number | null, ifMatch: IfMatch | null): Promise<Tree> {
     // nobody is told whether another project's balancer has generations
-    const { loadBalancer } = await this.balancers.require(caller, id)
-    const kept = await this.find(id, generation, loadBalancer.generation)
+    const present = await this.balancers.require(caller, id)
+    const kept = await this.find(id, generation, present)
     if (!kept) throw notKept(id, generation)
     return this.balancers.change(caller, id, bounded(restore(kept.tree)), { ifMatch, face: 'native' })
   }
 
-  private async find(id: string, generation: number | null, before: number): Promise<KeptGeneration | null> {
+  private async find(id: string, generation: number | null, present: Tree): Promise<KeptGeneration | null> {
     const [row] = await this.database.query<KeptGeneration>(
       'balancing_rollback',
       `SELECT generation, tree FROM load_balancer_generations
-       WHERE load_balancer_id = $1 AND CASE WHEN $2::int IS NULL THEN good AND generation < $3 ELSE generation = $2 END
+       WHERE load_balancer_id = $1 AND CASE WHEN $2::int IS NULL THEN good AND tree <> $3::jsonb ELSE generation = $2 END
        ORDER BY generation DESC LIMIT 1`,
-      [id, generation, before],
+      [id, generation, JSON.stringify(storedTree(present))],
     )
     return row ?? null
   }
@@ -48,7 +50,7 @@ export class Rollbacks {
 const notKept = (id: string, generation: number | null): Conflict =>
   new Conflict(
     generation === null
-      ? `load balancer ${id} was never in force before`
+      ? `load balancer ${id} was never in force as another than it is asked to be`
       : `generation ${generation} of load balancer ${id} is not kept`,
     'no-such-generation',
   )

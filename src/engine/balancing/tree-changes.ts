@@ -1,4 +1,5 @@
 import type { PartOfBalancer } from './balancing-part.js'
+import type { Member } from './member.entity.js'
 import { type PartNoun, partNouns } from './part-tables.js'
 import type { StoredTree, Tree } from './tree.js'
 
@@ -49,6 +50,10 @@ export function changesBetween(before: Tree, after: Tree, generation: number, no
     tree: { ...after, ...byNoun((noun) => found[noun].stamped.map((one) => one.row)) } as unknown as Tree,
   }
 }
+
+/** Rows by noun are those of its entity: they came from the tree. */
+export const newMembers = ({ made }: Pick<Changes, 'made'>): readonly Member[] =>
+  made.members as readonly Row[] as readonly Member[]
 
 /** What is kept of a generation for a way back: what was asked for, and nothing of what became of it. */
 export function storedTree(tree: Tree): StoredTree {

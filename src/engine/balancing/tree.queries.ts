@@ -179,7 +179,7 @@ export async function writeBalancer(tx: Tx, row: LoadBalancer): Promise<void> {
   )
 }
 
-/** So many generations are kept, and the last good one. */
+/** So many generations are kept, the last good one, and the last good one that is another than the newest. */
 const GENERATIONS_KEPT = 10
 
 export async function keepGeneration(
@@ -196,6 +196,9 @@ export async function keepGeneration(
        DELETE FROM load_balancer_generations g USING load_balancers b
        WHERE b.id = $1 AND g.load_balancer_id = $1 AND g.generation <= $2::int - ${GENERATIONS_KEPT}
          AND g.generation IS DISTINCT FROM b.good_generation
+         AND g.generation IS DISTINCT FROM (
+           SELECT o.generation FROM load_balancer_generations o
+           WHERE o.load_balancer_id = $1 AND o.good AND o.tree <> $3::jsonb ORDER BY o.generation DESC LIMIT 1)
      )
      INSERT INTO load_balancer_generations (load_balancer_id, generation, tree, good) VALUES ($1, $2, $3, $4)
      ON CONFLICT (load_balancer_id, generation) DO UPDATE SET tree = $3, good = $4`,

@@ -33,6 +33,8 @@ export function simulatedPlaces(device: SimulatedDevice): VipPlaces {
   return {
     ensure: async () => ({ namespace: null, enter: [] }),
     takeDown: async (id) => device.takeDown(id),
+    lastFor: () => undefined,
+    renew: async (id) => device.isUp(id),
     remove: async (id) => device.takeDown(id),
     list: async () => device.ids.filter((id) => device.isUp(id)),
   }

@@ -46,6 +46,9 @@ export const lacksOf: Readonly<Record<Provider, readonly Feature[]>> = {
 /** The capability of a host on which a provider's driver has all that it needs. */
 export const balancingCapability = (provider: Provider): string => `balancing:${provider}`
 
+/** Of a host whose kernel takes the VIPs of networks down when nothing has renewed them for too long, whatever became of its agent. */
+export const VIP_LEASES = 'balancing-vip-leases'
+
 /** What of a balancer decides what it asks; an intent is one too. */
 export interface AskingBalancer {
   readonly listeners: readonly {

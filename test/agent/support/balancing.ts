@@ -19,6 +19,9 @@ export class ScriptedDevice {
   readonly has = new Map<string, WantedBalancer>()
   readonly vips = new Set<string>()
   readonly calls: string[] = []
+  readonly renewals: string[] = []
+  /** What VIPs were said to last. */
+  readonly lives: number[] = []
   /** Runs before each step takes effect; throwing is the device's no. */
   before: Partial<Record<Step, (id: string, signal?: AbortSignal) => Promise<void> | void>> = {}
   /** Runs when the effect is there, and before it is answered. */
@@ -68,6 +71,11 @@ export class ScriptedDevice {
   readonly places: VipPlaces = {
     ensure: async () => ({ namespace: null, enter: [] }),
     takeDown: async (id) => void this.vips.delete(id),
+    lastFor: (lifeMs) => void this.lives.push(lifeMs),
+    renew: async (id) => {
+      this.renewals.push(id)
+      return this.vips.has(id)
+    },
     remove: async (id) => void this.vips.delete(id),
     list: async () => [...this.vips],
   }

@@ -76,6 +76,8 @@ export async function realBalancing(
 const ownAddresses: VipPlaces = {
   ensure: async () => ({ namespace: null, enter: [] }),
   takeDown: async () => undefined,
+  lastFor: () => undefined,
+  renew: async () => true,
   remove: async () => undefined,
   list: async () => [],
 }

@@ -50,13 +50,19 @@ export interface Client {
 
 /** Another machine, as far as the network can tell: on the bridge, or with its cable lying on the host. */
 export function attach(bridge: string | null, address: string): Client {
+  const client = connectClient(bridge, address)
+  whenTestEnds(async () => client.detach())
+  return client
+}
+
+/** The same for more than one test. */
+export function connectClient(bridge: string | null, address: string): Client {
   const name = `kltc${unique()}`
   const detach = () => {
     // first: a namespace takes its interfaces along when it likes
     quietly('link', 'del', name)
     quietly('netns', 'del', name)
   }
-  whenTestEnds(async () => detach())
   ip('netns', 'add', name)
   ip('link', 'add', name, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', name)
   if (bridge !== null) ip('link', 'set', name, 'master', bridge)

@@ -29,6 +29,8 @@ export class HaproxyBench {
     const places: VipPlaces = {
       ensure: async () => this.place,
       takeDown: async () => undefined,
+      lastFor: () => undefined,
+      renew: async () => true,
       remove: async () => undefined,
       list: async () => [],
     }

@@ -24,6 +24,12 @@ export class GivenPlaces implements VipPlaces {
 
   async takeDown(): Promise<void> {}
 
+  lastFor(): void {}
+
+  async renew(): Promise<boolean> {
+    return true
+  }
+
   async remove(balancerId: string): Promise<void> {
     this.removed.push(balancerId)
   }

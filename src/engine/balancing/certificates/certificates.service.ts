@@ -27,8 +27,12 @@ const listing: Listing<Certificate> = {
 
 const UNIQUE_VIOLATION = '23505'
 const FOREIGN_KEY_VIOLATION = '23503'
-/** One renewal is one transaction, which claims every balancer that shows it. */
-const MAX_RENEWED = 100
+/** So many of the balancers that show one are looked up at a time. */
+const RENEWED_PAGE = 100
+/** One renewal is one transaction, which claims every balancer that shows it: some ten seconds for as many as that. */
+const MAX_RENEWED = 2_000
+/** Before every id. */
+const FIRST = '00000000-0000-0000-0000-000000000000'
 
 /** Certificates with their keys. One that is renewed is so on every balancer that shows it, or on none. */
 @Injectable()
@@ -110,21 +114,34 @@ export class Certificates {
 
   /** Each of the balancers gets a generation of its own for it, in the order in which everybody locks them. */
   private async showAnew(tx: Tx, caller: Caller, id: string): Promise<void> {
+    let renewed = 0
+    for (let after: string | undefined = FIRST; after !== undefined; ) {
+      const page = await this.showing(tx, id, after)
+      renewed += page.length
+      if (renewed > MAX_RENEWED)
+        throw new Conflict(`more than ${MAX_RENEWED} load balancers show certificate ${id}: use several`, 'in-use')
+      for (const balancerId of page)
+        await this.balancers.change(caller, balancerId, (tree) => shownAnew(tree, id), {
+          face: 'native',
+          coalesce: true,
+        })
+      after = page.at(-1)
+    }
+  }
+
+  private async showing(tx: Tx, id: string, after: string): Promise<string[]> {
     const rows: { id: string }[] = await tx.query(
       `SELECT b.id FROM load_balancers b
-       WHERE b.provisioning_status <> 'PENDING_DELETE' AND NOT EXISTS (
+       WHERE b.id > $3 AND b.provisioning_status <> 'PENDING_DELETE' AND NOT EXISTS (
          SELECT FROM tombstones t
          WHERE t.host_id = b.host_id AND t.subject = 'load-balancer/' || b.id AND t.state = 'waiting' AND b.moving_from_device_id IS NULL)
        AND EXISTS (
          SELECT FROM listeners l WHERE l.load_balancer_id = b.id
            AND (l.default_certificate_id = $1 OR $1 = ANY(l.sni_certificate_ids)))
        ORDER BY b.id LIMIT $2`,
-      [id, MAX_RENEWED + 1],
+      [id, RENEWED_PAGE, after],
     )
-    if (rows.length > MAX_RENEWED)
-      throw new Conflict(`more than ${MAX_RENEWED} load balancers show certificate ${id}: use several`, 'in-use')
-    for (const { id: balancerId } of rows)
-      await this.balancers.change(caller, balancerId, (tree) => shownAnew(tree, id), { face: 'native', coalesce: true })
+    return rows.map(({ id: balancerId }) => balancerId)
   }
 
   private columnsOf(id: string, { privateKeyPem, ...shown }: ReadCertificate) {

@@ -6,6 +6,9 @@ import type { Edit, Tree } from '../tree.js'
 /** Of all listeners together: a command has to hold them. */
 export const MAX_POLICIES_IN_ALL = 1_000
 
+/** A pool is a backend for each listener that leads to it: so many members are configured and checked, of all of them together. */
+export const MAX_SERVERS = 10_000
+
 /** For an edit that adds or changes: what comes of it fits into one command, and its provider can do it (L1). */
 export const bounded =
   (edit: Edit): Edit =>
@@ -18,6 +21,7 @@ export const bounded =
 
 /** @throws Conflict `too-many-…` */
 function requireRoom({ listeners, pools, members, l7Policies, l7Rules }: Tree): void {
+  requireServers({ listeners, members, l7Policies })
   atMost(MAX_LISTENERS, 'listeners', listeners.length, 'a load balancer')
   atMost(MAX_POOLS, 'pools', pools.length, 'a load balancer')
   // of all pools together: it is the command that has to hold them
@@ -27,6 +31,22 @@ function requireRoom({ listeners, pools, members, l7Policies, l7Rules }: Tree): 
   for (const [id, policies] of ofListener) atMost(MAX_POLICIES, 'policies', policies.length, `listener ${id}`)
   const ofPolicy = grouped(l7Rules, ({ l7PolicyId }) => l7PolicyId)
   for (const [id, rules] of ofPolicy) atMost(MAX_RULES, 'rules', rules.length, `L7 policy ${id}`)
+}
+
+/** @throws Conflict `too-many-servers` */
+function requireServers({ listeners, members, l7Policies }: Pick<Tree, 'listeners' | 'members' | 'l7Policies'>): void {
+  const ofPool = grouped(members, ({ poolId }) => poolId)
+  const policies = grouped(l7Policies, ({ listenerId }) => listenerId)
+  const servers = listeners.flatMap(({ id, defaultPoolId }) => {
+    const led = new Set([defaultPoolId, ...(policies.get(id) ?? []).map(({ redirectPoolId }) => redirectPoolId)])
+    return [...led].map((poolId) => (poolId === null ? 0 : (ofPool.get(poolId)?.length ?? 0)))
+  })
+  const count = servers.reduce((sum, each) => sum + each, 0)
+  if (count <= MAX_SERVERS) return
+  const why = `each listener has the members of the pools that it leads to, ${count} together`
+  throw new Conflict(`a load balancer has at most ${MAX_SERVERS} servers: ${why}`, 'too-many-servers', {
+    limit: MAX_SERVERS,
+  })
 }
 
 /** @throws Conflict `too-many-…` */

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { Injectable } from '@nestjs/common'
+import { VIP_LEASES } from '../../../wire/balancing/providers.js'
 import { balancerSubject, subjectKey } from '../../../wire/commands.js'
 import { supersede } from '../../commands/commands.queries.js'
 import type { EndedCommand } from '../../commands/settlers.js'
@@ -152,12 +153,12 @@ export class BalancerMoves {
 }
 
 /**
- * An agent that was stopped leaves its balancers up, and nobody takes their VIPs down. Whoever runs the plane may know that the
- * machine is off; others cannot (docs/adr/0052).
+ * An agent that was stopped, on a host whose kernel takes no VIPs down, leaves them up. Whoever runs the plane may know that the
+ * machine is off; others cannot (docs/adr/0053).
  */
 async function requireAgentNotStopped(tx: Tx, { id, hostId }: LoadBalancer): Promise<void> {
-  const sql = `SELECT FROM hosts WHERE id = $1 AND NOT connected AND status <> 'NonResponsive'`
-  if ((await prepared(tx, 'balancing_agent_stopped', sql, [hostId])).length > 0)
+  const sql = `SELECT FROM hosts WHERE id = $1 AND NOT connected AND status <> 'NonResponsive' AND NOT $2 = ANY(capabilities)`
+  if ((await prepared(tx, 'balancing_agent_stopped', sql, [hostId, VIP_LEASES])).length > 0)
     throw new Conflict(
       `the agent of load balancer ${id} was stopped, and its VIP may be up there: start the agent first`,
     )

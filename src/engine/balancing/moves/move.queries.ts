@@ -1,3 +1,4 @@
+import { VIP_LEASES } from '../../../wire/balancing/providers.js'
 import { balancerSubject } from '../../../wire/commands.js'
 import type { Fault } from '../../../wire/session.js'
 import { prepared, type Tx } from '../../platform/database.js'
@@ -128,8 +129,8 @@ export async function listStalled(tx: Tx, limit: number, only: string | null = n
 }
 
 /**
- * Balancers on hosts that fell silent. An agent that said goodbye is nobody who takes VIPs down: those of its host stay. So do
- * those at a host's own address. In any order: what finds no room must not stand before the others.
+ * Balancers on hosts that fell silent, or whose agent was stopped and whose kernel takes VIPs down by itself; of another host, an
+ * agent that said goodbye is nobody who does. Those at a host's own address stay. In any order: what finds no room must not stand before the others.
  * @param only null: any
  */
 export async function listSilenced(
@@ -144,7 +145,7 @@ export async function listSilenced(
     `SELECT b.id FROM hosts h
      JOIN balancing_devices d ON d.host_id = h.id AND d.kind = 'host'
      JOIN load_balancers b ON b.device_id = d.id JOIN networks n ON n.id = b.network_id
-     WHERE h.status = 'NonResponsive' AND ${silentFor('$1')} AND n.bridge IS NOT NULL
+     WHERE (h.status = 'NonResponsive' OR (h.status = 'Down' AND '${VIP_LEASES}' = ANY(h.capabilities))) AND ${silentFor('$1')} AND n.bridge IS NOT NULL
        AND b.moving_from_device_id IS NULL AND b.provisioning_status <> 'PENDING_DELETE' AND NOT ${LEAVING}
        AND ($3::uuid IS NULL OR b.id = $3)
      ORDER BY random() LIMIT $2`,
