@@ -1,6 +1,7 @@
 import type { Client } from 'pg'
 import { AbstractLogger, type DataSourceOptions } from 'typeorm'
 import { entities } from './entities.js'
+import { columnValues } from './platform/column-values.js'
 import { migrations } from './platform/migrations.js'
 import { SnakeCaseNaming } from './platform/naming-strategy.js'
 import { breakWhenSilent } from './platform/silent-server.js'
@@ -48,6 +49,7 @@ export function dataSourceOptions(url: string, { poolSize = 20, onPoolError }: P
       keepAlive: true,
       keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,
       onConnect: limitTransactions,
+      types: columnValues,
     },
   } as const satisfies DataSourceOptions
 }

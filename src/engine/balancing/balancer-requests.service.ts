@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common'
 import { type Caller, requireInProject } from '../platform/caller.js'
-import { Database, prepared, type Tx } from '../platform/database.js'
+import { Database, prepared } from '../platform/database.js'
 import { NotFound } from '../platform/errors.js'
 import type { Listing } from '../platform/listing.js'
 import { inProjectsOf, type Page, page } from '../platform/pages.js'
@@ -15,13 +15,20 @@ import {
   type LoadBalancerUpdate,
   type ShownBalancer,
   shownBalancer,
+  type UnshownColumn,
 } from './load-balancer.dto.js'
 import { LoadBalancer } from './load-balancer.entity.js'
 import { rowOf } from './part-tables.js'
 import { withTags } from './tag-filters.js'
 import type { Tree } from './tree.js'
 
-const listing: Listing<LoadBalancer> = {
+type Kin = Pick<ShownBalancer, 'listenerIds' | 'poolIds'>
+
+/** Plan: index lookups for each balancer, one by one (docs/adr/0041). */
+const idsUnder = (table: 'listeners' | 'pools', balancer: string): string =>
+  `ARRAY(SELECT x.id FROM ${table} x WHERE x.load_balancer_id = ${balancer}.id ORDER BY x.created_at, x.id)`
+
+const listing: Listing<LoadBalancer, Kin, UnshownColumn> = {
   entity: LoadBalancer,
   sortable: ['name', 'createdAt', 'updatedAt', 'vipAddress', 'provider', 'operatingStatus', 'provisioningStatus'],
   defaultSort: 'createdAt',
@@ -35,13 +42,9 @@ const listing: Listing<LoadBalancer> = {
     'provider',
     'hostId',
   ],
+  unread: ['deviceId', 'placementGeneration', 'movingFromDeviceId', 'intentDigest', 'observedGeneration', 'statistics'],
+  also: { listenerIds: idsUnder('listeners', '"row"'), poolIds: idsUnder('pools', '"row"') },
 }
-
-const KIN = `
-  ARRAY(SELECT x.id FROM listeners x WHERE x.load_balancer_id = b.id ORDER BY x.created_at, x.id) AS "listenerIds",
-  ARRAY(SELECT x.id FROM pools x WHERE x.load_balancer_id = b.id ORDER BY x.created_at, x.id) AS "poolIds"`
-
-type Kin = Pick<ShownBalancer, 'listenerIds' | 'poolIds'>
 
 /** What callers of the native face ask of load balancers. */
 @Injectable()
@@ -57,17 +60,17 @@ export class BalancerRequests {
       inProjectsOf<LoadBalancer>(caller)(rows)
       withTags(rows, query)
     })
-    const kin = await this.database.statement((tx) => kinOf(tx, items))
-    return { items: items.map((row) => ({ row, listenerIds: [], poolIds: [], ...kin.get(row.id) })), next }
+    return { items: items.map((row) => ({ row, listenerIds: row.listenerIds, poolIds: row.poolIds })), next }
   }
 
   /** In one statement: it is what is asked most often. */
-  async require(caller: Caller, id: string): Promise<ShownBalancer> {
+  async require(caller: Caller, id: string): Promise<ShownBalancer<LoadBalancer>> {
     const [found] = await this.database.statement((tx) =>
       prepared<Kin & { row: Record<string, unknown> }>(
         tx,
         'balancing_show',
-        `SELECT to_jsonb(b) AS row, ${KIN} FROM load_balancers b WHERE b.id = $1`,
+        `SELECT to_jsonb(b) AS row, ${idsUnder('listeners', 'b')} AS "listenerIds", ${idsUnder('pools', 'b')} AS "poolIds"
+         FROM load_balancers b WHERE b.id = $1`,
         [id],
       ),
     )
@@ -122,16 +125,4 @@ export class BalancerRequests {
     const { id, generation } = tree.loadBalancer
     return waitMs === 0 ? tree : this.balancers.settled(caller, id, generation, waitMs)
   }
-}
-
-/** Plan: index lookups for each, one by one (docs/adr/0041). */
-async function kinOf(tx: Tx, rows: readonly LoadBalancer[]): Promise<Map<string, Kin>> {
-  if (rows.length === 0) return new Map()
-  const found = await prepared<Kin & { id: string }>(
-    tx,
-    'balancing_kin',
-    `SELECT b.id, ${KIN} FROM unnest($1::uuid[]) AS b (id)`,
-    [rows.map(({ id }) => id)],
-  )
-  return new Map(found.map(({ id, ...kin }) => [id, kin]))
 }

@@ -141,8 +141,17 @@ const actionsFrom: Readonly<Record<ProvisioningStatus, readonly LoadBalancerActi
   DELETED: [],
 }
 
-export interface ShownBalancer {
-  readonly row: LoadBalancer
+/** Columns that neither face shows. */
+export type UnshownColumn =
+  | 'deviceId'
+  | 'placementGeneration'
+  | 'movingFromDeviceId'
+  | 'intentDigest'
+  | 'observedGeneration'
+  | 'statistics'
+
+export interface ShownBalancer<R = Omit<LoadBalancer, UnshownColumn>> {
+  readonly row: R
   readonly listenerIds: readonly string[]
   readonly poolIds: readonly string[]
 }

@@ -171,9 +171,26 @@ export class AuditVerificationView {
   head!: (typeof headStates)[number] | null
 }
 
-export function viewAuditEntry(entry: AuditEntry): AuditEntryView {
-  return { ...entry, at: entry.at.toISOString() }
-}
+export const viewAuditEntry = (entry: AuditEntry): AuditEntryView => ({
+  at: entry.at.toISOString(),
+  seq: entry.seq,
+  id: entry.id,
+  requestId: entry.requestId,
+  userId: entry.userId,
+  userName: entry.userName,
+  tokenId: entry.tokenId,
+  address: entry.address,
+  operation: entry.operation,
+  method: entry.method,
+  path: entry.path,
+  subjects: entry.subjects,
+  projectId: entry.projectId,
+  status: entry.status,
+  problem: entry.problem,
+  corrects: entry.corrects,
+  previousHash: entry.previousHash,
+  hash: entry.hash,
+})
 
 export const viewAuditHead = ({ seq, hash, unchained }: AuditHead): AuditHeadView => ({
   seq,

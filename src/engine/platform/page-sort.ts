@@ -14,7 +14,7 @@ export interface SortColumn {
 /** `name,-createdAt` as columns of the listing, with its id last so that no two rows are equal. */
 export function sortColumns<E extends ObjectLiteral>(
   rows: SelectQueryBuilder<E>,
-  listing: Listing<E>,
+  listing: Pick<Listing<E>, 'entity' | 'sortable' | 'id'>,
   sort: string,
 ): SortColumn[] {
   const id = listing.id ?? 'id'

@@ -47,28 +47,36 @@ export type Narrow<E extends ObjectLiteral> = (rows: SelectQueryBuilder<E>) => v
 
 /**
  * One page by keyset: what is inserted or removed meanwhile neither repeats nor hides another row, and the thousandth
- * page costs what the first does.
+ * page costs what the first does. The rows are as the driver reads them, under the names of the entity (docs/adr/0060).
  */
-export async function page<E extends ObjectLiteral>(
+export async function page<E extends ObjectLiteral, X = unknown, U extends string = never>(
   tx: EntityManager,
-  listing: Listing<E>,
+  listing: Listing<E, X, U>,
   query: PageQuery,
   narrow: Narrow<E> = () => {},
-): Promise<Page<E>> {
-  const rows = tx.createQueryBuilder(listing.entity, 'row')
+): Promise<Page<Omit<E, U> & X>> {
+  const rows = tx.createQueryBuilder(listing.entity, 'row').select(selectionOf(tx, listing))
   const columns = sortColumns(rows, listing, query.sort ?? listing.defaultSort)
   filter(rows, listing, query)
   narrow(rows)
   if (query.cursor !== undefined) keysetAfter(rows, columns, readCursor(query.cursor, columns))
   columns.forEach((column, index) => {
     rows.addOrderBy(`row.${column.property}`, column.falling ? 'DESC' : 'ASC')
-    // as text: a JavaScript date would lose the microseconds, and the row after
-    rows.addSelect(`"row"."${column.name}"::text`, cursorAlias(index))
+    if (isInexact(column)) rows.addSelect(`"row"."${column.name}"::text`, cursorAlias(index))
   })
-  const { entities, raw } = await run(rows.limit(query.limit + 1), query)
-  const items = entities.slice(0, query.limit)
-  const last = raw[query.limit - 1]
-  return { items, next: last && entities.length > query.limit ? writeCursor(columns, valuesOf(last, columns)) : null }
+  const found = await run(rows.limit(query.limit + 1), query)
+  const last = found.length > query.limit ? found[query.limit - 1] : undefined
+  const next = last ? writeCursor(columns, valuesOf(last, columns)) : null
+  const items = found.slice(0, query.limit).map(withoutCursors)
+  // of the columns of the entity, under its names, and of `also`
+  return { items: items as (Omit<E, U> & X)[], next }
+}
+
+/** Copied: to delete them would make a dictionary of each row, which costs more than all that the driver does. */
+function withoutCursors(row: RawRow): RawRow {
+  const item: RawRow = {}
+  for (const name in row) if (!name.startsWith(CURSOR)) item[name] = row[name]
+  return item
 }
 
 /** Only what belongs to projects that the caller may see. The entity has a `projectId`. */
@@ -135,7 +143,11 @@ export function Filter(options: FilterOptions = {}): PropertyDecorator {
   )
 }
 
-function filter<E extends ObjectLiteral>(rows: SelectQueryBuilder<E>, listing: Listing<E>, query: PageQuery): void {
+function filter<E extends ObjectLiteral>(
+  rows: SelectQueryBuilder<E>,
+  listing: Pick<Listing<E>, 'filterable'>,
+  query: PageQuery,
+): void {
   for (const property of listing.filterable ?? []) {
     const values = (query as unknown as Record<string, readonly string[] | undefined>)[property]
     if (values !== undefined)
@@ -143,11 +155,31 @@ function filter<E extends ObjectLiteral>(rows: SelectQueryBuilder<E>, listing: L
   }
 }
 
-type RawRow = Readonly<Record<string, string | null>>
+const selections = new WeakMap<object, string>()
 
-async function run<E extends ObjectLiteral>(rows: SelectQueryBuilder<E>, query: PageQuery) {
+/** Columns under the names of the entity: none of ours has a value that the driver does not read as it is. */
+function selectionOf<E extends ObjectLiteral, X, U extends string>(
+  tx: EntityManager,
+  listing: Listing<E, X, U>,
+): string {
+  const known = selections.get(listing)
+  if (known !== undefined) return known
+  const { columns } = tx.connection.getMetadata(listing.entity)
+  const unread: readonly string[] = listing.unread ?? []
+  const own = columns
+    .filter(({ propertyName }) => !unread.includes(propertyName))
+    .map(({ databaseName, propertyName }) => `"row"."${databaseName}" AS "${propertyName}"`)
+  const also = Object.entries<string>(listing.also ?? {}).map(([name, sql]) => `${sql} AS "${name}"`)
+  const selection = [...own, ...also].join(', ')
+  selections.set(listing, selection)
+  return selection
+}
+
+type RawRow = Record<string, unknown>
+
+async function run<E extends ObjectLiteral>(rows: SelectQueryBuilder<E>, query: PageQuery): Promise<RawRow[]> {
   try {
-    return await rows.getRawAndEntities<RawRow>()
+    return await rows.getRawMany<RawRow>()
   } catch (error) {
     // class 22: a value of the cursor is none of its column's
     if (query.cursor !== undefined && sqlState(error)?.startsWith('22'))
@@ -156,7 +188,15 @@ async function run<E extends ObjectLiteral>(rows: SelectQueryBuilder<E>, query: 
   }
 }
 
-const cursorAlias = (index: number): string => `cursor_${index}`
+const CURSOR = 'cursor_'
+const cursorAlias = (index: number): string => `${CURSOR}${index}`
+
+/** As text: a JavaScript date would lose the microseconds, and the row after. */
+const isInexact = ({ type }: SortColumn): boolean => /^(timestamp|float|double|real|numeric)/.test(type)
 
 const valuesOf = (row: RawRow, columns: readonly SortColumn[]): (string | null)[] =>
-  columns.map((_, index) => row[cursorAlias(index)] ?? null)
+  columns.map((column, index) => {
+    // sorted by texts, numbers and booleans alone, or read as text
+    const value = row[isInexact(column) ? cursorAlias(index) : column.property] as string | number | boolean | null
+    return value === null ? null : String(value)
+  })
