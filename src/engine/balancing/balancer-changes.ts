@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common'
 import { balancerSubject } from '../../wire/commands.js'
 import { EventFeed } from '../events/event-feed.js'
 import type { EventType } from '../events/event-types.js'
+import { Events } from '../events/events.service.js'
 
 /** After which a balancer may be what somebody waits for. */
 const telling: readonly EventType[] = [
@@ -19,13 +20,23 @@ interface Following {
   readonly ending: AbortController
 }
 
-/** Wakes who waits for balancers, on whichever replica their hosts answer, by one reading of the event log. */
+/**
+ * Wakes who waits for balancers: at once where their host answers this replica, by one reading of the event log where it
+ * answers another.
+ */
 @Injectable()
 export class BalancerChanges {
   private readonly waiting = new Map<string, Set<() => void>>()
   private following: Following | null = null
 
-  constructor(private readonly feed: EventFeed) {}
+  constructor(
+    private readonly feed: EventFeed,
+    events: Events,
+  ) {
+    events.heard((drafts) => {
+      for (const { type, subject } of drafts) if (telling.includes(type)) this.wake(subject)
+    })
+  }
 
   /** Asks again after each change of the balancer, until the answer is yes or the time is over. */
   async until(id: string, timeoutMs: number, isReached: () => Promise<boolean>): Promise<void> {
@@ -90,7 +101,11 @@ export class BalancerChanges {
 
   private async read(cursor: Parameters<EventFeed['follow']>[0], signal: AbortSignal): Promise<void> {
     for await (const { events } of this.feed.follow(cursor, { types: telling }, signal)) {
-      for (const { subject } of events) for (const wake of this.waiting.get(subject) ?? []) wake()
+      for (const { subject } of events) this.wake(subject)
     }
+  }
+
+  private wake(subject: string): void {
+    for (const wake of this.waiting.get(subject) ?? []) wake()
   }
 }

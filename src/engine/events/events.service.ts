@@ -17,9 +17,13 @@ export interface EventDraft {
 
 export const EVENTS_CHANNEL = 'keelson_events'
 
+type Hearer = (drafts: readonly EventDraft[]) => void
+
 /** The log of what happened, written in the transactions that make it happen. */
 @Injectable()
 export class Events {
+  private readonly hearers: Hearer[] = []
+
   constructor(
     private readonly database: Database,
     private readonly notifications: Notifications,
@@ -32,6 +36,17 @@ export class Events {
       encodeEvents(drafts.map((draft) => eventRow(draft))),
     ])
     this.announce(tx)
+    this.database.afterCommit(tx, () => {
+      for (const hear of this.hearers) hear(drafts)
+    })
+  }
+
+  /**
+   * Tells what this replica itself has appended, as soon as it is committed: before it is in the log for readers, which keep to
+   * an order. What other replicas append is not heard: whoever must not miss that follows the log.
+   */
+  heard(hearer: Hearer): void {
+    this.hearers.push(hearer)
   }
 
   /** For a statement that appends by `appendFrom` itself: readers hear of it after the commit. */
