@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common'
 import { Database, prepared } from '../platform/database.js'
-import { moveToChain, readHead, readUnchained } from './audit.queries.js'
+import { moveToChain, readUnchained } from './audit.queries.js'
 import { hashOf } from './audit-hash.js'
 
 const BATCH = 500
@@ -25,9 +25,10 @@ export class AuditChain {
         [CHAIN_LOCK],
       )
       if (!turn?.mine) return null
-      const rows = await readUnchained(tx, BATCH)
-      if (rows.length === 0) return false
-      let { seq, hash } = await readHead(tx)
+      const found = await readUnchained(tx, BATCH)
+      if (!found) return false
+      const { rows } = found
+      let { seq, hash } = found.head
       const placed = rows.map((row) => {
         const { incarnation: _, xid: __, ...content } = row
         const entry = { ...content, seq: ++seq, previousHash: hash }

@@ -6,7 +6,7 @@ import { AuditChain } from './audit-chain.js'
 /** Rows of other replicas that died, and those that waited for an open transaction, are found by this. */
 const POLL_MS = 1_000
 /** Rows gather meanwhile: under load a transaction chains many. */
-const GATHER_MS = 30
+const GATHER_MS = 50
 /** A row may wait for a transaction that is still open: so many looks, and then the poll. */
 const LOOKS_FOR_NEWS = 4
 

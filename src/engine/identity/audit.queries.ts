@@ -72,31 +72,43 @@ export const recordFrom = (parameter: string): string =>
 
 export const encodeDrafts = (drafts: readonly (Decided & DraftOfMany)[]): string => JSON.stringify(drafts)
 
-/** Oldest first, and only what no open transaction can still get ahead of. Plan: the primary key from its beginning. */
-export function readUnchained(tx: Tx, limit: number): Promise<UnchainedRow[]> {
-  return prepared<UnchainedRow>(
-    tx,
-    'audit_unchained',
-    `SELECT incarnation, xid, id, ${aliased} FROM audit_unchained
-     WHERE (incarnation, xid) <
-       (SELECT max(number), pg_snapshot_xmin(pg_current_snapshot())::text::bigint FROM incarnations)
-     ORDER BY incarnation, xid, id LIMIT $1`,
-    [limit],
-  )
-}
-
 /** Where the chain ends: its last row, or what retention left of it. */
+const HEAD = `SELECT seq, hash FROM (
+     (SELECT seq, hash FROM audit_entries ORDER BY seq DESC LIMIT 1)
+     UNION ALL (SELECT seq, hash FROM audit_anchors ORDER BY seq DESC LIMIT 1)) ends
+   ORDER BY seq DESC LIMIT 1`
+
 export async function readHead(tx: Tx): Promise<AuditPlace> {
-  const [row] = await prepared<{ seq: number; hash: string }>(
-    tx,
-    'audit_head',
-    `SELECT seq, hash FROM (
-       (SELECT seq, hash FROM audit_entries ORDER BY seq DESC LIMIT 1)
-       UNION ALL (SELECT seq, hash FROM audit_anchors ORDER BY seq DESC LIMIT 1)) ends
-     ORDER BY seq DESC LIMIT 1`,
-  )
+  const [row] = await prepared<{ seq: number; hash: string }>(tx, 'audit_head', HEAD)
   if (!row) throw new Error('the audit log has no beginning')
   return row
+}
+
+export interface Unchained {
+  /** Oldest first, and only what no open transaction can still get ahead of. */
+  readonly rows: readonly UnchainedRow[]
+  /** What they are to be chained to. */
+  readonly head: AuditPlace
+}
+
+/** Plan: the primary key from its beginning. */
+export async function readUnchained(tx: Tx, limit: number): Promise<Unchained | null> {
+  const found = await prepared<UnchainedRow & { headSeq: number | null; headHash: string | null }>(
+    tx,
+    'audit_unchained',
+    `SELECT u.*, h.seq AS "headSeq", h.hash AS "headHash" FROM (
+       SELECT incarnation, xid, id, ${aliased} FROM audit_unchained
+       WHERE (incarnation, xid) <
+         (SELECT max(number), pg_snapshot_xmin(pg_current_snapshot())::text::bigint FROM incarnations)
+       ORDER BY incarnation, xid, id LIMIT $1) u
+     LEFT JOIN (${HEAD}) h ON true ORDER BY u.incarnation, u.xid, u.id`,
+    [limit],
+  )
+  const [first] = found
+  if (!first) return null
+  if (first.headSeq === null || first.headHash === null) throw new Error('the audit log has no beginning')
+  const head = { seq: first.headSeq, hash: first.headHash }
+  return { rows: found.map(({ headSeq: _, headHash: __, ...row }) => row), head }
 }
 
 /** Moves rows to their places in one statement: each is in one of the two tables, or nothing has happened. */
