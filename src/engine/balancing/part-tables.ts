@@ -37,8 +37,20 @@ export const partTables: Readonly<Record<PartNoun, PartTable>> = {
 export const partNouns = Object.keys(partTables) as PartNoun[]
 
 /** `l7_policy_id` is called `l7PolicyId`, as the naming strategy of the entities has it. */
-const propertyOf = (column: string): string => column.replace(/_([a-z0-9])/g, (_, first: string) => first.toUpperCase())
-const columnOf = (property: string): string => property.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+const propertyOf = remembered((column) => column.replace(/_([a-z0-9])/g, (_, first: string) => first.toUpperCase()))
+const columnOf = remembered((property) => property.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`))
+
+/** For names of our own, of which there are some dozen. */
+function remembered(spell: (name: string) => string): (name: string) => string {
+  const known = new Map<string, string>()
+  return (name) => {
+    const found = known.get(name)
+    if (found !== undefined) return found
+    const spelled = spell(name)
+    known.set(name, spelled)
+    return spelled
+  }
+}
 
 const MOMENT = /_at$/
 
