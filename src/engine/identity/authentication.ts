@@ -1,4 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { Injectable, type OnModuleInit } from '@nestjs/common'
 import type { FastifyRequest } from 'fastify'
 import { Access } from '../platform/access.js'
@@ -119,7 +118,7 @@ export class Authentication implements OnModuleInit {
     const before = mayBeStale ? this.confirmed.get(key) : undefined
     const asked = this.remember(key, find)
     if (!before || performance.now() - before.atMs > OUTAGE_MS) return asked
-    return Promise.race([asked, pause(PATIENCE_MS, before.known, { ref: false })]).catch((error: unknown) => {
+    return patiently(asked, before.known).catch((error: unknown) => {
       if (isDatabaseOutage(error)) return before.known
       throw error
     })
@@ -158,3 +157,12 @@ export class Authentication implements OnModuleInit {
 }
 
 const isOver = ({ expiresAt }: Known): boolean => expiresAt !== null && expiresAt.getTime() <= Date.now()
+
+/** What was known before, where the answer is long in coming. The timer goes with the answer: thousands a second are asked for. */
+function patiently(asked: Promise<Known | null>, before: Known): Promise<Known | null> {
+  let timer: NodeJS.Timeout | undefined
+  const impatience = new Promise<Known>((resolve) => {
+    timer = setTimeout(resolve, PATIENCE_MS, before).unref()
+  })
+  return Promise.race([asked, impatience]).finally(() => clearTimeout(timer))
+}
