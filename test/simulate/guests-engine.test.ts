@@ -133,7 +133,7 @@ describe('a guest on a simulated host', () => {
       expect(body.bootId).not.toBe(bootId)
     }, PATIENCE)
     const stopped = await wants('stop', 'STOPPED')
-    expect(stopped.actions).toEqual(['update', 'start', 'snapshot', 'rebuild', 'delete'])
+    expect(stopped.actions).toEqual(['start', 'rebuild', 'delete'])
     expect((await engine.http.post(`${guestsPath}/${id}/pause`)).status).toBe(409)
     await wants('start', 'RUNNING')
   })
@@ -158,7 +158,8 @@ describe('the place of a guest', () => {
         engine.http.post(guestsPath, plane.request(`many-${i}`, { memoryMiB, placement: { hostId: host.id } })),
       ),
     )
-    expect(asked.map(({ status }) => status).sort()).toEqual([202, 202, 202, 409, 409, 409])
+    expect(asked.filter(({ status }) => status === 202)).toHaveLength(3)
+    expect(asked.filter(({ status }) => status === 409)).toHaveLength(3)
     const [promise] = await engine.query('SELECT guests, memory_mib FROM host_promises WHERE host_id = $1', [host.id])
     expect(promise).toEqual({ guests: 3, memory_mib: 3 * memoryMiB })
     for (const { body, status } of asked) {

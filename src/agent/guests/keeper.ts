@@ -115,15 +115,13 @@ export class GuestKeeper {
     const driver = this.driver()
     if (guest.power !== 'STOPPED') this.requireUp(connectionsOf(guest))
     await this.options.state.set(guest.id, { generation, guest, leaving: false, restarts: 0 })
-    const forced = await driver.apply(guest, signal).finally(() => this.look(guest.id))
+    const forced = await this.lookedAt(guest.id, driver.apply(guest, signal))
     return { bootId: this.seen.get(guest.id)?.bootId ?? null, ...(forced ? { forced } : {}) }
   }
 
   async reset({ guestId, how }: ResetGuest, { signal }: CommandContext): Promise<GuestApplied> {
     const { guest } = this.require(guestId)
-    await this.driver()
-      .reset(guest, how, signal)
-      .finally(() => this.look(guestId))
+    await this.lookedAt(guestId, this.driver().reset(guest, how, signal))
     return { bootId: this.seen.get(guestId)?.bootId ?? null }
   }
 
@@ -193,6 +191,15 @@ export class GuestKeeper {
       digest: leaving ? 'leaving' : digestOf(guest),
       fault: seen.fault,
       detail: { ...detailOf(seen) },
+    }
+  }
+
+  /** However it ends, the plane is told of what came of it. */
+  private async lookedAt<T>(guestId: string, work: Promise<T>): Promise<T> {
+    try {
+      return await work
+    } finally {
+      await this.look(guestId)
     }
   }
 

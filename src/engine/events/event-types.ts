@@ -71,7 +71,6 @@ export const eventTypes = {
   'guests.guest.active':
     'A guest is as it was asked for: one that is made has answered, and has done what it was told to.',
   'guests.guest.failed': 'A step of a guest failed: its fault names the layer.',
-  'guests.guest.updated': 'A guest has another name or other labels.',
   'guests.guest.deleting': 'A guest is to go; it is gone once its host has confirmed.',
   'guests.guest.deleted': 'A guest is gone from its host, and its addresses are free.',
   'guests.guest.forgotten': 'A guest was given up without a confirmation of its host.',

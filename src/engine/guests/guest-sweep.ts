@@ -53,7 +53,7 @@ export class GuestSweep {
   private async look(tx: Tx, id: string): Promise<void> {
     await lockGuests(tx, [id])
     const [whole] = await wholeGuests(tx, [id])
-    if (!whole || whole.guest.step !== 'storage') return
+    if (whole?.guest.step !== 'storage') return
     if (await isStorageUp(tx, whole)) {
       await this.events.append(tx, await this.workflow.enter(tx, [{ whole, step: 'image' }]))
       return

@@ -39,17 +39,13 @@ export class GuestSettlers {
     private readonly tombstones: Tombstones,
   ) {
     settlers.register('guests.ensureImage', this.steps())
-    settlers.register(
-      'guests.ensureVolume',
-      this.steps((tx, ended) => volumes.made(tx, ended)),
-    )
+    const made = this.steps((tx, ended) => volumes.made(tx, ended))
+    const gone = this.steps((tx, ended) => this.confirm(tx, ended))
+    settlers.register('guests.ensureVolume', made)
     settlers.register('guests.ensureSeed', this.steps())
     settlers.register('guests.apply', this.steps())
     settlers.register('guests.reset', this.steps())
-    settlers.register(
-      'guests.remove',
-      this.steps((tx, ended) => this.confirm(tx, ended)),
-    )
+    settlers.register('guests.remove', gone)
     settlers.register('guests.ping', this.steps())
     settlers.register('guests.message', this.steps())
     settlers.register('guests.removeVolume', volumes.removed)

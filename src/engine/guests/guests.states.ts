@@ -42,19 +42,7 @@ export const stepRules: Readonly<Record<GuestStep, StepRule>> = {
   remove: { kind: 'guests.remove', next: null, layer: 'vm-not-started' },
 }
 
-export const guestActions = [
-  'update',
-  'start',
-  'stop',
-  'restart',
-  'reset',
-  'pause',
-  'resume',
-  'rebuild',
-  'message',
-  'snapshot',
-  'delete',
-] as const
+export const guestActions = ['start', 'stop', 'pause', 'resume', 'reset', 'rebuild', 'delete'] as const
 export type GuestAction = (typeof guestActions)[number]
 
 interface GuestState {
@@ -65,9 +53,9 @@ interface GuestState {
 
 /** By how it is wanted to be, while nothing is under way. What has ended by itself may be started, stopped and reset. */
 const byPower: Readonly<Record<GuestPower, readonly GuestAction[]>> = {
-  RUNNING: ['stop', 'restart', 'reset', 'pause', 'message', 'snapshot'],
-  PAUSED: ['stop', 'reset', 'resume', 'snapshot'],
-  STOPPED: ['start', 'snapshot'],
+  RUNNING: ['stop', 'pause', 'reset'],
+  PAUSED: ['stop', 'resume', 'reset'],
+  STOPPED: ['start'],
 }
 
 /** What may be asked of a guest now: the one table behind every 409 of its actions. A rebuild and a delete always may (L9). */
@@ -75,7 +63,7 @@ export function allowedActions({ provisioningStatus, power, operatingStatus }: G
   if (provisioningStatus === 'PENDING_DELETE' || provisioningStatus === 'DELETED') return ['delete']
   if (isPending(provisioningStatus) || provisioningStatus === 'ERROR') return ['rebuild', 'delete']
   const ended = power === 'RUNNING' && (operatingStatus === 'CRASHED' || operatingStatus === 'STOPPED')
-  return ['update', ...(ended ? (['start'] as const) : []), ...byPower[power], 'rebuild', 'delete']
+  return [...(ended ? (['start'] as const) : []), ...byPower[power], 'rebuild', 'delete']
 }
 
 /** How far a message has come. `waiting`: for a pong; the ledger shows the rest from its command. */
