@@ -58,11 +58,14 @@ async function looksAt(scheme: StorageScheme, driver: Pick<StorageDriver, 'obsta
 }
 
 async function looksAtHypervisor(driver: HypervisorDriver): Promise<Look[]> {
-  const { hypervisor, kinds = [] } = driver
+  const { hypervisor } = driver
   const obstacle = await driver.obstacle()
   const whole = { capability: hypervisorCapability(hypervisor), obstacle }
   if (obstacle !== null) return [whole]
-  return [whole, ...kinds.map((kind) => ({ capability: hypervisorCapability(hypervisor, kind), obstacle: null }))]
+  return [
+    whole,
+    ...(driver.kinds ?? []).map((kind) => ({ capability: hypervisorCapability(hypervisor, kind), obstacle: null })),
+  ]
 }
 
 export interface AbilityWatchOptions {

@@ -10,6 +10,7 @@ import type { AgentConfig } from './config.js'
 import { type ControlAnswer, type ControlServer, serveControl } from './control.js'
 import { engineAddresses } from './engine-addresses.js'
 import type { HypervisorDriver } from './guests/driver.js'
+import { LibvirtDriver } from './guests/libvirt/driver.js'
 import { GuestState } from './guests/state.js'
 import { createHandlers, heldGenerationOf } from './handlers.js'
 import { heldError } from './holds.js'
@@ -157,12 +158,14 @@ class Agent implements RunningAgent {
       balancing: await BalancingState.load(stateDir),
       guests: await GuestState.load(stateDir),
     }
-    const { balancing = createHostBalancing(stateDir, logger), hypervisor = null } = around
+    const { balancing = createHostBalancing(stateDir, logger) } = around
+    const directoryOf = (connectionId: string) => agent.keepers.storage.directoryOf(connectionId)
+    const { hypervisor = new LibvirtDriver({ stateDir, uri: config.libvirtUri, logger, directoryOf }) } = around
     const drivers = { storage: createStorageDrivers(stateDir), balancing, hypervisor }
     const abilities = await abilitiesOf(drivers)
     const self = { bootId: await readBootId(), facts: await readHostFacts(), drivers, abilities }
     const learned = await readLearnedAddresses(stateDir)
-    const agent = new Agent(lock, logger, journal, identity, states, learned, self, config, around)
+    const agent: Agent = new Agent(lock, logger, journal, identity, states, learned, self, config, around)
     agent.control = await serveControl(
       stateDir,
       {

@@ -53,7 +53,7 @@ export interface SnapshotAsked {
  */
 export interface HypervisorDriver {
   readonly hypervisor: Hypervisor
-  /** Kinds beside the capability itself: `kvm`. */
+  /** Kinds beside the capability itself, known once `obstacle` has answered: `kvm`. */
   readonly kinds?: readonly string[]
   /** What of this host stands in the way, by name; null when nothing does. Asked often. */
   obstacle(): Promise<Fault | null>
