@@ -26,8 +26,7 @@ describeWith(guestPrograms, 'a message to a guest of libvirt', () => {
     expect(await first.mark(messageId, never)).toEqual({ state: 'running' })
     // the agent in the guest, by another message
     await bench.message(guest, bootId, sh('killall -9 qemu-ga')).catch(() => undefined)
-    const [one, other] = [await deliver(bench.driver.channel(guest.id), message, never).catch(String), 'again']
-    expect(other).toBe('again')
+    const one = await eventually(() => deliver(bench.driver.channel(guest.id), message, never))
     const done = await eventually(() => bench.message(guest, bootId, slow, messageId))
     expect(done).toMatchObject({ exitCode: 0, output: '1\n', before: true })
     expect(one).toMatchObject({ exitCode: 0, output: '1\n' })
@@ -52,30 +51,23 @@ describeWith(guestPrograms, 'a message to a guest of libvirt', () => {
     )
   }, 240_000)
 
-  it('makes users, files and whatever its commands do, in order, and ends where one fails', async () => {
+  it('writes files and does what its commands say, in order, and ends where one fails', async () => {
     const guest = await bench.apply(bench.guest())
     const { bootId } = await bench.answers(guest)
-    const key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ somebody@else'
+    const content = `a 'quoted' $thing\n${'x'.repeat(100_000)}\n`
     const done = await bench.message(
       guest,
       bootId,
       aTask({
-        users: [{ name: 'ann', password: `it's "secret"`, sshKeys: [key], groups: ['staff'], sudo: true }],
-        files: [
-          { path: '/etc/app/conf', content: `a 'quoted' $thing\n${'x'.repeat(100_000)}\n`, mode: '0640', owner: 'ann' },
-        ],
+        files: [{ path: '/etc/app/conf', content, mode: '0640', owner: 'root:root' }],
         commands: [
-          { argv: ['sh', '-c', 'id ann; head -1 /etc/app/conf; wc -c < /etc/app/conf; stat -c %a:%U /etc/app/conf'] },
-          { argv: ['sh', '-c', 'cat ~ann/.ssh/authorized_keys; grep -c "^ann:[$]" /etc/shadow'] },
+          { argv: ['sh', '-c', 'head -1 /etc/app/conf; wc -c < /etc/app/conf; stat -c %a /etc/app/conf'] },
           { argv: ['sh', '-c', 'exit 7'] },
           { argv: ['echo', 'not reached'] },
         ],
       }),
     )
-    expect(done.exitCode).toBe(7)
-    expect(done.output).toContain('(staff)')
-    expect(done.output).toContain(`a 'quoted' $thing\n100019\n640:ann\n${key}\n1\n`)
-    expect(done.output).not.toContain('not reached')
+    expect(done).toEqual({ exitCode: 7, output: `a 'quoted' $thing\n${content.length}\n640\n` })
   }, 240_000)
 
   it('that takes longer than it may is ended', async () => {
