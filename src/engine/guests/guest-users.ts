@@ -21,9 +21,13 @@ export class GuestUsers {
     users.register('storage', (tx, id) => volumes(tx, `connection_id = 'storage:' || $1`, id))
     users.register('storage', (tx, id) => images(tx, `connection_id = 'storage:' || $1`, id))
     // what the plane keeps for a storage is the storage's to guard
-    users.register('storage-connection', (tx, id) => volumes(tx, ON_CONNECTION, id))
-    users.register('storage-connection', (tx, id) =>
-      guests(tx, `image_id IN (SELECT id FROM images WHERE ${OF_CONNECTION}) AND ${AT_ITS_HOST}`, id),
+    users.registerMany('storage-connection', (tx, ids) => volumes(tx, `EXISTS (${AT_ITS_HOST} AND ${OF_PROJECT})`, ids))
+    users.registerMany('storage-connection', (tx, ids) =>
+      guests(
+        tx,
+        `EXISTS (${AT_ITS_HOST} AND EXISTS (SELECT FROM images i WHERE i.id = t.image_id AND ${OF_IMAGE}))`,
+        ids,
+      ),
     )
     quotas.register('guests', (tx, projectId) => sum(tx, 'count(*)', projectId))
     quotas.register('vcpus', (tx, projectId) => sum(tx, 'sum(vcpus)', projectId))
@@ -31,17 +35,16 @@ export class GuestUsers {
   }
 }
 
-const OF_CONNECTION =
-  '(project_id, connection_id) IN (SELECT project_id, connection_id FROM storage_connections WHERE id = $1)'
-const AT_ITS_HOST = 'host_id = (SELECT host_id FROM storage_connections WHERE id = $1)'
-const ON_CONNECTION = `${OF_CONNECTION} AND ${AT_ITS_HOST}`
+const AT_ITS_HOST = 'SELECT FROM storage_connections s WHERE s.id = ANY($1::uuid[]) AND s.host_id = t.host_id'
+const OF_PROJECT = '(s.project_id, s.connection_id) = (t.project_id, t.connection_id)'
+const OF_IMAGE = '(s.project_id, s.connection_id) = (i.project_id, i.connection_id)'
 
 const finder =
   (noun: string, table: string) =>
-  async (tx: Tx, where: string, id: string): Promise<User[]> => {
+  async (tx: Tx, where: string, of: string | readonly string[]): Promise<User[]> => {
     const rows: { id: string; name: string }[] = await tx.query(
-      `SELECT id, name FROM ${table} WHERE ${where} ORDER BY created_at, id LIMIT 1000`,
-      [id],
+      `SELECT id, name FROM ${table} t WHERE ${where} ORDER BY created_at, id LIMIT 1000`,
+      [of],
     )
     return rows.map((row) => ({ noun, ...row }))
   }

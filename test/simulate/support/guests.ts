@@ -7,8 +7,9 @@ import { type ScriptedScenario, simulate } from './simulation.js'
 export const PATIENCE = { timeoutMs: 10_000, intervalMs: 50 }
 export const guestsPath = '/api/v1/guests'
 
+type Served = Pick<TestEngine, 'http' | 'joinToken'> & { readonly tcp: Pick<TestEngine['tcp'], 'host' | 'port'> }
+
 export interface GuestPlane {
-  readonly engine: TestEngine
   readonly simulation: RunningSimulation
   readonly connectionId: string
   readonly networkId: string
@@ -22,7 +23,7 @@ export interface GuestPlane {
 }
 
 export interface GuestPlaneOptions {
-  readonly engine: TestEngine
+  readonly engine: Served
   readonly hosts?: number
   readonly namePrefix?: string
   /** As the storage is to be seen on all of them. */
@@ -71,7 +72,6 @@ export async function guestPlane(
     ...more,
   })
   return {
-    engine,
     simulation,
     connectionId,
     networkId,
