@@ -1,7 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import type { BalancerKeeper } from '../src/agent/balancing/keeper.js'
-import { createHandlers } from '../src/agent/handlers.js'
-import type { StorageKeeper } from '../src/agent/storage/keeper.js'
+import { createHandlers, type Keepers } from '../src/agent/handlers.js'
 import { exitCodes } from '../src/config/exit.js'
 import { type CommandState, commandStates, transitions } from '../src/engine/commands/commands.states.js'
 import { eventTypes } from '../src/engine/events/event-types.js'
@@ -24,7 +22,7 @@ const naming = (text: string, declaredIn: string): SourceFile[] =>
 describe('every command kind', () => {
   it('has a handler on the agent, and no handler is for anything else', () => {
     // the handlers are only named, never called
-    const handlers = createHandlers({} as StorageKeeper, {} as BalancerKeeper)
+    const handlers = createHandlers({} as Keepers)
     expect(Object.keys(handlers).sort()).toEqual([...kinds].sort())
   })
 

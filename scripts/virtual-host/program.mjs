@@ -32,7 +32,7 @@ function recipe(system) {
   const { size, mtimeMs } = statSync(process.execPath)
   const own = readdirSync(guest).map((name) => join(guest, name))
   const made = ['dist/.built-from', 'package-lock.json'].map((name) => join(repository, name))
-  const how = ['program.mjs', 'initramfs.mjs', 'filesystem.mjs'].map((name) =>
+  const how = ['program.mjs', 'initramfs.mjs', 'archive.mjs', 'filesystem.mjs'].map((name) =>
     fileURLToPath(new URL(name, import.meta.url)),
   )
   return [

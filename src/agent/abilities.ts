@@ -1,10 +1,13 @@
+import { hypervisorCapability } from '../wire/guests/terms.js'
 import type { Fault, Lack } from '../wire/session.js'
 import { kindsOf, storageCapability } from '../wire/storage/kinds.js'
 import { type StorageScheme, storageSchemes } from '../wire/storage/uri.js'
 import { clipped } from '../wire/text.js'
-import { type BalancingDevice, deviceCapability } from './balancing/devices.js'
+import { deviceCapability } from './balancing/devices.js'
+import type { HypervisorDriver } from './guests/driver.js'
+import type { HostDrivers } from './host-keepers.js'
 import type { Logger } from './logger.js'
-import type { StorageDriver, StorageDrivers } from './storage/driver.js'
+import type { StorageDriver } from './storage/driver.js'
 
 const LOOK_EVERY_MS = 60_000
 const MAX_WORDS_CHARS = 255
@@ -15,17 +18,15 @@ export interface Abilities {
 }
 
 /**
- * The storage that nothing on this host stands in the way of, by scheme and kind, what makes load balancers, and what does
- * stand in the way of the rest.
+ * The storage that nothing on this host stands in the way of, by scheme and kind, what makes load balancers and runs guests, and
+ * what does stand in the way of the rest.
  */
-export async function abilitiesOf(
-  drivers: StorageDrivers,
-  devices: readonly BalancingDevice[] = [],
-): Promise<Abilities> {
+export async function abilitiesOf({ storage, balancing, hypervisor }: HostDrivers): Promise<Abilities> {
   const all = (
     await Promise.all([
-      ...storageSchemes.map((scheme) => looksAt(scheme, drivers[scheme])),
-      ...devices.map(
+      ...storageSchemes.map((scheme) => looksAt(scheme, storage[scheme])),
+      ...(hypervisor === null ? [] : [looksAtHypervisor(hypervisor)]),
+      ...balancing.devices.map(
         async (device): Promise<Look[]> => [
           { capability: deviceCapability(device), obstacle: await device.driver.obstacle() },
         ],
@@ -56,9 +57,19 @@ async function looksAt(scheme: StorageScheme, driver: Pick<StorageDriver, 'obsta
   return [whole, ...(await Promise.all((kindsOf[scheme] ?? []).map(look)))]
 }
 
+async function looksAtHypervisor(driver: HypervisorDriver): Promise<Look[]> {
+  const { hypervisor } = driver
+  const obstacle = await driver.obstacle()
+  const whole = { capability: hypervisorCapability(hypervisor), obstacle }
+  if (obstacle !== null) return [whole]
+  return [
+    whole,
+    ...(driver.kinds ?? []).map((kind) => ({ capability: hypervisorCapability(hypervisor, kind), obstacle: null })),
+  ]
+}
+
 export interface AbilityWatchOptions {
-  readonly drivers: StorageDrivers
-  readonly devices?: readonly BalancingDevice[]
+  readonly drivers: HostDrivers
   readonly logger: Logger
   /** They are told in a hello: of the next session. */
   readonly onChanged: () => void
@@ -85,9 +96,9 @@ export class AbilityWatch {
   }
 
   private async look(): Promise<void> {
-    const { drivers, devices, logger, onChanged } = this.options
+    const { drivers, logger, onChanged } = this.options
     try {
-      const next = await abilitiesOf(drivers, devices)
+      const next = await abilitiesOf(drivers)
       const changed = next.capabilities.join() !== this.now.capabilities.join()
       this.now = next
       if (changed && !this.stopped) {

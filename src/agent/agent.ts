@@ -5,15 +5,18 @@ import { type Hello, type HostFacts, type InventoryItem, PROTOCOL, type Welcome 
 import { type Abilities, AbilityWatch, abilitiesOf } from './abilities.js'
 import { createHostBalancing } from './balancing/drivers.js'
 import type { HostBalancing } from './balancing/host-balancing.js'
-import { BalancerKeeper } from './balancing/keeper.js'
 import { BalancingState } from './balancing/state.js'
 import { within } from './balancing/waits.js'
 import type { AgentConfig } from './config.js'
 import { type ControlAnswer, type ControlServer, serveControl } from './control.js'
 import { engineAddresses } from './engine-addresses.js'
+import type { HypervisorDriver } from './guests/driver.js'
+import { LibvirtDriver } from './guests/libvirt/driver.js'
+import { GuestState } from './guests/state.js'
 import { createHandlers, heldGenerationOf } from './handlers.js'
 import { heldError } from './holds.js'
 import { readBootId, readHostFacts } from './host/facts.js'
+import { type HostDrivers, HostKeepers, type HostStates } from './host-keepers.js'
 import { type HostIdentity, writeIdentity } from './identity.js'
 import { identityOrJoin } from './join.js'
 import { type Journal, openJournal } from './journal.js'
@@ -25,9 +28,7 @@ import { Runner } from './runner.js'
 import { SessionClient } from './session-client.js'
 import { lockStateDirectory, type StateLock } from './state-lock.js'
 import { type AgentStatus, countEntries, identityStatus } from './status.js'
-import type { StorageDrivers } from './storage/driver.js'
 import { createStorageDrivers } from './storage/drivers.js'
-import { StorageKeeper } from './storage/keeper.js'
 import { type KernelConnection, readKernelConnections } from './storage/kernel.js'
 import { OwnStorage } from './storage/own-storage.js'
 import { StorageState } from './storage/state.js'
@@ -41,6 +42,7 @@ export interface RunningAgent {
 export interface Surroundings {
   readonly kernel?: () => Promise<readonly KernelConnection[]>
   readonly balancing?: HostBalancing
+  readonly hypervisor?: HypervisorDriver | null
 }
 
 const RUNNING_COMMANDS_MS = 10_000
@@ -65,16 +67,10 @@ export async function startAgent(
   }
 }
 
-interface States {
-  readonly storage: StorageState
-  readonly balancing: BalancingState
-}
-
 interface Self {
   readonly bootId: string
   readonly facts: HostFacts
-  readonly drivers: StorageDrivers
-  readonly balancing: HostBalancing
+  readonly drivers: HostDrivers
   /** When it started. */
   readonly abilities: Abilities
 }
@@ -87,16 +83,15 @@ class Agent implements RunningAgent {
   private readonly abilities: AbilityWatch
   private readonly runner: Runner
   private readonly observations: ObservationOutbox
-  private readonly keeper: StorageKeeper
+  private readonly keepers: HostKeepers
   private readonly ownStorage: OwnStorage
-  private readonly balancing: BalancerKeeper
 
   private constructor(
     private readonly lock: StateLock,
     private readonly logger: Logger,
     private readonly journal: Journal,
     private identity: HostIdentity,
-    states: States,
+    states: HostStates,
     learned: readonly string[],
     private readonly self: Self,
     config: AgentConfig,
@@ -123,32 +118,24 @@ class Agent implements RunningAgent {
     })
     this.abilities = new AbilityWatch(self.abilities, {
       drivers: self.drivers,
-      devices: self.balancing.devices,
       logger,
       onChanged: () => this.client.drop(),
     })
     this.observations = createObservationOutbox(this.client.current, logger)
-    this.keeper = new StorageKeeper({
-      state: states.storage,
+    this.keepers = new HostKeepers({
+      states,
       drivers: self.drivers,
-      bootId: self.bootId,
-      logger,
-      onObservation: (observation) => this.observations.put(observation.subject, observation),
-      onOwnChange: () => this.ownStorage.changed(),
-    })
-    this.balancing = new BalancerKeeper({
-      ...self.balancing,
-      state: states.balancing,
       bootId: self.bootId,
       current: this.client.current,
       logger,
       onObservation: (observation) => this.observations.put(observation.subject, observation),
+      onOwnChange: () => this.ownStorage.changed(),
       renewSession: () => this.client.drop(),
     })
     this.ownStorage = new OwnStorage({
       stateDir: lock.stateDir,
       state: states.storage,
-      keeper: this.keeper,
+      keeper: this.keepers.storage,
       kernel,
       outbox: this.observations,
       current: this.client.current,
@@ -156,10 +143,10 @@ class Agent implements RunningAgent {
     })
     this.runner = new Runner({
       journal,
-      handlers: createHandlers(this.keeper, this.balancing),
+      handlers: createHandlers(this.keepers),
       current: this.client.current,
       logger,
-      heldGeneration: heldGenerationOf(this.keeper, this.balancing),
+      heldGeneration: heldGenerationOf(this.keepers),
     })
   }
 
@@ -167,13 +154,19 @@ class Agent implements RunningAgent {
     const { stateDir } = lock
     const identity = await identityOrJoin(stateDir, config, logger)
     const journal = await openJournal(stateDir, logger)
-    const states = { storage: await StorageState.load(stateDir), balancing: await BalancingState.load(stateDir) }
-    const drivers = createStorageDrivers(stateDir)
+    const states = {
+      storage: await StorageState.load(stateDir),
+      balancing: await BalancingState.load(stateDir),
+      guests: await GuestState.load(stateDir),
+    }
     const { balancing = createHostBalancing(stateDir, logger) } = around
-    const abilities = await abilitiesOf(drivers, balancing.devices)
-    const self = { bootId: await readBootId(), facts: await readHostFacts(), drivers, balancing, abilities }
+    const directoryOf = (connectionId: string) => agent.keepers.storage.directoryOf(connectionId)
+    const { hypervisor = new LibvirtDriver({ stateDir, uri: config.libvirtUri, logger, directoryOf }) } = around
+    const drivers = { storage: createStorageDrivers(stateDir), balancing, hypervisor }
+    const abilities = await abilitiesOf(drivers)
+    const self = { bootId: await readBootId(), facts: await readHostFacts(), drivers, abilities }
     const learned = await readLearnedAddresses(stateDir)
-    const agent = new Agent(lock, logger, journal, identity, states, learned, self, config, around)
+    const agent: Agent = new Agent(lock, logger, journal, identity, states, learned, self, config, around)
     agent.control = await serveControl(
       stateDir,
       {
@@ -182,8 +175,7 @@ class Agent implements RunningAgent {
       },
       logger,
     )
-    agent.keeper.start()
-    agent.balancing.start()
+    agent.keepers.start()
     await agent.ownStorage.start()
     agent.client.start()
     agent.renewal.start()
@@ -201,14 +193,13 @@ class Agent implements RunningAgent {
   private async stopInOrder(reason: 'stopping' | 'leaving'): Promise<void> {
     await this.ownStorage.stop()
     await this.runner.stop(RUNNING_COMMANDS_MS)
-    if (reason === 'leaving') await this.balancing.giveUp()
+    if (reason === 'leaving') await this.keepers.balancing.giveUp()
     if (this.client.current.session !== null) await this.observations.drained(LAST_WORDS_MS)
     this.observations.stop()
     this.renewal.stop()
     this.abilities.stop()
     await this.client.stop(reason)
-    const ended = Promise.all([this.keeper.stop(), this.balancing.stop()])
-    await within(STEP_MS, 'the last step', ended).catch(() => undefined)
+    await within(STEP_MS, 'the last step', this.keepers.stop()).catch(() => undefined)
     await this.control?.close()
     await this.journal.close()
     await this.lock.release()
@@ -241,15 +232,15 @@ class Agent implements RunningAgent {
         'the plane runs on another incarnation of its database: nothing is let go of for that',
       )
     }
-    this.keeper.obey(settings)
-    this.balancing.obey(settings)
+    this.keepers.obey(settings)
     this.runner.raiseFloor(floor)
     await Promise.all([journal.sawEpoch(epoch), journal.serves(incarnation)])
   }
 
   private async *inventory(): AsyncIterable<InventoryItem> {
     yield* this.ownStorage.inventory()
-    yield* await this.balancing.inventory()
+    yield* await this.keepers.balancing.inventory()
+    yield* await this.keepers.guests.inventory()
   }
 
   private async renewed(next: HostIdentity): Promise<void> {
@@ -264,7 +255,8 @@ class Agent implements RunningAgent {
   }
 
   private async status(): Promise<AgentStatus> {
-    const { journal, runner, keeper, identity } = this
+    const { journal, runner, identity } = this
+    const { storage, balancing, guests } = this.keepers
     return {
       agent: 'running',
       ...identityStatus(identity),
@@ -280,18 +272,20 @@ class Agent implements RunningAgent {
         entries: countEntries(journal.entries()),
       },
       holds: {
-        connections: keeper.held(),
-        leaving: keeper.leaving(),
+        connections: storage.held(),
+        leaving: storage.leaving(),
         unmanaged: await this.ownStorage.unmanaged(),
         untold: this.ownStorage.untold,
-        balancers: this.balancing.held(),
+        balancers: balancing.held(),
+        guests: guests.held(),
       },
     }
   }
 
   /** Answers first: the control socket goes with the agent. */
   private leave({ force }: { readonly force: boolean }): ControlAnswer {
-    const held = heldError({ connections: this.keeper.held(), balancers: this.balancing.held() })
+    const { storage, balancing, guests } = this.keepers
+    const held = heldError({ connections: storage.held(), balancers: balancing.held(), guests: guests.held() })
     if (held !== null && !force) return { error: held }
     if (this.client.current.session === null && !force) return { error: 'no engine can be told: there is no session' }
     setImmediate(() => void this.stop('leaving'))

@@ -14,6 +14,8 @@ export interface AgentConfig {
   readonly joinTokenFile: string | null
   /** Identity, journal, storage state, lock, control socket and mount points live here. */
   readonly stateDir: string
+  /** Of the libvirt that runs guests. */
+  readonly libvirtUri: string
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
   readonly logFormat: 'auto' | 'json' | 'pretty'
 }

@@ -12,10 +12,16 @@ export interface Holds {
   /** How many more of these there are than are told of. */
   readonly untold: number
   readonly balancers: readonly HeldBalancer[]
+  /** Ids. */
+  readonly guests: readonly string[]
 }
 
 /** Why a host cannot leave its plane; null when nothing is held. */
-export function heldError({ connections, balancers }: Pick<Holds, 'connections' | 'balancers'>): string | null {
+export function heldError({
+  connections,
+  balancers,
+  guests,
+}: Pick<Holds, 'connections' | 'balancers' | 'guests'>): string | null {
   const things = [
     ...counted(
       'storage connections',
@@ -25,6 +31,7 @@ export function heldError({ connections, balancers }: Pick<Holds, 'connections' 
       'load balancers',
       balancers.map(({ loadBalancerId }) => loadBalancerId),
     ),
+    ...counted('guests', guests),
   ]
   return things.length === 0 ? null : `this host still holds ${things.join(', and ')}`
 }

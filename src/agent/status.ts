@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises'
 import { type HeldBalancer, heldBalancer, nothingSeen } from './balancing/held.js'
 import { BalancingState } from './balancing/state.js'
 import { askAgent } from './control.js'
+import { GuestState } from './guests/state.js'
 import type { Holds } from './holds.js'
 import { type HostIdentity, readIdentity, validityOf } from './identity.js'
 import { readJournal } from './journal.js'
@@ -99,6 +100,7 @@ async function readOffline(stateDir: string, agent: AgentStatus['agent']): Promi
       unmanaged: told,
       untold,
       balancers: balancersIn(await BalancingState.load(stateDir)),
+      guests: [...(await GuestState.load(stateDir)).guests.keys()],
     },
   }
 }

@@ -29,5 +29,11 @@ export const agentKeys: Keys<AgentConfig> = {
     meaning: 'Directory of the certificate and its key, of the journal, of what the host holds, and of mount points',
     fallback: (surroundings) => stateDirectory('keelson-agent', surroundings),
   },
+  libvirtUri: {
+    ...text,
+    env: 'KEELSON_LIBVIRT_URI',
+    meaning: 'Which libvirt runs guests, as virsh(1) takes it',
+    fallback: () => 'qemu:///system',
+  },
   ...loggingKeys,
 }

@@ -4,6 +4,7 @@ import { OctaviaModule } from './balancing/octavia/octavia.module.js'
 import { ClusterModule } from './cluster/cluster.module.js'
 import { CommandsModule } from './commands/commands.module.js'
 import { EventsModule } from './events/events.module.js'
+import { GuestsModule } from './guests/guests.module.js'
 import { HostsModule } from './hosts/hosts.module.js'
 import { AuditModule } from './identity/audit.module.js'
 import { IdentityModule } from './identity/identity.module.js'
@@ -27,6 +28,7 @@ import { StorageModule } from './storage/storage.module.js'
     OctaviaModule,
     NetworksModule,
     BalancingModule,
+    GuestsModule,
   ],
 })
 export class EngineModule {}

@@ -13,6 +13,13 @@ import { Replica } from './cluster/replica.entity.js'
 import { Command } from './commands/command.entity.js'
 import { HostSequence } from './commands/host-sequence.entity.js'
 import { Event } from './events/event.entity.js'
+import { Guest } from './guests/guest.entity.js'
+import { GuestClaim, HostPromise } from './guests/guest-claim.entity.js'
+import { GuestMessage } from './guests/guest-message.entity.js'
+import { GuestNic } from './guests/guest-nic.entity.js'
+import { GuestSnapshot } from './guests/guest-snapshot.entity.js'
+import { Image } from './guests/image.entity.js'
+import { Volume } from './guests/volume.entity.js'
 import { Host } from './hosts/host.entity.js'
 import { Quarantined } from './hosts/quarantined.entity.js'
 import { Tombstone } from './hosts/tombstone.entity.js'
@@ -67,11 +74,18 @@ export const entities = [
   Command,
   Event,
   ExternalIdentity,
+  Guest,
+  GuestClaim,
+  GuestMessage,
+  GuestNic,
+  GuestSnapshot,
   Host,
   HostCertificate,
+  HostPromise,
   HostSequence,
   IdempotencyKey,
   IdentityProvider,
+  Image,
   Incarnation,
   LimitCounter,
   JoinTokenRow,
@@ -93,5 +107,6 @@ export const entities = [
   Tombstone,
   UnchainedAuditEntry,
   User,
+  Volume,
   WebSession,
 ]

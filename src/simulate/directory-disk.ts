@@ -1,6 +1,8 @@
 import { cp, mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BalancingState, balancersDirectory } from '../agent/balancing/state.js'
+import { GuestState, guestsDirectory } from '../agent/guests/state.js'
+import type { HostStates } from '../agent/host-keepers.js'
 import { type Journal, journalPath, openJournal } from '../agent/journal.js'
 import type { Logger } from '../agent/logger.js'
 import { StorageState, storageStatePath } from '../agent/storage/state.js'
@@ -28,12 +30,12 @@ export class DirectoryDisk implements Disk {
     return this.journal
   }
 
-  openStorage(): Promise<StorageState> {
-    return StorageState.load(this.current)
-  }
-
-  openBalancing(): Promise<BalancingState> {
-    return BalancingState.load(this.current)
+  async openStates(): Promise<HostStates> {
+    return {
+      storage: await StorageState.load(this.current),
+      balancing: await BalancingState.load(this.current),
+      guests: await GuestState.load(this.current),
+    }
   }
 
   async snapshot(): Promise<void> {
@@ -52,6 +54,7 @@ export class DirectoryDisk implements Disk {
     // the identity is in the journal
     if (losses.includes('journal') || losses.includes('identity')) await rm(journalPath(this.current), { force: true })
     if (losses.includes('storage')) await rm(storageStatePath(this.current), { force: true })
+    if (losses.includes('guests')) await rm(guestsDirectory(this.current), { recursive: true, force: true })
     if (losses.includes('balancing')) await rm(balancersDirectory(this.current), { recursive: true, force: true })
   }
 

@@ -46,7 +46,28 @@ export interface FaultParameters {
     /** Of a `late` one. */
     readonly delayMs: number
   }
+  /** A guest does not do as its host is told, at the layer that it names; `dies`: it ends by itself after `delayMs`. */
+  readonly guest: {
+    readonly how: SimulatedGuestTrouble
+    readonly message: string
+    readonly delayMs: number
+  }
 }
+
+export const simulatedGuestTroubles = [
+  'image-bad',
+  'volume-failed',
+  'seed-failed',
+  'vm-not-started',
+  'kernel-panic',
+  'port-never-opened',
+  'agent-silent',
+  'agent-too-old',
+  'prepare-failed',
+  'slow-boot',
+  'dies',
+] as const
+export type SimulatedGuestTrouble = (typeof simulatedGuestTroubles)[number]
 
 interface Absence {
   /** Null: until a step brings it back. */
@@ -55,7 +76,7 @@ interface Absence {
   readonly everyMs: number | null
 }
 
-export const losses = ['journal', 'storage', 'balancing', 'identity'] as const
+export const losses = ['journal', 'storage', 'balancing', 'guests', 'identity'] as const
 export type Loss = (typeof losses)[number]
 
 export type FaultName = keyof FaultParameters
@@ -141,6 +162,11 @@ export const faultParameters: Parameters = {
       expects: 'fails, hangs, late or loses-answer',
       fits: oneOf(['fails', 'hangs', 'late', 'loses-answer']),
     },
+    message: words('out of order by the scenario'),
+    delayMs: { ...millis, fallback: 1000 },
+  },
+  guest: {
+    how: { expects: `one of ${simulatedGuestTroubles.join(', ')}`, fits: oneOf(simulatedGuestTroubles) },
     message: words('out of order by the scenario'),
     delayMs: { ...millis, fallback: 1000 },
   },

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { type BalancingDevice, deviceCapability } from '../agent/balancing/devices.js'
 import { agentVersion } from '../agent/version.js'
 import { commandKinds } from '../wire/commands.js'
+import { hypervisorCapability } from '../wire/guests/terms.js'
 import { type Hello, type HostFacts, PROTOCOL } from '../wire/session.js'
 import { storageCapabilities } from '../wire/storage/kinds.js'
 import type { FaultParameters } from './fault-parameters.js'
@@ -45,7 +46,13 @@ export function introductionOf(options: IntroductionOptions): Omit<Hello, 'agent
     agentVersion: version,
     protocol: old?.protocol ?? PROTOCOL.current,
     kinds: [...(old?.kinds ?? kinds)],
-    capabilities: [...(old?.capabilities ?? [...storageCapabilities, ...devices.map(deviceCapability)])],
+    capabilities: [
+      ...(old?.capabilities ?? [
+        ...storageCapabilities,
+        ...devices.map(deviceCapability),
+        hypervisorCapability('simulated'),
+      ]),
+    ],
     facts: factsOf(name),
   }
 }

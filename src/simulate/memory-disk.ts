@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { BalancingState } from '../agent/balancing/state.js'
+import { GuestState } from '../agent/guests/state.js'
+import type { HostStates } from '../agent/host-keepers.js'
 import { Journal } from '../agent/journal.js'
 import { type JournalRecord, JournalState } from '../agent/journal-record.js'
 import { StorageState } from '../agent/storage/state.js'
@@ -8,8 +10,7 @@ import type { Loss } from './fault-parameters.js'
 
 interface Snapshot {
   readonly journal: readonly JournalRecord[]
-  readonly storage: StorageState
-  readonly balancing: BalancingState
+  readonly states: HostStates
 }
 
 /**
@@ -18,8 +19,7 @@ interface Snapshot {
  */
 export class MemoryDisk implements Disk {
   private journal: JournalState
-  private storage = StorageState.inMemory()
-  private balancing = BalancingState.inMemory()
+  private states: HostStates = emptyStates()
   private kept: Snapshot | null = null
 
   constructor(agentId: string) {
@@ -31,39 +31,42 @@ export class MemoryDisk implements Disk {
     return new Journal(this.journal, noSink)
   }
 
-  async openStorage(): Promise<StorageState> {
-    this.storage = StorageState.inMemory(this.storage)
-    return this.storage
-  }
-
-  async openBalancing(): Promise<BalancingState> {
-    this.balancing = BalancingState.inMemory(this.balancing)
-    return this.balancing
+  async openStates(): Promise<HostStates> {
+    this.states = copyOf(this.states)
+    return this.states
   }
 
   async snapshot(): Promise<void> {
-    this.kept = {
-      journal: this.journal.snapshot(),
-      storage: StorageState.inMemory(this.storage),
-      balancing: BalancingState.inMemory(this.balancing),
-    }
+    this.kept = { journal: this.journal.snapshot(), states: copyOf(this.states) }
   }
 
   async restore(): Promise<void> {
-    if (this.kept === null) return this.lose(['journal', 'storage', 'balancing'])
+    if (this.kept === null) return this.lose(['journal', 'storage', 'balancing', 'guests'])
     this.journal = journalOf(this.kept.journal)
-    this.storage = StorageState.inMemory(this.kept.storage)
-    this.balancing = BalancingState.inMemory(this.kept.balancing)
+    this.states = copyOf(this.kept.states)
   }
 
   async lose(losses: readonly Loss[]): Promise<void> {
     const agentId = losses.includes('identity') ? randomUUID() : this.journal.agentId
     const kept = losses.includes('journal') ? [] : this.journal.snapshot()
     this.journal = journalOf([...kept, { t: 'agent', agentId }])
-    if (losses.includes('storage')) this.storage = StorageState.inMemory()
-    if (losses.includes('balancing')) this.balancing = BalancingState.inMemory()
+    const none = emptyStates()
+    const lost = (['storage', 'balancing', 'guests'] as const).filter((area) => losses.includes(area))
+    this.states = { ...this.states, ...Object.fromEntries(lost.map((area) => [area, none[area]])) }
   }
 }
+
+const emptyStates = (): HostStates => ({
+  storage: StorageState.inMemory(),
+  balancing: BalancingState.inMemory(),
+  guests: GuestState.inMemory(),
+})
+
+const copyOf = ({ storage, balancing, guests }: HostStates): HostStates => ({
+  storage: StorageState.inMemory(storage),
+  balancing: BalancingState.inMemory(balancing),
+  guests: GuestState.inMemory(guests),
+})
 
 const noSink = { append: async () => undefined, close: async () => undefined }
 

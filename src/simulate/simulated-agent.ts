@@ -1,9 +1,7 @@
 import { parseAddress } from '../agent/address-book.js'
-import type { HostBalancing } from '../agent/balancing/host-balancing.js'
-import { BalancerKeeper } from '../agent/balancing/keeper.js'
-import type { BalancingState } from '../agent/balancing/state.js'
 import type { EngineAddress } from '../agent/config.js'
 import { createHandlers, heldGenerationOf } from '../agent/handlers.js'
+import { type HostDrivers, HostKeepers, type HostStates } from '../agent/host-keepers.js'
 import type { HostIdentity } from '../agent/identity.js'
 import type { Journal } from '../agent/journal.js'
 import type { KnownCommand } from '../agent/journal-record.js'
@@ -14,13 +12,10 @@ import { CertificateRenewal } from '../agent/renewal.js'
 import { Runner, type RunnerStep } from '../agent/runner.js'
 import { CurrentSession, type Session } from '../agent/session.js'
 import { SessionClient, type SessionClientOptions } from '../agent/session-client.js'
-import { StorageKeeper } from '../agent/storage/keeper.js'
-import type { StorageState } from '../agent/storage/state.js'
 import type { Close, CommandMessage, Hello, InventoryItem, Welcome } from '../wire/session.js'
 import type { CommandLog, CommandStep } from './command-log.js'
 import type { HostFaults } from './host-faults.js'
 import type { Statistics } from './statistics.js'
-import { type SimulatedMounts, simulatedDrivers } from './storage-drivers.js'
 import { unreliableHandlers } from './unreliable-handlers.js'
 import { type RepeatedReports, unreliableReports } from './unreliable-reports.js'
 
@@ -31,10 +26,8 @@ export interface SimulatedAgentOptions {
   readonly identity: () => HostIdentity
   readonly onRenewed: (identity: HostIdentity) => Promise<void>
   readonly journal: Journal
-  readonly storage: StorageState
-  readonly mounts: SimulatedMounts
-  readonly balancingState: BalancingState
-  readonly balancing: HostBalancing
+  readonly states: HostStates
+  readonly drivers: HostDrivers
   readonly faults: HostFaults
   readonly statistics: Statistics
   readonly commandLog: CommandLog
@@ -58,8 +51,7 @@ const RUNNING_COMMANDS_MS = 2000
  * the drivers below the keeper have no effect, and faults sit between the parts.
  */
 export class SimulatedAgent {
-  readonly keeper: StorageKeeper
-  readonly balancing: BalancerKeeper
+  readonly keepers: HostKeepers
   /** Outlives session clients, so that the network can be taken away from an agent that goes on. */
   private readonly current = new CurrentSession()
   private readonly runner: Runner
@@ -72,7 +64,7 @@ export class SimulatedAgent {
   private learned: readonly string[] = []
 
   constructor(private readonly options: SimulatedAgentOptions) {
-    const { storage, mounts, faults, bootId, logger, journal } = options
+    const { states, drivers, faults, bootId, logger, journal } = options
     this.renewal = new CertificateRenewal({
       identity: options.identity,
       onRenewed: options.onRenewed,
@@ -80,32 +72,25 @@ export class SimulatedAgent {
       logger,
     })
     this.observations = createObservationOutbox(this.current, logger, { random: faults.random })
-    this.keeper = new StorageKeeper({
-      state: storage,
-      drivers: simulatedDrivers({ mounts, outageOf: (target) => faults.outageOf(target) }),
-      bootId,
-      logger,
-      random: faults.random,
-      onObservation: (observation) => this.observations.put(observation.subject, observation),
-    })
-    this.balancing = new BalancerKeeper({
-      ...options.balancing,
-      state: options.balancingState,
+    this.keepers = new HostKeepers({
+      states,
+      drivers,
       bootId,
       current: this.current,
       logger,
+      random: faults.random,
       onObservation: (observation) => this.observations.put(observation.subject, observation),
       renewSession: () => this.client?.drop(),
     })
     this.runner = new Runner({
       journal,
-      handlers: unreliableHandlers(createHandlers(this.keeper, this.balancing), faults, {
+      handlers: unreliableHandlers(createHandlers(this.keepers), faults, {
         running: () => this.thawed,
         acting: (_, { commandId }) => this.acting(commandId),
       }),
       current: this.current,
       logger,
-      heldGeneration: heldGenerationOf(this.keeper, this.balancing),
+      heldGeneration: heldGenerationOf(this.keepers),
       random: faults.random,
       hooks: { at: (step, command) => this.at(step, command) },
     })
@@ -116,8 +101,7 @@ export class SimulatedAgent {
   }
 
   start(): void {
-    this.keeper.start()
-    this.balancing.start()
+    this.keepers.start()
     this.renewal.start()
     this.connect()
   }
@@ -186,8 +170,7 @@ export class SimulatedAgent {
     void this.runner.stop(0)
     this.observations.stop()
     this.renewal.stop()
-    void this.keeper.stop()
-    void this.balancing.stop()
+    void this.keepers.stop()
     this.thaw()
   }
 
@@ -197,8 +180,7 @@ export class SimulatedAgent {
     this.observations.stop()
     this.renewal.stop()
     await this.client?.stop(reason)
-    await this.keeper.stop()
-    await this.balancing.stop()
+    await this.keepers.stop()
     await this.options.journal.close()
   }
 
@@ -210,15 +192,15 @@ export class SimulatedAgent {
 
   private async welcome({ epoch, incarnation, floor, settings }: Welcome): Promise<void> {
     const { journal } = this.options
-    this.keeper.obey(settings)
-    this.balancing.obey(settings)
+    this.keepers.obey(settings)
     this.runner.raiseFloor(floor)
     await Promise.all([journal.sawEpoch(epoch), journal.serves(incarnation)])
   }
 
   private async *inventory(): AsyncIterable<InventoryItem> {
-    yield* this.keeper.inventory()
-    yield* await this.balancing.inventory()
+    yield* this.keepers.storage.inventory()
+    yield* await this.keepers.balancing.inventory()
+    yield* await this.keepers.guests.inventory()
     yield* this.options.ownThings
   }
 

@@ -16,12 +16,15 @@ import { type CommandLog, noCommandLog } from './command-log.js'
 import { DirectoryDisk } from './directory-disk.js'
 import type { Disk } from './disk.js'
 import type { FaultParameters, Loss } from './fault-parameters.js'
+import { SimulatedDisks } from './guests/disks.js'
+import { SimulatedHypervisor } from './guests/hypervisor.js'
 import type { HostFaults } from './host-faults.js'
 import type { Identities } from './identities.js'
 import { agentIdOf, bootIdOf, introductionOf } from './introduction.js'
 import { MemoryDisk } from './memory-disk.js'
 import { SimulatedAgent, type SimulatedAgentOptions } from './simulated-agent.js'
 import type { Statistics } from './statistics.js'
+import { simulatedDrivers } from './storage-drivers.js'
 
 export interface SimulatedHostOptions {
   readonly name: string
@@ -36,6 +39,8 @@ export interface SimulatedHostOptions {
   readonly timing?: SimulatedAgentOptions['timing']
   readonly backoff?: SimulatedAgentOptions['backoff']
   readonly inTurn?: SimulatedAgentOptions['inTurn']
+  /** What hosts have in common of storage; left out: this host has it to itself. */
+  readonly sharedDisks?: SimulatedDisks
   /** Those that this host reaches. */
   readonly appliances?: readonly Appliance[]
 }
@@ -45,6 +50,7 @@ export class SimulatedHost {
   private readonly disk: Disk
   private readonly mounts = new Set<string>()
   private readonly balancers = new SimulatedDevice()
+  private readonly hypervisor: SimulatedHypervisor
   private readonly ownThings: InventoryItem[] = []
   private agent: SimulatedAgent | null = null
   private identity: HostIdentity | null = null
@@ -57,7 +63,8 @@ export class SimulatedHost {
   private turn: Promise<void> = Promise.resolve()
 
   constructor(private readonly options: SimulatedHostOptions) {
-    const { stateDir, name, logger, faults } = options
+    const { stateDir, name, logger, faults, sharedDisks = new SimulatedDisks() } = options
+    this.hypervisor = new SimulatedHypervisor(faults, sharedDisks)
     this.old = faults.strike('old-protocol')
     this.extra = faults.strike('extra')
     this.disk = stateDir === undefined ? new MemoryDisk(agentIdOf(name)) : new DirectoryDisk(stateDir, logger)
@@ -77,12 +84,17 @@ export class SimulatedHost {
   }
 
   heldBalancers(): readonly HeldBalancer[] {
-    return this.agent?.balancing.held() ?? []
+    return this.agent?.keepers.balancing.held() ?? []
+  }
+
+  /** What runs its guests, whether its agent runs or not. */
+  get guests(): SimulatedHypervisor {
+    return this.hypervisor
   }
 
   /** What it holds of storage, as its inventory says it. */
   inventory(): readonly InventoryItem[] {
-    return [...(this.agent?.keeper.inventory() ?? []), ...this.ownThings]
+    return [...(this.agent?.keepers.storage.inventory() ?? []), ...this.ownThings]
   }
 
   start(): Promise<void> {
@@ -141,6 +153,7 @@ export class SimulatedHost {
       if (!reboot) return
       this.mounts.clear()
       this.balancers.clear()
+      this.hypervisor.powerOff()
       this.boot += 1
     })
   }
@@ -180,13 +193,13 @@ export class SimulatedHost {
     for (let number = 1; number <= connections; number += 1) {
       const connectionId = `${prefix}${number}`
       const intent = { uri: `local:///srv/${encodeURIComponent(connectionId)}`, options: {} }
-      if (origin === 'plane') await this.agent?.keeper.manage({ connectionId, ...intent }, 1)
+      if (origin === 'plane') await this.agent?.keepers.storage.manage({ connectionId, ...intent }, 1)
       else this.ownThings.push(ownThing(connectionId, intent))
     }
   }
 
   private async makeAgent(identity: HostIdentity): Promise<SimulatedAgent> {
-    const { name, identities, commandLog = noCommandLog } = this.options
+    const { name, identities, faults, commandLog = noCommandLog } = this.options
     const balancing = this.balancing()
     const bootId = bootIdOf(name, this.boot)
     const journal = await this.disk.openJournal()
@@ -201,10 +214,12 @@ export class SimulatedHost {
         this.identity = next
       },
       journal,
-      storage: await this.disk.openStorage(),
-      mounts: this.mounts,
-      balancingState: await this.disk.openBalancing(),
-      balancing,
+      states: await this.disk.openStates(),
+      drivers: {
+        storage: simulatedDrivers({ mounts: this.mounts, outageOf: (target) => faults.outageOf(target) }),
+        balancing,
+        hypervisor: this.hypervisor,
+      },
       ownThings: this.ownThings,
       introduction: () => introductionOf({ name, bootId, old: this.old, devices: balancing.devices }),
       onCommand: (command) => this.strikeAt(command),

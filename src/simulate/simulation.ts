@@ -5,6 +5,7 @@ import { StateDirectoryError } from '../agent/state-error.js'
 import { Appliance } from './balancing/appliance.js'
 import { type CommandLog, noCommandLog, openCommandLog } from './command-log.js'
 import type { SimulationConfig } from './config.js'
+import { SimulatedDisks } from './guests/disks.js'
 import { HostFaults } from './host-faults.js'
 import { textMatcher } from './host-selector.js'
 import { enrolling, type Identities } from './identities.js'
@@ -72,6 +73,7 @@ class Simulation implements RunningSimulation {
   private readonly turns = new Turns(DIALS_AT_ONCE)
   private readonly startedMs = performance.now()
   private readonly appliances: readonly ReachedAppliance[]
+  private readonly sharedDisks = new SimulatedDisks()
   private starting: NodeJS.Timeout | null = null
   private summing: NodeJS.Timeout | null = null
 
@@ -147,6 +149,7 @@ class Simulation implements RunningSimulation {
       engines,
       identities: this.identities,
       faults,
+      sharedDisks: this.sharedDisks,
       appliances: this.appliances.filter(({ reaches }) => reaches(name)).map(({ appliance }) => appliance),
       statistics: this.statistics,
       commandLog: this.commandLog,

@@ -7,17 +7,9 @@ import {
   BalancingRemove,
   BalancingRemoved,
 } from './balancing/commands.js'
-
-/**
- * Everything that a host can be asked: kind → payload and result class, mode and deadline.
- *
- * `level` says a state and is safe to repeat; `once` acts, and needs a start permit. A null deadline marks intent that
- * the host must hold as soon as it can, however late it is back.
- */
-export type CommandMode = 'level' | 'once'
-
-/** S8: any string without '/', control characters, '.' and '..'; at most 255 characters. */
-export const CONNECTION_ID = /^(?!\.{1,2}$)[^/\p{Cc}]{1,255}$/u
+import { commandSpec as spec } from './command-spec.js'
+import { guestKinds } from './guests/kinds.js'
+import { CONNECTION_ID } from './storage/connection-id.js'
 
 export const storageOperatingStatuses = [
   'CONNECTING',
@@ -68,18 +60,7 @@ export class StorageResetDone {
   @IsOptional() @IsIn(storageOperatingStatuses) status?: StorageOperatingStatus
 }
 
-export interface CommandSpec<P extends object, R extends object> {
-  readonly mode: CommandMode
-  readonly payload: new () => P
-  readonly result: new () => R
-  /** Milliseconds from the request to EXPIRED; null: intent without a deadline. */
-  readonly deadlineMs: number | null
-  /** The noun of the subjects that it speaks about. */
-  readonly noun: string
-}
-
-const spec = <P extends object, R extends object>(s: CommandSpec<P, R>) => s
-
+/** Everything that a host can be asked: kind → payload and result class, mode and deadline. */
 export const commandKinds = {
   'storage.manage': spec({
     mode: 'level',
@@ -123,6 +104,7 @@ export const commandKinds = {
     deadlineMs: 30_000,
     noun: 'load-balancer-plan',
   }),
+  ...guestKinds,
 } as const
 
 export type CommandKind = keyof typeof commandKinds

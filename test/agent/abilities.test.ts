@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { AbilityWatch, abilitiesOf } from '../../src/agent/abilities.js'
 import { missingOf } from '../../src/agent/host/needs.js'
 import { run } from '../../src/agent/host/run.js'
+import type { HostDrivers } from '../../src/agent/host-keepers.js'
 import { silentLogger } from '../../src/agent/logger.js'
 import type { StorageDrivers } from '../../src/agent/storage/driver.js'
 import { createPosixDriver } from '../../src/agent/storage/drivers/posix.js'
@@ -23,11 +24,17 @@ function drivers(obstacleOfNfs: () => Fault | null): StorageDrivers {
   return Object.fromEntries(all) as StorageDrivers
 }
 
+const only = (storage: StorageDrivers): HostDrivers => ({
+  storage,
+  balancing: { devices: [], places: null },
+  hypervisor: null,
+})
+
 const missing: Fault = { type: 'unsupported', message: 'the program mount.nfs is not installed' }
 
 describe('what a host can do', () => {
   it('is a capability for each scheme, or the name of what is missing', async () => {
-    const { capabilities, lacks } = await abilitiesOf(drivers(() => missing))
+    const { capabilities, lacks } = await abilitiesOf(only(drivers(() => missing)))
     expect(capabilities).toContain('storage:glusterfs')
     expect(capabilities).not.toContain('storage:nfs')
     expect(lacks).toEqual([{ capability: 'storage:nfs', message: missing.message }])
@@ -37,7 +44,7 @@ describe('what a host can do', () => {
     const host = new FakeHost()
     host.answers = () => exited(1)
     const posix = createPosixDriver({ mountRoot: '/nowhere', run: host.run, isRoot: true })
-    const { capabilities, lacks } = await abilitiesOf({ ...drivers(() => null), posix })
+    const { capabilities, lacks } = await abilitiesOf(only({ ...drivers(() => null), posix }))
     expect(capabilities).toEqual(expect.arrayContaining(['storage:posix', 'storage:posix:bind']))
     const message = 'the program mount.lustre is not installed (Debian: lustre-client-utils)'
     expect(capabilities).not.toContain('storage:posix:lustre')
@@ -52,7 +59,7 @@ describe('what a host can do', () => {
 
   it('says once what stands in the way of all types', async () => {
     const posix = createPosixDriver({ mountRoot: '/nowhere', isRoot: false })
-    const { capabilities, lacks } = await abilitiesOf({ ...drivers(() => null), posix })
+    const { capabilities, lacks } = await abilitiesOf(only({ ...drivers(() => null), posix }))
     expect(capabilities.filter((name) => name.startsWith('storage:posix'))).toEqual([])
     expect(lacks).toMatchObject([{ capability: 'storage:posix', message: expect.stringContaining('root') }])
   })
@@ -68,8 +75,8 @@ describe('what a host can do', () => {
     const onChanged = () => {
       told += 1
     }
-    const watch = new AbilityWatch(await abilitiesOf(watched), {
-      drivers: watched,
+    const watch = new AbilityWatch(await abilitiesOf(only(watched)), {
+      drivers: only(watched),
       logger: silentLogger,
       onChanged,
       everyMs: 5,

@@ -47,6 +47,7 @@ const configOf = (overrides: Partial<AgentConfig> = {}): AgentConfig => ({
   joinToken: null,
   joinTokenFile: null,
   stateDir: stateDir(),
+  libvirtUri: 'test:///default',
   logLevel: 'silent',
   logFormat: 'json',
   ...overrides,

@@ -71,6 +71,7 @@ describe('the configuration', () => {
       joinToken: null,
       joinTokenFile: null,
       stateDir: '/home/kim/.local/state/keelson-agent',
+      libvirtUri: 'qemu:///system',
       logLevel: 'info',
       logFormat: 'auto',
     })

@@ -51,6 +51,7 @@ let storageId: string
 let networkId: string
 let targetId: string
 let certificateId: string
+let guests: { image: string; volume: string; guest: string }
 /** A load balancer and one of each thing under it, by their tables. */
 let balancing: Record<BalancingTable, string>
 /** Whose roles are given and taken. */
@@ -80,6 +81,9 @@ const things: Readonly<Record<string, () => { readonly there: string; readonly n
   '/api/v1/networks/{id}': () => at('/api/v1/networks', networkId),
   '/api/v1/load-balancers/{id}': () => at('/api/v1/load-balancers', balancing.load_balancers),
   '/api/v1/certificates/{id}': () => at('/api/v1/certificates', certificateId),
+  '/api/v1/images/{id}': () => at('/api/v1/images', guests.image),
+  '/api/v1/volumes/{id}': () => at('/api/v1/volumes', guests.volume),
+  '/api/v1/guests/{id}': () => at('/api/v1/guests', guests.guest),
   '/api/v1/listeners/{id}': () => at('/api/v1/listeners', balancing.listeners),
   '/api/v1/pools/{poolId}/members/{id}': () => at(`/api/v1/pools/${balancing.pools}/members`, balancing.members),
   '/api/v1/pools/{poolId}': () => at('/api/v1/pools', balancing.pools),
@@ -123,6 +127,7 @@ beforeAll(async () => {
   await engine.query(held, [networkId, project])
   balancing = await balancingOf(project)
   certificateId = await certificateOf(project)
+  guests = await guestOf(project)
   // what a listener shows stays
   const shows = 'UPDATE listeners SET default_certificate_id = $1 WHERE id = $2'
   await engine.query(shows, [certificateId, balancing.listeners])
@@ -144,6 +149,26 @@ beforeAll(async () => {
   }
   for (const [kind, { token }] of Object.entries(callers)) tokens.set(kind as Kind, token)
 })
+
+/** A guest as it stands, with its image and a disk that is kept. */
+async function guestOf(projectId: string) {
+  const [found] = await engine.query<{ image: string; volume: string; guest: string }>(
+    `WITH i AS (
+       INSERT INTO images (project_id, name, format, connection_id, files, has_agent)
+       VALUES ($1, 'of-the-project', 'qcow2', 'of-the-project', '[]', true) RETURNING id
+     ), g AS (
+       INSERT INTO guests (project_id, name, image_id, vcpus, memory_mib, restart_policy, boot_timeout_ms, prepare_timeout_ms,
+         stop_grace_ms, host_id, provisioning_status)
+       SELECT $1, 'of-the-project', i.id, 1, 64, 'never', 1000, 1000, 0, $2, 'ACTIVE' FROM i RETURNING id
+     ), v AS (
+       INSERT INTO volumes (project_id, name, connection_id, host_id, format, size_mib, guest_id, position, provisioning_status)
+       SELECT $1, 'of-the-project', 'of-the-project', $2, 'raw', 64, g.id, 0, 'ACTIVE' FROM g RETURNING id
+     )
+     SELECT (SELECT id FROM i) AS image, (SELECT id FROM v) AS volume, (SELECT id FROM g) AS guest`,
+    [projectId, hostId],
+  )
+  return found!
+}
 
 async function certificateOf(projectId: string): Promise<string> {
   const { certPem, privateKeyPem } = await issueCertificate({ names: ['of-the-project'] })

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { DataSource } from 'typeorm'
 import { dataSourceOptions } from '../../src/engine/data-source.js'
 import { countSealed, resealAll } from '../../src/engine/platform/resealing.js'
@@ -218,6 +218,7 @@ describe('a rotation of what an engine has sealed', () => {
       })
       const connection = `/api/v1/hosts/${host.id}/storage-connections/${encodeURIComponent(kept.connectionId)}`
       await eventually(async () => expect((await engine.http.get(connection)).status).toBe(200))
+      await guestWith(there, host.id)
       const counts = async () => (await countSealed(there.manager)).map(({ keyId, count }) => ({ keyId, count }))
       expect(await counts()).toEqual(sealedColumns.map(() => ({ keyId: older!.id, count: 1 })))
       expect(await resealAll(there, both)).toEqual({
@@ -240,3 +241,22 @@ describe('a rotation of what an engine has sealed', () => {
     }
   })
 })
+
+/** As an engine seals them: a guest, and what it is to do. */
+async function guestWith(there: DataSource, hostId: string): Promise<void> {
+  const [id, messageId] = [randomUUID(), randomUUID()]
+  const seal = (of: table.SealedColumn, rowId: string) => before.seal('rotated', sealedPlace(of, [rowId]))
+  await there.query(
+    `WITH i AS (
+       INSERT INTO images (project_id, name, format, connection_id, files, has_agent)
+       SELECT id, 'rotated', 'qcow2', 'rotated', '[]', true FROM projects RETURNING id, project_id
+     ), g AS (
+       INSERT INTO guests (id, project_id, name, image_id, vcpus, memory_mib, sealed_user_data, restart_policy, boot_timeout_ms,
+         prepare_timeout_ms, stop_grace_ms, host_id, provisioning_status)
+       SELECT $1::uuid, i.project_id, 'rotated', i.id, 1, 64, $2, 'never', 1000, 1000, 0, $3, 'ACTIVE' FROM i RETURNING id, project_id
+     )
+     INSERT INTO guest_messages (id, guest_id, project_id, build, kind, summary, sealed_task, run_timeout_ms)
+     SELECT $4, g.id, g.project_id, 1, 'prepare', '{}', $5, 1000 FROM g`,
+    [id, seal(table.guestUserData, id), hostId, messageId, seal(table.guestTasks, messageId)],
+  )
+}

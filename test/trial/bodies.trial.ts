@@ -6,6 +6,7 @@ import { abusesOf, type Fields } from './support/body-abuses.js'
 import { withClient } from './support/ends-audit.js'
 import { Figures } from './support/figures.js'
 import { Ground } from './support/ground.js'
+import { guestBodies } from './support/guest-bodies.js'
 import { OutsidePostgres } from './support/outside-postgres.js'
 import { Plane } from './support/plane.js'
 import { sendRaw } from './support/raw-http.js'
@@ -27,6 +28,7 @@ const storage: Fields = {
 /** What each operation's body should be; none where it takes none. */
 const bodies: Readonly<Record<string, Fields>> = {
   ...balancingBodies,
+  ...guestBodies,
   'enrolment.create': { token: `kjt_${'A'.repeat(100)}`, name: 'never', csr: '-----BEGIN CERTIFICATE REQUEST-----' },
   'hosts.create': { name: 'never-made', labels: { rack: 'a' } },
   'hosts.update': { labels: { rack: 'b' } },
@@ -140,6 +142,13 @@ async function stored(): Promise<object> {
     'network_addresses',
     'load_balancers',
     'certificates',
+    'images',
+    'volumes',
+    'guests',
+    'guest_messages',
+    'guest_snapshots',
+    'guest_claims',
+    'host_promises',
     'commands',
     'events',
     'settings',

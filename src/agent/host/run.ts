@@ -10,6 +10,8 @@ export interface RunOptions {
   /** Of each of stdout and stderr; what comes beyond is read and dropped. */
   readonly maxOutputBytes?: number
   readonly env?: Readonly<Record<string, string>>
+  /** What it reads, where nobody else sees it, as all may see an argv. */
+  readonly input?: string
 }
 
 interface Output {
@@ -38,12 +40,13 @@ const ALWAYS = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 /** Where programs are looked for. */
 export const programPath = (): string => (process.env.PATH ? `${process.env.PATH}:${ALWAYS}` : ALWAYS)
 
-/** Runs a program by argv, in a process group of its own, with the C locale and no input. Never rejects. */
+/** Runs a program by argv, in a process group of its own, with the C locale, and no input but what is given. Never rejects. */
 export const run: Run = (program, args, options) => {
   const env = { PATH: programPath(), LC_ALL: 'C', ...options.env }
   let child: ChildProcess
   try {
-    child = spawn(program, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'], env })
+    const stdin = options.input === undefined ? 'ignore' : 'pipe'
+    child = spawn(program, args, { detached: true, stdio: [stdin, 'pipe', 'pipe'], env })
   } catch (error) {
     return Promise.resolve({ outcome: 'not-started', error: error as NodeJS.ErrnoException })
   }
@@ -86,6 +89,8 @@ function follow(child: ChildProcess, options: RunOptions, resolve: (result: RunR
     )
   }
 
+  // it may end before it has read all
+  child.stdin?.on('error', () => undefined).end(options.input)
   timers.push(setTimeout(kill, deadlineMs))
   if (signal?.aborted) kill()
   else signal?.addEventListener('abort', kill, { once: true })

@@ -43,6 +43,8 @@ export interface StorageDriver<S extends StorageScheme = StorageScheme> {
    * as a bind mount is.
    */
   recognises(uri: UriOf<S>, seen: KernelConnection): 'itself' | 'view' | null
+  /** Where what it holds shows as files, while it is connected. Left out: nowhere. */
+  directory?(uri: UriOf<S>): string
   connect(uri: UriOf<S>, means: Means): Promise<void>
   disconnect(uri: UriOf<S>, grip: Grip): Promise<void>
   probe(uri: UriOf<S>, options: StorageOptions, limits: ProbeLimits): Promise<ProbeResult>

@@ -129,6 +129,12 @@ export class StorageKeeper {
     )
   }
 
+  /** Where what a connection holds shows as files; null: it is not held here, or shows none. */
+  directoryOf(connectionId: string): string | null {
+    const target = this.targets.get(this.options.state.connections.get(connectionId)?.target ?? '')
+    return target?.options.driver.directory?.(target.options.uri) ?? null
+  }
+
   get probeIntervalMs(): number {
     return this.settings.probeIntervalMs
   }

@@ -1,6 +1,6 @@
-import { CONNECTION_ID } from '../../wire/commands.js'
 import { MAX_OWN_THINGS } from '../../wire/own-things.js'
 import { type StorageArguments, sameOptions } from '../../wire/storage/arguments.js'
+import { CONNECTION_ID } from '../../wire/storage/connection-id.js'
 import { sameArguments } from '../../wire/storage/sameness.js'
 import { FaultError } from '../fault.js'
 import { Turns } from '../turns.js'

@@ -14,6 +14,7 @@ import { ObservedGeneration0010 } from '../migrations/0010-observed-generation.j
 import { StorageHolders0011 } from '../migrations/0011-storage-holders.js'
 import { Networks0012 } from '../migrations/0012-networks.js'
 import { Balancing0013 } from '../migrations/0013-balancing.js'
+import { Guests0014 } from '../migrations/0014-guests.js'
 import { breakWhenSilent } from './silent-server.js'
 
 type MigrationClass = new () => MigrationInterface
@@ -33,6 +34,7 @@ export const migrations: MigrationClass[] = [
   StorageHolders0011,
   Networks0012,
   Balancing0013,
+  Guests0014,
 ].map(numberedForTypeOrm)
 
 export interface MigrationStatus {

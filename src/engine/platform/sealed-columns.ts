@@ -32,6 +32,11 @@ export const storageCredentials: SealedColumn = { table: 'storages', column: 'se
 /** Of what listeners show: TERMINATED_HTTPS. */
 export const certificateKeys: SealedColumn = { table: 'certificates', column: 'sealed_key', id: ['id'] }
 
+export const guestUserData: SealedColumn = { table: 'guests', column: 'sealed_user_data', id: ['id'] }
+
+/** What a guest is told to do. */
+export const guestTasks: SealedColumn = { table: 'guest_messages', column: 'sealed_task', id: ['id'] }
+
 /** What is secret of a command's payload, until it has ended. */
 export const commandSecrets: SealedColumn = { table: 'commands', column: 'sealed_secrets', id: ['id'] }
 
@@ -48,6 +53,8 @@ export const sealedColumns: readonly SealedColumn[] = [
   clientSecrets,
   commandSecrets,
   connectionCredentials,
+  guestTasks,
+  guestUserData,
   keptReplies,
   storageCredentials,
   ticketKeys,

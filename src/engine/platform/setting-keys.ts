@@ -229,6 +229,18 @@ export const settingKeys = {
       'An agent that has had no session for so long takes the VIPs of its load balancers down. At most half of balancing.moveGraceMs.',
     agents: true,
   }),
+  'guests.vcpusPerCpu': spec({
+    default: 4,
+    min: 1,
+    max: 64,
+    meaning: 'How many vCPUs of guests a host takes for each of its CPUs.',
+  }),
+  'guests.reservedMemoryMiB': spec({
+    default: 512,
+    min: 0,
+    max: 1_048_576,
+    meaning: 'MiB of memory that each host keeps for itself; all the rest may be promised to guests.',
+  }),
   'balancing.moveGraceMs': spec({
     default: 60_000,
     min: 2_000,

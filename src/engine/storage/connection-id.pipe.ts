@@ -1,5 +1,5 @@
 import { Injectable, type PipeTransform } from '@nestjs/common'
-import { CONNECTION_ID } from '../../wire/commands.js'
+import { CONNECTION_ID } from '../../wire/storage/connection-id.js'
 import { badId } from './connection-errors.js'
 
 /** S8: any string without '/', not '.' or '..', without control characters, up to 255 characters. */

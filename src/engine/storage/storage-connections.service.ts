@@ -13,6 +13,7 @@ import { Database, type Tx } from '../platform/database.js'
 import { Conflict } from '../platform/errors.js'
 import { type IfMatch, requireMatch } from '../platform/etag.js'
 import { claimableFrom, isPending, type PendingStatus } from '../platform/provisioning.js'
+import { UsersOf } from '../platform/users-of.js'
 import { inUse, notHere, notYours, ofStorage, requireOwnNamespace } from './connection-errors.js'
 import { lockForChange, storageOf } from './connection-locks.js'
 import { areHeld, Credentials } from './credentials.js'
@@ -42,6 +43,7 @@ export class StorageConnections {
     private readonly events: Events,
     private readonly creation: StorageCreation,
     private readonly credentials: Credentials,
+    private readonly users: UsersOf,
   ) {}
 
   async require(caller: Caller, hostId: string, connectionId: string): Promise<StorageConnection> {
@@ -105,7 +107,7 @@ export class StorageConnections {
     return this.change(tx, row, change, status)
   }
 
-  /** S4: an unknown id is an error; a host that cannot be reached is not. */
+  /** S4: an unknown id is an error, and one that something is on (U4); a host that cannot be reached is not. */
   async delete(
     caller: Caller,
     hostId: string,
@@ -117,6 +119,7 @@ export class StorageConnections {
       if (row.storageId) throw ofStorage(connectionId, await storageOf(tx, row.storageId))
       requireMatch(ifMatch, row.generation)
       if (row.provisioningStatus === 'PENDING_DELETE') return row
+      await this.users.requireUnused(tx, 'storage-connection', row.id)
       return this.unmanage(tx, row)
     })
   }

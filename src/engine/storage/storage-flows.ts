@@ -5,6 +5,7 @@ import { Commands } from '../commands/commands.service.js'
 import { Hosts } from '../hosts/hosts.service.js'
 import { type Caller, includes, mayInPlane, visibleProjects } from '../platform/caller.js'
 import { Database, type Tx } from '../platform/database.js'
+import { inUseBy, UsersOf } from '../platform/users-of.js'
 import type { StorageFlowView } from './storage-connection.dto.js'
 import type { StorageConnection } from './storage-connection.entity.js'
 import { eventOf, toldColumns } from './storage-connection.events.js'
@@ -23,15 +24,20 @@ export class StorageFlows {
     private readonly database: Database,
     private readonly hosts: Hosts,
     private readonly commands: Commands,
+    private readonly users: UsersOf,
   ) {}
 
   /**
    * All ids of the flow that the caller may let go, a batch in each transaction: what was done stands when a later batch
-   * fails, and the same call goes on from there.
+   * fails, and the same call goes on from there. None of them goes while something is on one of them (U4).
    */
   async letGo(caller: Caller, hostId: string, prefix: string): Promise<StorageFlowView> {
     await this.hosts.require(hostId)
     const { leaving: alreadyLeaving, kept } = await this.look(caller, hostId, prefix)
+    await this.database.transaction(async (tx) => {
+      const going: { id: string }[] = await tx.query(`SELECT id ${GOING}`, [hostId, prefix, operableProjects(caller)])
+      await this.requireUnused(tx, prefix, going)
+    })
     let lettingGo = 0
     for (let batch = BATCH; batch === BATCH; lettingGo += batch) {
       batch = await this.database.transaction((tx) => this.letGoSome(tx, caller, hostId, prefix))
@@ -57,7 +63,10 @@ export class StorageFlows {
   }
 
   private async letGoSome(tx: Tx, caller: Caller, hostId: string, prefix: string): Promise<number> {
-    const rows = await claimSome(tx, hostId, prefix, operableProjects(caller))
+    const found = await lockSome(tx, hostId, prefix, operableProjects(caller))
+    // what came to be in use since the look before
+    await this.requireUnused(tx, prefix, found)
+    const rows = await claim(tx, found)
     await raiseTombstones(tx, hostId, rows)
     const commands = rows.map((row) => ({
       id: row.commandId,
@@ -72,7 +81,18 @@ export class StorageFlows {
     await this.commands.enqueueAll(tx, commands)
     return rows.length
   }
+
+  private async requireUnused(tx: Tx, prefix: string, rows: readonly { readonly id: string }[]): Promise<void> {
+    if (rows.length === 0) return
+    const ids = rows.map(({ id }) => id)
+    const users = await this.users.listAll(tx, 'storage-connection', ids)
+    if (users.length > 0) throw inUseBy(`flow ${prefix}`, users)
+  }
 }
+
+const GOING = `FROM storage_connections
+     WHERE host_id = $1 AND starts_with(connection_id, $2) AND ($3::uuid[] IS NULL OR project_id = ANY($3))
+       AND provisioning_status <> 'PENDING_DELETE' AND storage_id IS NULL`
 
 /** Null: all. */
 function operableProjects(caller: Caller): readonly string[] | null {
@@ -80,20 +100,16 @@ function operableProjects(caller: Caller): readonly string[] | null {
   return [...caller.projects].filter(([, role]) => includes(role, 'operator')).map(([id]) => id)
 }
 
-/** Locked in the order of their ids, as everything does that locks many. */
-async function claimSome(
+/** In the order of their ids, as everything does that locks many. */
+const lockSome = (
   tx: Tx,
   hostId: string,
   prefix: string,
   projectIds: readonly string[] | null,
-): Promise<Leaving[]> {
-  const found: { id: string }[] = await tx.query(
-    `SELECT id FROM storage_connections
-     WHERE host_id = $1 AND starts_with(connection_id, $2) AND ($3::uuid[] IS NULL OR project_id = ANY($3))
-       AND provisioning_status <> 'PENDING_DELETE' AND storage_id IS NULL
-     ORDER BY id LIMIT $4 FOR UPDATE`,
-    [hostId, prefix, projectIds, BATCH],
-  )
+): Promise<{ readonly id: string }[]> =>
+  tx.query(`SELECT id ${GOING} ORDER BY id LIMIT $4 FOR UPDATE`, [hostId, prefix, projectIds, BATCH])
+
+async function claim(tx: Tx, found: readonly { readonly id: string }[]): Promise<Leaving[]> {
   if (found.length === 0) return []
   const [rows]: [Leaving[], number] = await tx.query(
     `UPDATE storage_connections s

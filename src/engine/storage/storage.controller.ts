@@ -106,8 +106,10 @@ export class StorageController {
     id: 'storages.delete',
     allow: { project: 'operator' },
     summary: 'Have all hosts let go of a storage; it is gone with the last of them',
+    description: 'Refused while a volume or an image is on it.',
     reply: [202, StorageView],
     etag: true,
+    errors: ['in-use'],
   })
   async delete(@Who() caller: Caller, @IdParam() id: string, @IfMatchHeader() ifMatch: IfMatch | null) {
     return placed(await this.storages.delete(caller, id, ifMatch))

@@ -10,6 +10,7 @@ import { Conflict, Invalid, NotFound } from '../platform/errors.js'
 import { type IfMatch, requireMatch } from '../platform/etag.js'
 import type { Listing } from '../platform/listing.js'
 import { inProjectsOf, type Page, page } from '../platform/pages.js'
+import { UsersOf } from '../platform/users-of.js'
 import { areHeld, Credentials } from './credentials.js'
 import type { StorageCreate, StoragePut, StorageQuery, StorageSelectorInput, StorageUpdate } from './storage.dto.js'
 import { Storage, type StorageSelector } from './storage.entity.js'
@@ -40,6 +41,7 @@ export class Storages {
     private readonly events: Events,
     private readonly credentials: Credentials,
     private readonly wakeups: StorageWakeups,
+    private readonly users: UsersOf,
   ) {}
 
   async list(caller: Caller, query: StorageQuery): Promise<Page<ShownStorage>> {
@@ -90,12 +92,13 @@ export class Storages {
     }))
   }
 
-  /** Hosts let go one by one; it is gone with the last. A delete is never refused, and asked for twice is one. */
+  /** Hosts let go one by one; it is gone with the last. Refused while something is on it (U4); asked for twice is one. */
   async delete(caller: Caller, id: string, ifMatch: IfMatch | null): Promise<ShownStorage> {
     return this.database.transaction(async (tx) => {
       const storage = await this.lock(tx, caller, id)
       requireMatch(ifMatch, storage.generation)
       if (storage.deleting) return shown(tx, storage)
+      await this.users.requireUnused(tx, 'storage', id)
       await tx.update(Storage, { id }, { deleting: true, generation: storage.generation + 1, updatedAt: new Date() })
       return this.tell(tx, 'storage.storage.deleting', id)
     })

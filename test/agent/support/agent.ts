@@ -33,6 +33,7 @@ export async function configOfStranger(engine: FakeEngine, overrides: Partial<Ag
     joinToken: null,
     joinTokenFile: null,
     stateDir: join(await temporaryDirectory(), 'state'),
+    libvirtUri: 'test:///default',
     logLevel: 'silent',
     logFormat: 'json',
     ...overrides,
@@ -45,7 +46,7 @@ export async function agentForTest(
   kernel: readonly KernelConnection[] = [],
   balancing: HostBalancing = { devices: [], places: null },
 ): Promise<RunningAgent> {
-  const agent = await startAgent(config, silentLogger, { kernel: async () => kernel, balancing })
+  const agent = await startAgent(config, silentLogger, { kernel: async () => kernel, balancing, hypervisor: null })
   whenTestEnds(() => agent.stop('stopping'))
   return agent
 }

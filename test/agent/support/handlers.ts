@@ -1,4 +1,4 @@
-import type { HandlerContext, Handlers } from '../../../src/agent/handlers.js'
+import { createHandlers, type HandlerContext, type Handlers, type Keepers } from '../../../src/agent/handlers.js'
 import { subjectKey } from '../../../src/wire/commands.js'
 
 export type Acted = { readonly kind: string; readonly subject: string; readonly generation: number }
@@ -12,6 +12,7 @@ export class ScriptedHandlers {
   act: (context: HandlerContext) => Promise<void> = async () => undefined
 
   readonly table: Handlers = {
+    ...createHandlers({} as Keepers),
     'storage.manage': async ({ uri }, context) => {
       await this.note('storage.manage', context)
       return { target: uri }

@@ -144,6 +144,7 @@ function noting(handlers: Handlers, acted: CommandKind[]): Handlers {
     }
   }
   return {
+    ...handlers,
     'storage.manage': note('storage.manage', handlers['storage.manage']),
     'storage.unmanage': note('storage.unmanage', handlers['storage.unmanage']),
     'storage.reset': note('storage.reset', handlers['storage.reset']),

@@ -9,7 +9,7 @@ import { openJournal } from '../../../src/agent/journal.js'
 import { silentLogger } from '../../../src/agent/logger.js'
 import { createStorageDrivers } from '../../../src/agent/storage/drivers.js'
 import { StorageState } from '../../../src/agent/storage/state.js'
-import { noBalancers } from './no-balancers.js'
+import { noBalancers, noGuests } from './no-balancers.js'
 import type { StorageSubject } from './subject.js'
 
 const schemes = {
@@ -29,7 +29,7 @@ export async function realSubject(scheme: keyof typeof schemes): Promise<Storage
     drivers: createStorageDrivers(stateDir),
     openJournal: () => openJournal(stateDir, silentLogger),
     openStorage: () => StorageState.load(stateDir),
-    handlersOf: (keeper) => createHandlers(keeper, noBalancers()),
+    handlersOf: (keeper) => createHandlers({ storage: keeper, balancing: noBalancers(), guests: noGuests() }),
     uri: (number) => uri(`${root}/${number}`),
     otherSpelling: (number) => uri(`${root}//./${number}/`),
     brokenUri: uri(broken),

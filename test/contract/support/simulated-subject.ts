@@ -5,7 +5,7 @@ import { quietScenario } from '../../../src/simulate/scenario.js'
 import { Statistics } from '../../../src/simulate/statistics.js'
 import { simulatedDrivers } from '../../../src/simulate/storage-drivers.js'
 import { unreliableHandlers } from '../../../src/simulate/unreliable-handlers.js'
-import { noBalancers } from './no-balancers.js'
+import { noBalancers, noGuests } from './no-balancers.js'
 import type { StorageSubject } from './subject.js'
 
 const brokenPath = '/srv/broken'
@@ -31,9 +31,9 @@ export async function simulatedSubject(scheme: keyof typeof schemes): Promise<St
   return {
     drivers: simulatedDrivers({ mounts, outageOf: (target) => faults.outageOf(target) }),
     openJournal: () => disk.openJournal(),
-    openStorage: () => disk.openStorage(),
+    openStorage: async () => (await disk.openStates()).storage,
     handlersOf: (keeper) =>
-      unreliableHandlers(createHandlers(keeper, noBalancers()), faults, {
+      unreliableHandlers(createHandlers({ storage: keeper, balancing: noBalancers(), guests: noGuests() }), faults, {
         running: async () => undefined,
         acting: () => undefined,
       }),

@@ -4,10 +4,12 @@ import { Browser } from '../../support/browser.js'
 import { type Body, type HttpClient, type HttpReply, http } from '../../support/http.js'
 import { type IssuedCertificate, issueCertificate } from '../../support/issued-certificate.js'
 import { CLIENT, TestProvider } from '../../support/oidc.js'
+import { guestFields } from './guest-secrets.js'
 import { canary, type Planting, type SecretField, secretOf } from './secret-field.js'
 
 interface Live {
   readonly url: string
+  readonly tcp: string
   readonly admin: HttpClient
 }
 
@@ -113,6 +115,7 @@ const fields: readonly LiveField[] = [
       return textOf(next)
     },
   },
+  ...guestFields.map(({ name, plant }) => ({ name, plant: (at: Live) => plant(at) })),
   {
     name: 'the code of a sign-in through a provider',
     plant: (at) =>
@@ -229,7 +232,7 @@ export const apiSecrets: readonly SecretField[] = fields.map(({ name, plant }) =
 
 async function live({ env, tokenFile }: Planting): Promise<Live> {
   const url = `http://${env.KEELSON_HTTP}`
-  return { url, admin: http(url, { token: (await readFile(tokenFile, 'utf8')).trim() }) }
+  return { url, tcp: env.KEELSON_TCP ?? '', admin: http(url, { token: (await readFile(tokenFile, 'utf8')).trim() }) }
 }
 
 async function expectStatus(status: number, sent: Promise<HttpReply<Body>>) {

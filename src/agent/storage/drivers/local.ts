@@ -12,6 +12,7 @@ export function createLocalDriver(run: Run = runProgram): StorageDriver<'local'>
     obstacle: async () => null,
     isConnected: async () => false,
     recognises: () => null,
+    directory: ({ path }) => path,
     connect: async ({ path }) => {
       const words = await listingFault(run, path, { timeoutMs: CONNECT_MS, signal: neverAborted, own: [] })
       if (words !== null) throw connectFailed(words)

@@ -158,6 +158,8 @@ export function mountedDriver<S extends StorageScheme>(kind: MountKind<S>, optio
       return kind.isView?.(uri) ? 'view' : 'itself'
     },
 
+    directory: mountPointOf,
+
     connect: async (uri, means) => {
       if (await isConnected(uri)) return
       const mountPoint = mountPointOf(uri)
