@@ -215,7 +215,7 @@ class Agent implements RunningAgent {
       agentVersion: agentVersion(),
       protocol: PROTOCOL.current,
       kinds: Object.keys(commandKinds),
-      capabilities: self.balancing.places === null ? capabilities : [...capabilities, VIP_LEASES],
+      capabilities: self.drivers.balancing.places === null ? capabilities : [...capabilities, VIP_LEASES],
       facts: { ...self.facts, lacks },
       incarnation: journal.incarnation,
       epoch: journal.epoch,

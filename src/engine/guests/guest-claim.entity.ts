@@ -1,6 +1,6 @@
 import { Column, Entity, ForeignKey, Index, PrimaryColumn } from 'typeorm'
 
-/** What a host has promised to all of its guests (docs/adr/0082). */
+/** What a host has promised to all of its guests (docs/adr/0058). */
 @Entity('host_promises')
 export class HostPromise {
   @PrimaryColumn('uuid')

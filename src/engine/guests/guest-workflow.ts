@@ -33,7 +33,7 @@ const CONSOLE_CHARS = 4_000
 const withConsole: ReadonlySet<GuestStep | null> = new Set(['start', 'ping', 'prepare', 'power', 'reset'])
 
 /**
- * A guest's way from step to step (docs/adr/0080): the row that says where it is and the command that takes it on are written by
+ * A guest's way from step to step (docs/adr/0056): the row that says where it is and the command that takes it on are written by
  * one transaction, which is that of the settler of the command before.
  */
 @Injectable()

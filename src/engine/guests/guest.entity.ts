@@ -8,7 +8,7 @@ import type { PlacementHints } from './placement.js'
 /** As its subject, its events and the holder of its addresses call it. */
 export const GUEST_NOUN = 'guest'
 
-/** A guest, and the workflow that makes it: what comes next is `step` (docs/adr/0080). */
+/** A guest, and the workflow that makes it: what comes next is `step` (docs/adr/0056). */
 @Entity('guests')
 @Unique('uq_guests_project_id_name', ['projectId', 'name'])
 @Index('ix_guests_created_at', ['createdAt', 'id'])

@@ -47,7 +47,7 @@ export type Narrow<E extends ObjectLiteral> = (rows: SelectQueryBuilder<E>) => v
 
 /**
  * One page by keyset: what is inserted or removed meanwhile neither repeats nor hides another row, and the thousandth
- * page costs what the first does. The rows are as the driver reads them, under the names of the entity (docs/adr/0060).
+ * page costs what the first does. The rows are as the driver reads them, under the names of the entity (docs/adr/0054).
  */
 export async function page<E extends ObjectLiteral, X = unknown, U extends string = never>(
   tx: EntityManager,
