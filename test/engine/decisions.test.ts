@@ -51,7 +51,7 @@ let storageId: string
 let networkId: string
 let targetId: string
 let certificateId: string
-let guests: { image: string; volume: string; guest: string }
+let guests: Record<'image' | 'volume' | 'guest' | 'snapshot', string>
 /** A load balancer and one of each thing under it, by their tables. */
 let balancing: Record<BalancingTable, string>
 /** Whose roles are given and taken. */
@@ -83,6 +83,8 @@ const things: Readonly<Record<string, () => { readonly there: string; readonly n
   '/api/v1/certificates/{id}': () => at('/api/v1/certificates', certificateId),
   '/api/v1/images/{id}': () => at('/api/v1/images', guests.image),
   '/api/v1/volumes/{id}': () => at('/api/v1/volumes', guests.volume),
+  '/api/v1/guests/{id}/snapshots/{snapshotId}': () => at(`/api/v1/guests/${guests.guest}/snapshots`, guests.snapshot),
+  '/api/v1/guests/{id}/disks/{volumeId}': () => at(`/api/v1/guests/${guests.guest}/disks`, guests.volume),
   '/api/v1/guests/{id}': () => at('/api/v1/guests', guests.guest),
   '/api/v1/listeners/{id}': () => at('/api/v1/listeners', balancing.listeners),
   '/api/v1/pools/{poolId}/members/{id}': () => at(`/api/v1/pools/${balancing.pools}/members`, balancing.members),
@@ -102,6 +104,8 @@ beforeAll(async () => {
   routes = await routesMadeBy(async () => {
     engine = await startTestEngine()
   })
+  // two kinds of callers fail at each operation
+  await engine.http.put('/api/v1/settings/limits.failuresPerMinute', { value: 10_000 })
   project = await createProject(engine)
   hostId = (await engine.http.post('/api/v1/hosts', { name: 'without-an-agent' })).body.id
   const body = { uri: 'local:///srv/a', projectId: project }
@@ -152,7 +156,7 @@ beforeAll(async () => {
 
 /** A guest as it stands, with its image and a disk that is kept. */
 async function guestOf(projectId: string) {
-  const [found] = await engine.query<{ image: string; volume: string; guest: string }>(
+  const [found] = await engine.query<typeof guests>(
     `WITH i AS (
        INSERT INTO images (project_id, name, format, connection_id, files, has_agent)
        VALUES ($1, 'of-the-project', 'qcow2', 'of-the-project', '[]', true) RETURNING id
@@ -163,8 +167,11 @@ async function guestOf(projectId: string) {
      ), v AS (
        INSERT INTO volumes (project_id, name, connection_id, host_id, format, size_mib, guest_id, position, provisioning_status)
        SELECT $1, 'of-the-project', 'of-the-project', $2, 'raw', 64, g.id, 0, 'ACTIVE' FROM g RETURNING id
+     ), s AS (
+       INSERT INTO guest_snapshots (guest_id, project_id, name, volumes, provisioning_status)
+       SELECT g.id, $1, 'of-the-project', '[]', 'PENDING_CREATE' FROM g RETURNING id
      )
-     SELECT (SELECT id FROM i) AS image, (SELECT id FROM v) AS volume, (SELECT id FROM g) AS guest`,
+     SELECT (SELECT id FROM s) AS snapshot, (SELECT id FROM i) AS image, (SELECT id FROM v) AS volume, (SELECT id FROM g) AS guest`,
     [projectId, hostId],
   )
   return found!

@@ -190,6 +190,8 @@ function pathOf(path: string, withBody: boolean): string {
     .replace('{place}', 'plane')
     .replace('{connectionId}', 'never')
     .replace('{targetId}', nobody)
+    .replace('{snapshotId}', nobody)
+    .replace('{volumeId}', nobody)
     .replace('{key}', 'sessions.silenceMs')
 }
 

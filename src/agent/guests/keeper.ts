@@ -25,15 +25,16 @@ import type {
   TakeSnapshot,
   VolumeEnsured,
 } from '../../wire/guests/commands.js'
-import type { GuestIntent } from '../../wire/guests/intent.js'
 import { guestSubject } from '../../wire/guests/kinds.js'
 import { NO_HYPERVISOR } from '../../wire/guests/terms.js'
 import type { InventoryItem, Observation } from '../../wire/session.js'
 import { FaultError } from '../fault.js'
 import type { Logger } from '../logger.js'
 import type { HypervisorDriver } from './driver.js'
+import { connectionsOf, unknownItem } from './held.js'
 import { Lanes } from './lanes.js'
 import { deliver, pingUntil } from './messages.js'
+import { type RestartPace, Restarts } from './restarts.js'
 import { detailOf, nothingSeen, type Seen } from './seen.js'
 import type { GuestState, StoredGuest } from './state.js'
 
@@ -46,6 +47,7 @@ export interface GuestKeeperOptions {
   readonly logger: Logger
   readonly onObservation: (observation: Observation) => void
   readonly observeIntervalMs?: number
+  readonly restartPace?: RestartPace
 }
 
 /** What a handler knows of its command beside the payload. */
@@ -54,6 +56,7 @@ interface CommandContext {
   readonly signal: AbortSignal
 }
 
+const RESTART_MS = 120_000
 const UP: ReadonlySet<StorageOperatingStatus | undefined> = new Set(['UP', 'DEGRADED'])
 
 /** Holds the guests of this host: what the plane has said last, on disk, and a look at each every second. */
@@ -61,11 +64,16 @@ export class GuestKeeper {
   private readonly seen = new Map<string, Seen>()
   /** One who speaks to a guest at a time. */
   private readonly channels = new Lanes()
+  /** Whoever starts, stops or removes a guest, one at a time. */
+  private readonly powers = new Lanes()
+  private readonly restarts: Restarts
   private timer: NodeJS.Timeout | null = null
   private endWatch: (() => void) | null = null
   private looking: Promise<void> = Promise.resolve()
 
-  constructor(private readonly options: GuestKeeperOptions) {}
+  constructor(private readonly options: GuestKeeperOptions) {
+    this.restarts = new Restarts(options.restartPace)
+  }
 
   /** Takes up what the disk says: guests that ran on are found again. */
   start(): void {
@@ -114,26 +122,33 @@ export class GuestKeeper {
   async apply({ guest }: ApplyGuest, { generation, signal }: CommandContext): Promise<GuestApplied> {
     const driver = this.driver()
     if (guest.power !== 'STOPPED') this.requireUp(connectionsOf(guest))
-    await this.options.state.set(guest.id, { generation, guest, leaving: false, restarts: 0 })
-    const forced = await this.lookedAt(guest.id, driver.apply(guest, signal))
+    const forced = await this.powers.run(guest.id, async () => {
+      await this.options.state.set(guest.id, { generation, guest, leaving: false, restarts: 0 })
+      this.restarts.forget(guest.id)
+      return this.lookedAt(guest.id, driver.apply(guest, signal))
+    })
     return { bootId: this.seen.get(guest.id)?.bootId ?? null, ...(forced ? { forced } : {}) }
   }
 
   async reset({ guestId, how }: ResetGuest, { signal }: CommandContext): Promise<GuestApplied> {
     const { guest } = this.require(guestId)
-    await this.lookedAt(guestId, this.driver().reset(guest, how, signal))
+    const driver = this.driver()
+    await this.powers.run(guestId, () => this.lookedAt(guestId, driver.reset(guest, how, signal)))
     return { bootId: this.seen.get(guestId)?.bootId ?? null }
   }
 
   async remove({ guestId }: RemoveGuest, { signal }: CommandContext): Promise<GuestThingRemoved> {
     const { state } = this.options
     const driver = this.driver()
-    const held = state.guests.get(guestId)
-    if (held) await state.set(guestId, { ...held, leaving: true })
-    const was = await driver.remove(guestId, signal)
-    await state.set(guestId, null)
-    this.seen.delete(guestId)
-    return removed(was || held !== undefined)
+    return this.powers.run(guestId, async () => {
+      const held = state.guests.get(guestId)
+      if (held) await state.set(guestId, { ...held, leaving: true })
+      const was = await driver.remove(guestId, signal)
+      await state.set(guestId, null)
+      this.seen.delete(guestId)
+      this.restarts.forget(guestId)
+      return removed(was || held !== undefined)
+    })
   }
 
   async ping({ guestId, waitMs }: PingGuest, { signal }: CommandContext): Promise<Pong> {
@@ -217,6 +232,7 @@ export class GuestKeeper {
     try {
       const sight = await driver.see(guestId)
       const now: Seen = { ...(sight ?? nothingSeen), restarts: stored.restarts }
+      if (this.restarts.isDue(stored.guest, now)) void this.restart(guestId)
       if (isDeepStrictEqual(this.seen.get(guestId), now) || !state.guests.has(guestId)) return
       this.seen.set(guestId, now)
       onObservation({
@@ -229,6 +245,29 @@ export class GuestKeeper {
     } catch (error) {
       logger.warn({ err: error, guestId }, 'a guest could not be looked at')
     }
+  }
+
+  /** By its policy: it has ended without being asked to. What it was told meanwhile comes first. */
+  private async restart(guestId: string): Promise<void> {
+    const { driver, state, logger } = this.options
+    try {
+      await this.powers.run(guestId, async () => {
+        const stored = state.guests.get(guestId)
+        const sight = (await driver?.see(guestId)) ?? null
+        if (!driver || !stored || stored.leaving || sight === null || !this.restarts.begin(stored.guest, sight)) return
+        this.requireUp(connectionsOf(stored.guest))
+        await state.set(guestId, { ...stored, restarts: stored.restarts + 1 })
+        logger.warn({ guestId, restarts: stored.restarts + 1 }, 'a guest that has ended by itself is started again')
+        const signal = AbortSignal.timeout(RESTART_MS)
+        if (sight.bootId === null) await driver.apply(stored.guest, signal)
+        else await driver.reset(stored.guest, 'reset', signal)
+      })
+    } catch (error) {
+      logger.warn({ err: error, guestId }, 'a guest could not be started again')
+    } finally {
+      this.restarts.done(guestId)
+    }
+    await this.look(guestId)
   }
 
   private driver(): HypervisorDriver {
@@ -256,18 +295,3 @@ export class GuestKeeper {
 }
 
 const removed = (was: boolean): GuestThingRemoved => ({ outcome: was ? 'removed' : 'absent' })
-
-const connectionsOf = ({ disks, kernel }: GuestIntent): string[] => [
-  ...disks.map(({ connectionId }) => connectionId),
-  ...(kernel ? [kernel.image.connectionId] : []),
-]
-
-/** Held, and nobody has told this agent of it. */
-const unknownItem = (id: string): InventoryItem => ({
-  subject: guestSubject(id),
-  generation: 0,
-  status: 'UNKNOWN',
-  origin: 'plane',
-  digest: 'unknown',
-  fault: null,
-})

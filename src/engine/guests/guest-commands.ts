@@ -4,12 +4,16 @@ import type { CommandKind } from '../../wire/commands.js'
 import { channelSubject, guestSubject, imageSubject, volumeSubject } from '../../wire/guests/kinds.js'
 import type { NewCommand } from '../commands/commands.service.js'
 import { guestIntent, hasSeed, imageIntent, seedOf, volumeIntent } from './guest-intent.js'
+import type { GuestMessage } from './guest-message.entity.js'
 import type { WholeGuest } from './guest-parts.js'
 import { GuestSecrets } from './guest-secrets.js'
 import type { GuestStep } from './guests.states.js'
 import type { Volume } from './volume.entity.js'
 
 export type AnyCommand = { readonly [K in CommandKind]: NewCommand<K> & { readonly id: string } }[CommandKind]
+
+type PingCommand = NewCommand<'guests.ping'> & { readonly id: string }
+type MessageCommand = NewCommand<'guests.message'> & { readonly id: string }
 
 /** Beyond what it may take in the guest, for the way there and back. */
 const WAY_MS = 1_000
@@ -62,12 +66,8 @@ export class GuestCommands {
     ping: (whole) => this.ping(whole),
     prepare: (whole) => this.message(whole),
     power: (whole) => this.apply(whole),
-    reset: (whole) => ({
-      ...this.to(whole),
-      kind: 'guests.reset',
-      deadlineMs: POWER_MS + whole.guest.stopGraceMs,
-      payload: { guestId: whole.guest.id, how: 'reset' },
-    }),
+    reset: (whole) => this.reset(whole, 'reset'),
+    restart: (whole) => this.reset(whole, 'restart'),
     clear: (whole) => this.remove(whole),
     remove: (whole) => this.remove(whole),
   }
@@ -82,43 +82,60 @@ export class GuestCommands {
     }
   }
 
+  private reset(whole: WholeGuest, how: 'reset' | 'restart'): AnyCommand {
+    const { id, stopGraceMs } = whole.guest
+    return {
+      ...this.to(whole),
+      kind: 'guests.reset',
+      deadlineMs: POWER_MS + stopGraceMs,
+      payload: { guestId: id, how },
+    }
+  }
+
   private remove(whole: WholeGuest): AnyCommand {
     return { ...this.to(whole), kind: 'guests.remove', payload: { guestId: whole.guest.id } }
   }
 
   private ping(whole: WholeGuest): AnyCommand | null {
-    const { guest, image } = whole
-    if (!image.hasAgent) return null
-    return {
-      ...this.to(whole),
-      kind: 'guests.ping',
-      subject: channelSubject(guest.id),
-      deadlineMs: guest.bootTimeoutMs + WAY_MS,
-      payload: { guestId: guest.id, waitMs: guest.bootTimeoutMs },
-    }
+    return whole.image.hasAgent ? this.pingOf(whole, whole.guest.bootTimeoutMs) : null
   }
 
-  /** G2: only after a pong, whose boot it is for. */
   private message(whole: WholeGuest): AnyCommand | null {
     const { guest, prepare } = whole
     if (!prepare || prepare.endedAt !== null || guest.pongBootId === null) return null
+    return this.messageOf(whole, prepare, guest.pongBootId)
+  }
+
+  /** G2: only after a pong, whose boot it is for. */
+  messageOf(whole: Pick<WholeGuest, 'guest'>, message: GuestMessage, bootId: string): MessageCommand {
     return {
       ...this.to(whole),
       kind: 'guests.message',
-      subject: channelSubject(guest.id),
-      deadlineMs: prepare.runTimeoutMs + WAY_MS,
+      subject: channelSubject(whole.guest.id),
+      deadlineMs: message.runTimeoutMs + WAY_MS,
       payload: {
-        guestId: guest.id,
-        messageId: prepare.id,
-        kind: prepare.kind,
-        bootId: guest.pongBootId,
-        runTimeoutMs: prepare.runTimeoutMs,
+        guestId: whole.guest.id,
+        messageId: message.id,
+        kind: message.kind,
+        bootId,
+        runTimeoutMs: message.runTimeoutMs,
       },
-      secrets: { task: this.secrets.taskOf(prepare) },
+      secrets: { task: this.secrets.taskOf(message) },
     }
   }
 
-  private to({ guest }: WholeGuest) {
+  pingOf(whole: Pick<WholeGuest, 'guest'>, waitMs: number): PingCommand {
+    const { id } = whole.guest
+    return {
+      ...this.to(whole),
+      kind: 'guests.ping',
+      subject: channelSubject(id),
+      deadlineMs: waitMs + WAY_MS,
+      payload: { guestId: id, waitMs },
+    }
+  }
+
+  private to({ guest }: Pick<WholeGuest, 'guest'>) {
     const { hostId, projectId, generation } = guest
     return { id: randomUUID(), hostId, projectId, generation, subject: guestSubject(guest.id) }
   }

@@ -10,6 +10,7 @@ import { Conflict, type FieldFault, Invalid } from '../platform/errors.js'
 import type { GuestCreate } from './guest.dto.js'
 import { GUEST_NOUN, Guest } from './guest.entity.js'
 import { guestEvent } from './guest.events.js'
+import { type DiskAsked, GuestClones } from './guest-clones.js'
 import { connectionsOf } from './guest-intent.js'
 import { GuestMessage } from './guest-message.entity.js'
 import { GuestNic } from './guest-nic.entity.js'
@@ -33,6 +34,7 @@ export class GuestCreation {
   constructor(
     private readonly database: Database,
     private readonly images: Images,
+    private readonly clones: GuestClones,
     private readonly quotas: Quotas,
     private readonly placement: GuestPlacement,
     private readonly addresses: NetworkAddresses,
@@ -58,6 +60,7 @@ export class GuestCreation {
     const { vcpus, memoryMiB } = body
     await this.quotas.claim(tx, projectId, { guests: 1, vcpus, memoryMiB })
     const id = randomUUID()
+    const disks = await this.clones.originsOf(tx, projectId, body.disks ?? [])
     const asked = {
       guestId: id,
       projectId,
@@ -65,12 +68,12 @@ export class GuestCreation {
       memoryMib: memoryMiB,
       labels: body.labels ?? {},
       hints: body.placement ?? {},
-      connectionIds: connectionsOf(image, body.disks ?? []),
+      connectionIds: connectionsOf(image, disks),
     }
     const hostId = await this.placement.choose(tx, asked)
     await tx.insert(Guest, this.rowOf(id, projectId, hostId, body))
     await this.placement.claimed(tx, hostId, asked)
-    await this.insertVolumes(tx, { id, projectId, hostId }, image, body)
+    await this.insertVolumes(tx, { id, projectId, hostId, name: body.name }, image, disks)
     await this.insertNics(tx, id, projectId, body)
     await this.insertPrepare(tx, id, projectId, body)
     const [whole] = await wholeGuests(tx, [id])
@@ -97,17 +100,19 @@ export class GuestCreation {
 
   private async insertVolumes(
     tx: Tx,
-    { id, projectId, hostId }: Pick<Guest, 'id' | 'projectId' | 'hostId'>,
+    { id, projectId, hostId, name }: Pick<Guest, 'id' | 'projectId' | 'hostId' | 'name'>,
     image: Image,
-    { name, disks = [] }: GuestCreate,
+    disks: readonly DiskAsked[],
   ): Promise<void> {
     const ofImage = image.format === 'kernel' ? null : image.id
-    for (const [position, { connectionId, sizeMiB, format = 'qcow2', keep = false }] of disks.entries()) {
+    for (const [position, disk] of disks.entries()) {
+      const { connectionId, sizeMiB, format = 'qcow2', keep = false, snapshotOrigin } = disk
       await tx.insert(Volume, {
         ...{ id: randomUUID(), projectId, hostId, connectionId, format, position, guestId: id },
         name: `${name}-${position}`,
         sizeMib: sizeMiB,
         imageId: position === 0 ? ofImage : null,
+        snapshotOrigin,
         goesWithGuest: !keep,
         provisioningStatus: 'PENDING_CREATE',
       })

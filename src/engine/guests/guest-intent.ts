@@ -17,8 +17,13 @@ export const volumePlace = ({ id, connectionId, format }: Volume): VolumePlace =
 export const volumeIntent = (volume: Volume, image: Image | null): VolumeIntent => ({
   ...volumePlace(volume),
   sizeMiB: volume.sizeMib,
-  origin: image && volume.imageId === image.id ? { image: imageIntent(image), snapshot: null } : null,
+  origin: originOf(volume, image),
 })
+
+function originOf({ imageId, snapshotOrigin }: Volume, image: Image | null): VolumeIntent['origin'] {
+  if (snapshotOrigin) return { image: null, snapshot: snapshotOrigin }
+  return image && imageId === image.id ? { image: imageIntent(image), snapshot: null } : null
+}
 
 const nicIntent = ({ mac, address, network }: NicOnNetwork): NicIntent => ({
   mac,
@@ -27,9 +32,15 @@ const nicIntent = ({ mac, address, network }: NicOnNetwork): NicIntent => ({
 })
 
 /** All connections that it cannot be without (S12, U4). */
-export const connectionsOf = (image: Pick<Image, 'connectionId'>, volumes: readonly Pick<Volume, 'connectionId'>[]) => [
-  ...new Set([image.connectionId, ...volumes.map(({ connectionId }) => connectionId)]),
-]
+export const connectionsOf = (
+  image: Pick<Image, 'connectionId'>,
+  volumes: readonly (Pick<Volume, 'connectionId'> & Partial<Pick<Volume, 'snapshotOrigin' | 'provisioningStatus'>>)[],
+): string[] => {
+  const origins = volumes
+    .filter(({ provisioningStatus }) => provisioningStatus === 'PENDING_CREATE')
+    .flatMap(({ snapshotOrigin }) => snapshotOrigin?.connectionId ?? [])
+  return [...new Set([image.connectionId, ...volumes.map(({ connectionId }) => connectionId), ...origins])]
+}
 
 /** Cloud-init reads it; what starts a kernel directly has one only where there is something to be said. */
 export const hasSeed = ({ guest, image }: Pick<WholeGuest, 'guest' | 'image'>): boolean =>

@@ -1,8 +1,23 @@
+import { IsInt, IsOptional, Max, Min } from 'class-validator'
 import type { MessageKind } from '../../wire/guests/commands.js'
 import { PageQuery } from '../platform/pages.js'
 import { FaultView, viewFault } from '../storage/storage-connection.dto.js'
 import type { GuestMessage } from './guest-message.entity.js'
+import { GuestTaskInput } from './guest-task.dto.js'
 import type { DeliveryState } from './guests.states.js'
+
+/** What is said to a guest: done in it once, in the boot that it is in, or not at all. */
+export class GuestRun extends GuestTaskInput {
+  /**
+   * For what it says. Left out: 600000.
+   * @example 600000
+   */
+  @IsOptional()
+  @IsInt()
+  @Min(1_000)
+  @Max(3_600_000)
+  runTimeoutMs?: number
+}
 
 export class GuestMessageQuery extends PageQuery {}
 

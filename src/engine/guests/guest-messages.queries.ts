@@ -1,5 +1,6 @@
 import type { MessageDone } from '../../wire/guests/commands.js'
 import type { Fault } from '../../wire/session.js'
+import { rowOf } from '../balancing/part-tables.js'
 import { prepared, type Tx } from '../platform/database.js'
 import type { Guest } from './guest.entity.js'
 import type { ShownMessage } from './guest-message.dto.js'
@@ -40,9 +41,54 @@ export async function messageEnded(tx: Tx, id: string, { state, done, fault }: M
   await prepared(
     tx,
     'guest_message_ended',
-    `UPDATE guest_messages SET state = $2, exit_code = $3, output = $4, fault = $5, ended_at = now()
+    `UPDATE guest_messages SET state = $2, exit_code = $3, output = $4, fault = $5, ended_at = now(),
+       sealed_task = CASE WHEN kind = 'run' THEN NULL ELSE sealed_task END
      WHERE id = $1 AND ended_at IS NULL`,
     [id, state, done?.exitCode ?? null, done?.output ?? null, fault && JSON.stringify(fault)],
+  )
+}
+
+/** Locks those messages of kind `run` that wait for one of these commands. @returns them by the id of that */
+export async function lockRunsAwaiting(
+  tx: Tx,
+  commandIds: readonly string[],
+): Promise<ReadonlyMap<string, GuestMessage>> {
+  const rows = await prepared<{ awaited: string; message: Record<string, unknown> }>(
+    tx,
+    'guest_messages_lock_awaiting',
+    `SELECT CASE m.state WHEN 'sent' THEN m.command_id ELSE m.ping_command_id END AS awaited, to_jsonb(m) AS message
+     FROM guest_messages m
+     WHERE m.kind = 'run' AND m.ended_at IS NULL
+       AND ((m.state = 'sent' AND m.command_id = ANY($1::uuid[])) OR (m.state = 'waiting' AND m.ping_command_id = ANY($1::uuid[])))
+     ORDER BY m.id FOR NO KEY UPDATE`,
+    [commandIds],
+  )
+  return new Map(rows.map(({ awaited, message }) => [awaited, rowOf<GuestMessage>(message)]))
+}
+
+/** Of those that have ended, the newest are kept for each guest; not what a rebuild says again. */
+export async function forgetOldRuns(tx: Tx, guestId: string, most: number): Promise<void> {
+  await prepared(
+    tx,
+    'guest_messages_forget_old',
+    `DELETE FROM guest_messages WHERE id IN (
+       SELECT id FROM guest_messages WHERE guest_id = $1 AND kind = 'run' AND ended_at IS NOT NULL
+       ORDER BY created_at DESC, id DESC OFFSET $2)`,
+    [guestId, most],
+  )
+}
+
+/** Not ended, and nothing is heard of the command that they wait for any more. */
+export async function endStuckRuns(tx: Tx, fault: Fault): Promise<void> {
+  await prepared(
+    tx,
+    'guest_messages_stuck',
+    `UPDATE guest_messages m SET state = 'failed', fault = $1, ended_at = now(), sealed_task = NULL
+     WHERE m.kind = 'run' AND m.ended_at IS NULL AND m.created_at < now() - interval '30 seconds'
+       AND NOT EXISTS (SELECT FROM commands c
+                       WHERE c.id = CASE m.state WHEN 'sent' THEN m.command_id ELSE m.ping_command_id END
+                         AND (c.finished_at IS NULL OR c.finished_at > now() - interval '30 seconds'))`,
+    [JSON.stringify(fault)],
   )
 }
 

@@ -1,8 +1,20 @@
 import { Injectable } from '@nestjs/common'
+import { Host } from '../hosts/host.entity.js'
 import { prepared, type Tx } from '../platform/database.js'
+import { Conflict } from '../platform/errors.js'
 import { Settings } from '../platform/settings.js'
 import { storageReadiness } from '../storage/storage-readiness.js'
-import { type GuestHost, noRoom, type PlacementHints, type Room, type RoomRules, rankHosts } from './placement.js'
+import type { Guest } from './guest.entity.js'
+import { GuestClaim } from './guest-claim.entity.js'
+import {
+  type GuestHost,
+  noRoom,
+  type PlacementHints,
+  type Room,
+  type RoomRules,
+  rankHosts,
+  roomOf,
+} from './placement.js'
 
 export interface PlaceAsked {
   readonly guestId: string
@@ -42,6 +54,24 @@ export class GuestPlacement {
       'INSERT INTO guest_claims (guest_id, host_id, vcpus, memory_mib) VALUES ($1, $2, $3, $4)',
       [guestId, hostId, vcpus, memoryMib],
     )
+  }
+
+  /** @throws Conflict `no-room` where its host has not so much left */
+  async resize(
+    tx: Tx,
+    { id, name, hostId, vcpus, memoryMib }: Guest,
+    to: Pick<PlaceAsked, 'vcpus' | 'memoryMib'>,
+  ): Promise<void> {
+    const more = { vcpus: to.vcpus - vcpus, memoryMib: to.memoryMib - memoryMib }
+    const host = await tx.findOneByOrFail(Host, { id: hostId })
+    const room = roomOf(host, this.rules)
+    const [rows] = await tx.query(
+      `UPDATE host_promises p SET vcpus = p.vcpus + $2, memory_mib = p.memory_mib + $3
+       WHERE p.host_id = $1 AND ($2::int <= 0 OR p.vcpus + $2 <= $4) AND ($3::bigint <= 0 OR p.memory_mib + $3 <= $5) RETURNING p.host_id`,
+      [hostId, more.vcpus, more.memoryMib, room.vcpus, room.memoryMib],
+    )
+    if (rows.length === 0) throw new Conflict(`the host of guest ${name} has no room for that`, 'no-room')
+    await tx.update(GuestClaim, { guestId: id, hostId }, to)
   }
 
   /** Gives back what was promised to these guests. */

@@ -25,7 +25,7 @@ interface IntentRow {
 }
 
 /** Steps of a guest that was made: what its host holds may be held against what it was told. A build is its workflow's alone. */
-const settledSteps: ReadonlySet<GuestStep | null> = new Set([null, 'power', 'reset'])
+const settledSteps: ReadonlySet<GuestStep | null> = new Set([null, 'power', 'reset', 'restart'])
 
 /** Guests in the comparison of intent and fact. */
 @Injectable()
@@ -82,7 +82,7 @@ export class GuestSubjects implements SubjectOwner {
       tx,
       'guests_adopt',
       `UPDATE guests g SET generation = $3, provisioning_status = 'ACTIVE', step = NULL, fault = NULL, fault_at = NULL, updated_at = now()
-       WHERE g.host_id = $1 AND g.id = $2 AND (g.step IS NULL OR g.step IN ('power', 'reset'))
+       WHERE g.host_id = $1 AND g.id = $2 AND (g.step IS NULL OR g.step IN ('power', 'reset', 'restart'))
          AND (g.generation < $3 OR (g.generation = $3 AND g.provisioning_status = 'ERROR'))
        RETURNING ${TOLD_GUEST}`,
       [hostId, subjectKey(subject), generation],

@@ -4,6 +4,7 @@ import { Database, prepared, type Tx } from '../platform/database.js'
 import { storageReadiness } from '../storage/storage-readiness.js'
 import { connectionsOf } from './guest-intent.js'
 import { lockGuests, type WholeGuest, wholeGuests } from './guest-parts.js'
+import { GuestRuns } from './guest-runs.js'
 import { GuestWorkflow, isStorageUp } from './guest-workflow.js'
 import { GUEST_STEP_ENDED } from './guests.states.js'
 
@@ -16,6 +17,7 @@ export class GuestSweep {
     private readonly database: Database,
     private readonly workflow: GuestWorkflow,
     private readonly events: Events,
+    private readonly runs: GuestRuns,
   ) {}
 
   /** On to the image where the storage is up by now, into ERROR where there is no time left (S9, S12). */
@@ -31,6 +33,8 @@ export class GuestSweep {
 
   /** Pending without a command under way: what a lost settlement has left. */
   async freeStuck(): Promise<void> {
+    await this.database.transaction((tx) => this.runs.freeStuck(tx))
+    await this.database.transaction((tx) => freeStuckSnapshots(tx))
     await this.database.transaction(async (tx) => {
       const rows = await prepared<{ id: string }>(
         tx,
@@ -73,4 +77,14 @@ async function lackOf(tx: Tx, { guest, image, volumes }: WholeGuest) {
     [`${connectionId} is ${reason === 'down' ? operatingStatus : reason}`, fault?.message].filter(Boolean).join(': '),
   )
   return { type: 'storage-not-up', message: told.join('; ').slice(0, 4_000) }
+}
+
+async function freeStuckSnapshots(tx: Tx): Promise<void> {
+  await tx.query(
+    `UPDATE guest_snapshots s SET provisioning_status = 'ERROR', fault = $1, fault_at = now(), updated_at = now()
+     WHERE s.provisioning_status LIKE 'PENDING%' AND s.updated_at < now() - interval '30 seconds'
+       AND NOT EXISTS (SELECT FROM commands c WHERE c.id = s.command_id
+                       AND (c.finished_at IS NULL OR c.finished_at > now() - interval '30 seconds'))`,
+    [JSON.stringify(GUEST_STEP_ENDED)],
+  )
 }

@@ -30,7 +30,7 @@ interface Taken {
 
 const CONSOLE_CHARS = 4_000
 /** From the step on in which it has a console. */
-const withConsole: ReadonlySet<GuestStep | null> = new Set(['start', 'ping', 'prepare', 'power', 'reset'])
+const withConsole: ReadonlySet<GuestStep | null> = new Set(['start', 'ping', 'prepare', 'power', 'reset', 'restart'])
 
 /**
  * A guest's way from step to step (docs/adr/0056): the row that says where it is and the command that takes it on are written by

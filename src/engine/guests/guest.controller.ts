@@ -1,4 +1,4 @@
-import { Body, Delete, Get, Post, Query } from '@nestjs/common'
+import { Body, Delete, Get, Patch, Post, Query } from '@nestjs/common'
 import type { Caller } from '../platform/caller.js'
 import { type IfMatch, IfMatchHeader } from '../platform/etag.js'
 import { IdParam, Operation, RestController } from '../platform/openapi.js'
@@ -7,7 +7,8 @@ import { accepted } from '../platform/reply.js'
 import { Who } from '../platform/who.js'
 import { GuestCreate, GuestQuery } from './guest.dto.js'
 import { GuestCreation } from './guest-creation.js'
-import { GuestMessageQuery, GuestMessageView, viewMessage } from './guest-message.dto.js'
+import { GuestMessageQuery, GuestMessageView, GuestRun, viewMessage } from './guest-message.dto.js'
+import { GuestUpdate, GuestVolume } from './guest-update.dto.js'
 import { GuestView, viewGuest } from './guest-view.dto.js'
 import { Guests } from './guests.service.js'
 
@@ -85,6 +86,76 @@ export class GuestController {
     return accepted(viewGuest(await this.guests.delete(caller, id, ifMatch)))
   }
 
+  @Patch(':id')
+  @Operation({
+    id: 'guests.update',
+    allow: { project: 'operator' },
+    summary: 'Change a guest; its size only while it is stopped',
+    reply: [202, GuestView],
+    requestExample: { labels: { app: 'shop' }, restartPolicy: 'always' },
+    etag: true,
+    errors: ['conflict', 'pending', 'no-room', 'quota-exceeded'],
+  })
+  async update(
+    @Who() caller: Caller,
+    @IdParam() id: string,
+    @Body() body: GuestUpdate,
+    @IfMatchHeader() ifMatch: IfMatch | null,
+  ) {
+    return accepted(viewGuest(await this.guests.update(caller, id, body, ifMatch)))
+  }
+
+  @Post(':id/messages')
+  @Operation({
+    id: 'guests.run',
+    allow: { project: 'operator' },
+    summary: 'Have something done in a guest, once',
+    description:
+      'It is pinged first, and told after its pong, in that boot or not at all. The list of messages shows how far it has come.',
+    reply: [202, GuestMessageView],
+    requestExample: { commands: [{ argv: ['systemctl', 'restart', 'nginx'] }] },
+    errors: ['conflict', 'pending'],
+  })
+  async run(@Who() caller: Caller, @IdParam() id: string, @Body() body: GuestRun) {
+    return accepted(viewMessage(await this.guests.run(caller, id, body)))
+  }
+
+  @Post(':id/disks')
+  @Operation({
+    id: 'guests.attach',
+    allow: { project: 'operator' },
+    summary: 'Make a volume the last disk of a guest that is stopped',
+    reply: [202, GuestView],
+    etag: true,
+    errors: ['not-found', 'conflict', 'pending', 'in-use'],
+  })
+  async attach(
+    @Who() caller: Caller,
+    @IdParam() id: string,
+    @Body() { volumeId }: GuestVolume,
+    @IfMatchHeader() ifMatch: IfMatch | null,
+  ) {
+    return accepted(viewGuest(await this.guests.attach(caller, id, volumeId, ifMatch)))
+  }
+
+  @Delete(':id/disks/:volumeId')
+  @Operation({
+    id: 'guests.detach',
+    allow: { project: 'operator' },
+    summary: 'Take a disk off a guest that is stopped; it stays a volume',
+    reply: [202, GuestView],
+    etag: true,
+    errors: ['not-found', 'conflict', 'pending'],
+  })
+  async detach(
+    @Who() caller: Caller,
+    @IdParam() id: string,
+    @IdParam('volumeId') volumeId: string,
+    @IfMatchHeader() ifMatch: IfMatch | null,
+  ) {
+    return accepted(viewGuest(await this.guests.detach(caller, id, volumeId, ifMatch)))
+  }
+
   @Get(':id/messages')
   @Operation({
     id: 'guests.messages',
@@ -159,6 +230,19 @@ export class GuestController {
   })
   async reset(@Who() caller: Caller, @IdParam() id: string, @IfMatchHeader() ifMatch: IfMatch | null) {
     return accepted(viewGuest(await this.guests.power(caller, id, 'reset', ifMatch)))
+  }
+
+  @Post(':id/restart')
+  @Operation({
+    id: 'guests.restart',
+    allow: { project: 'operator' },
+    summary: 'Begin another boot of a guest: it is asked first, and forced after its grace',
+    reply: [202, GuestView],
+    etag: true,
+    errors: ['conflict', 'pending'],
+  })
+  async restart(@Who() caller: Caller, @IdParam() id: string, @IfMatchHeader() ifMatch: IfMatch | null) {
+    return accepted(viewGuest(await this.guests.power(caller, id, 'restart', ifMatch)))
   }
 
   @Post(':id/rebuild')

@@ -55,10 +55,30 @@ export class GuestDiskInput {
   @IsIn(volumeFormats)
   format?: VolumeFormat
 
+  /** It begins as a copy of another guest's disk, as that was when the snapshot was taken: a clone. */
+  @IsOptional()
+  @IsObject()
+  @ValidateNested()
+  @Type(() => GuestDiskOrigin)
+  snapshot?: GuestDiskOrigin | null
+
   /** It outlives the guest. Not for the first disk, which is made of the image. */
   @IsOptional()
   @IsBoolean()
   keep?: boolean
+}
+
+export class GuestDiskOrigin {
+  /** @example 3c2d1e0f-9a8b-4c7d-8e6f-5a4b3c2d1e0f */
+  @IsUUID()
+  snapshotId!: string
+
+  /**
+   * Of the guest that the snapshot is of.
+   * @example 6b5a4c3d-2e1f-4a0b-9c8d-7e6f5a4b3c2d
+   */
+  @IsUUID()
+  volumeId!: string
 }
 
 export class GuestNicInput {

@@ -5,14 +5,21 @@ import { HostsModule } from '../hosts/hosts.module.js'
 import { AuditModule } from '../identity/audit.module.js'
 import { IdentityModule } from '../identity/identity.module.js'
 import { NetworksModule } from '../networks/networks.module.js'
+import { Drains } from '../platform/drains.js'
 import { Schedules } from '../platform/schedules.js'
 import { GuestController } from './guest.controller.js'
+import { GuestChanges } from './guest-changes.js'
+import { GuestClones } from './guest-clones.js'
 import { GuestCommands } from './guest-commands.js'
 import { GuestCreation } from './guest-creation.js'
+import { guestsToStop } from './guest-drain.js'
 import { GuestPlacement } from './guest-placement.js'
 import { GuestRebuild } from './guest-rebuild.js'
 import { GuestRemoval } from './guest-removal.js'
+import { GuestRuns } from './guest-runs.js'
 import { GuestSecrets } from './guest-secrets.js'
+import { GuestSnapshotController } from './guest-snapshot.controller.js'
+import { GuestSnapshots } from './guest-snapshots.service.js'
 import { GuestSubjects } from './guest-subjects.js'
 import { GuestSweep } from './guest-sweep.js'
 import { GuestUsers } from './guest-users.js'
@@ -29,15 +36,19 @@ import { Volumes } from './volumes.service.js'
 
 @Module({
   imports: [EventsModule, AuditModule, IdentityModule, CommandsModule, HostsModule, NetworksModule],
-  controllers: [ImageController, VolumeController, GuestController],
+  controllers: [ImageController, VolumeController, GuestController, GuestSnapshotController],
   providers: [
+    GuestChanges,
+    GuestClones,
     GuestCommands,
     GuestCreation,
     GuestPlacement,
     GuestRebuild,
     GuestRemoval,
+    GuestRuns,
     GuestSecrets,
     GuestSettlers,
+    GuestSnapshots,
     GuestSubjects,
     GuestSweep,
     GuestUsers,
@@ -54,9 +65,11 @@ export class GuestsModule implements OnModuleInit {
   constructor(
     private readonly schedules: Schedules,
     private readonly sweep: GuestSweep,
+    private readonly drains: Drains,
   ) {}
 
   onModuleInit(): void {
+    this.drains.register(guestsToStop)
     this.schedules.register({
       name: 'guests.storage',
       everyMs: 1_000,

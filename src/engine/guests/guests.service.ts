@@ -10,12 +10,15 @@ import { inProjectsOf, type Page, page } from '../platform/pages.js'
 import { isPending } from '../platform/provisioning.js'
 import type { GuestQuery } from './guest.dto.js'
 import { Guest } from './guest.entity.js'
-import type { GuestMessageQuery, ShownMessage } from './guest-message.dto.js'
+import { GuestChanges } from './guest-changes.js'
+import type { GuestMessageQuery, GuestRun, ShownMessage } from './guest-message.dto.js'
 import { GuestMessage } from './guest-message.entity.js'
 import { shownMessages } from './guest-messages.queries.js'
 import { lockGuests, type WholeGuest, wholeGuests } from './guest-parts.js'
 import { GuestRebuild } from './guest-rebuild.js'
 import { GuestRemoval } from './guest-removal.js'
+import { GuestRuns } from './guest-runs.js'
+import type { GuestUpdate } from './guest-update.dto.js'
 import { GuestWorkflow } from './guest-workflow.js'
 import { allowedActions, type GuestAction, type GuestStep } from './guests.states.js'
 
@@ -39,6 +42,7 @@ const powered = {
   pause: ['PAUSED', 'power'],
   resume: ['RUNNING', 'power'],
   reset: ['RUNNING', 'reset'],
+  restart: ['RUNNING', 'restart'],
 } as const satisfies Partial<Record<GuestAction, readonly [GuestPower, GuestStep]>>
 export type PowerAction = keyof typeof powered
 
@@ -50,6 +54,8 @@ export class Guests {
     private readonly workflow: GuestWorkflow,
     private readonly removal: GuestRemoval,
     private readonly rebuilding: GuestRebuild,
+    private readonly runs: GuestRuns,
+    private readonly changes: GuestChanges,
     private readonly events: Events,
   ) {}
 
@@ -94,6 +100,40 @@ export class Guests {
     })
   }
 
+  /** Something is said to it, once (G3). */
+  async run(caller: Caller, id: string, body: GuestRun): Promise<ShownMessage> {
+    let message: GuestMessage | null = null
+    await this.change(caller, id, null, async (tx, whole) => {
+      requireAllowed(whole.guest, 'run')
+      message = await this.runs.ask(tx, whole, body)
+      return []
+    })
+    const [shown] = await shownMessages(this.database.dataSource.manager, message ? [message] : [])
+    if (!shown) throw new NotFound(`guest ${id}`)
+    return shown
+  }
+
+  async update(caller: Caller, id: string, body: GuestUpdate, ifMatch: IfMatch | null): Promise<WholeGuest> {
+    return this.change(caller, id, ifMatch, async (tx, whole) => {
+      requireAllowed(whole.guest, 'update')
+      return this.changes.update(tx, whole, body)
+    })
+  }
+
+  async attach(caller: Caller, id: string, volumeId: string, ifMatch: IfMatch | null): Promise<WholeGuest> {
+    return this.change(caller, id, ifMatch, async (tx, whole) => {
+      requireAllowed(whole.guest, 'attach')
+      return this.changes.attach(tx, whole, volumeId)
+    })
+  }
+
+  async detach(caller: Caller, id: string, volumeId: string, ifMatch: IfMatch | null): Promise<WholeGuest> {
+    return this.change(caller, id, ifMatch, async (tx, whole) => {
+      requireAllowed(whole.guest, 'attach')
+      return this.changes.detach(tx, whole, volumeId)
+    })
+  }
+
   async power(caller: Caller, id: string, action: PowerAction, ifMatch: IfMatch | null): Promise<WholeGuest> {
     const [power, step] = powered[action]
     return this.change(caller, id, ifMatch, async (tx, whole) => {
@@ -103,7 +143,7 @@ export class Guests {
         ...whole.guest,
         power,
         // a reset changes nothing of what its host is to hold
-        generation: step === 'reset' ? generation : generation + 1,
+        generation: step !== 'power' ? generation : generation + 1,
         provisioningStatus: 'PENDING_UPDATE',
       }
       return this.workflow.enter(tx, [{ whole: { ...whole, guest }, step }])
@@ -136,7 +176,7 @@ export class Guests {
   }
 }
 
-function requireAllowed(guest: Guest, action: GuestAction): void {
+export function requireAllowed(guest: Guest, action: GuestAction): void {
   const allowed = allowedActions(guest)
   if (allowed.includes(action)) return
   const { name, provisioningStatus, operatingStatus, power } = guest

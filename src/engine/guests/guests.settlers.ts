@@ -12,8 +12,10 @@ import { messageEnded } from './guest-messages.queries.js'
 import { lockAwaiting, type WholeGuest, wholeGuests } from './guest-parts.js'
 import { GuestRebuild } from './guest-rebuild.js'
 import { GuestRemoval } from './guest-removal.js'
+import { GuestRuns } from './guest-runs.js'
 import { GuestWorkflow, type Move } from './guest-workflow.js'
 import { type GuestStep, stepRules } from './guests.states.js'
+import { isConnected } from './host-connected.js'
 import { SnapshotSettlers } from './snapshot.settlers.js'
 import { VolumeSettlers } from './volume.settlers.js'
 
@@ -37,6 +39,7 @@ export class GuestSettlers {
     private readonly removal: GuestRemoval,
     private readonly rebuild: GuestRebuild,
     private readonly tombstones: Tombstones,
+    runs: GuestRuns,
   ) {
     settlers.register('guests.ensureImage', this.steps())
     const made = this.steps((tx, ended) => volumes.made(tx, ended))
@@ -46,8 +49,12 @@ export class GuestSettlers {
     settlers.register('guests.apply', this.steps())
     settlers.register('guests.reset', this.steps())
     settlers.register('guests.remove', gone)
-    settlers.register('guests.ping', this.steps())
-    settlers.register('guests.message', this.steps())
+    const said = this.steps(async (tx, ended) => {
+      await runs.settle(tx, ended)
+      return []
+    })
+    settlers.register('guests.ping', said)
+    settlers.register('guests.message', said)
     settlers.register('guests.removeVolume', volumes.removed)
     settlers.register('guests.snapshot', snapshots.taken)
     settlers.register('guests.removeSnapshot', snapshots.removed)
@@ -152,11 +159,6 @@ const answering = (guest: Guest, { result }: EndedCommand): Guest => ({
   pongBootId: (result as Pong).bootId,
   pongAt: new Date(),
 })
-
-async function isConnected(tx: Tx, hostId: string): Promise<boolean> {
-  const [row]: { connected: boolean }[] = await tx.query('SELECT connected FROM hosts WHERE id = $1', [hostId])
-  return row?.connected ?? false
-}
 
 const nothingWaits: Settler = { settle: async () => [], giveUp: async () => [] }
 

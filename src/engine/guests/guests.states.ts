@@ -2,7 +2,7 @@ import type { CommandKind } from '../../wire/commands.js'
 import type { GuestLayer, GuestPower, GuestStatus } from '../../wire/guests/terms.js'
 import { isPending, type ProvisioningStatus } from '../platform/provisioning.js'
 
-/** What is under way, in the order in which a guest is made. `power` and `reset` are of one that is there; `remove` of all. */
+/** What is under way, in the order in which a guest is made. `power`, `reset` and `restart` are of one that is there; `remove` of all. */
 export const guestSteps = [
   'storage',
   'image',
@@ -13,6 +13,7 @@ export const guestSteps = [
   'prepare',
   'power',
   'reset',
+  'restart',
   'clear',
   'remove',
 ] as const
@@ -38,11 +39,25 @@ export const stepRules: Readonly<Record<GuestStep, StepRule>> = {
   prepare: { kind: 'guests.message', next: null, layer: 'prepare-failed' },
   power: { kind: 'guests.apply', next: null, layer: 'vm-not-started' },
   reset: { kind: 'guests.reset', next: null, layer: 'vm-not-started' },
+  restart: { kind: 'guests.reset', next: null, layer: 'vm-not-started' },
   clear: { kind: 'guests.remove', next: 'storage', layer: 'vm-not-started' },
   remove: { kind: 'guests.remove', next: null, layer: 'vm-not-started' },
 }
 
-export const guestActions = ['start', 'stop', 'pause', 'resume', 'reset', 'rebuild', 'delete'] as const
+export const guestActions = [
+  'start',
+  'stop',
+  'pause',
+  'resume',
+  'reset',
+  'restart',
+  'run',
+  'snapshot',
+  'update',
+  'attach',
+  'rebuild',
+  'delete',
+] as const
 export type GuestAction = (typeof guestActions)[number]
 
 interface GuestState {
@@ -53,9 +68,9 @@ interface GuestState {
 
 /** By how it is wanted to be, while nothing is under way. What has ended by itself may be started, stopped and reset. */
 const byPower: Readonly<Record<GuestPower, readonly GuestAction[]>> = {
-  RUNNING: ['stop', 'pause', 'reset'],
-  PAUSED: ['stop', 'resume', 'reset'],
-  STOPPED: ['start'],
+  RUNNING: ['stop', 'pause', 'reset', 'restart', 'run', 'snapshot', 'update'],
+  PAUSED: ['stop', 'resume', 'reset', 'snapshot', 'update'],
+  STOPPED: ['start', 'snapshot', 'update', 'attach'],
 }
 
 /** What may be asked of a guest now: the one table behind every 409 of its actions. A rebuild and a delete always may (L9). */

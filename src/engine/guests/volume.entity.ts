@@ -1,4 +1,5 @@
 import { Column, Entity, ForeignKey, Index, PrimaryGeneratedColumn } from 'typeorm'
+import type { SnapshotOrigin } from '../../wire/guests/intent.js'
 import type { VolumeFormat } from '../../wire/guests/terms.js'
 import type { Fault } from '../../wire/session.js'
 import type { ProvisioningStatus } from '../platform/provisioning.js'
@@ -27,6 +28,8 @@ export class Volume {
   @Column('uuid', { nullable: true })
   @ForeignKey('Image', 'id', { name: 'fk_volumes_image_id' })
   imageId!: string | null
+  /** What it began as a copy of. */
+  @Column('jsonb', { nullable: true }) snapshotOrigin!: SnapshotOrigin | null
   @Column('uuid', { nullable: true })
   @ForeignKey('Guest', 'id', { name: 'fk_volumes_guest_id' })
   guestId!: string | null

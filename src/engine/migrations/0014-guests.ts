@@ -102,6 +102,7 @@ const up = [
      format text NOT NULL,
      size_mib integer NOT NULL,
      image_id uuid CONSTRAINT fk_volumes_image_id REFERENCES images (id),
+     snapshot_origin jsonb,
      guest_id uuid CONSTRAINT fk_volumes_guest_id REFERENCES guests (id),
      position integer,
      goes_with_guest boolean NOT NULL DEFAULT false,

@@ -59,8 +59,9 @@ export class StorageConnectionController {
     allow: { project: 'operator' },
     summary: 'Have a host let go of all ids with a common prefix',
     description:
-      'Of those that the caller may let go. However many they are; should the call break off, the same call goes on from there.',
+      'Of those that the caller may let go. However many they are; should the call break off, the same call goes on from there. None of them goes while a guest or a volume is on one of them.',
     reply: [202, StorageFlowView],
+    errors: ['in-use'],
   })
   async deleteFlow(@Who() caller: Caller, @IdParam('hostId') hostId: string, @Query() { prefix }: StorageFlow) {
     return this.flows.letGo(caller, hostId, prefix)

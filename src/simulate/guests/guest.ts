@@ -57,6 +57,11 @@ export class SimulatedGuest implements GuestChannel {
     this.onChange()
   }
 
+  /** It ends without being asked to. */
+  crashNow(): void {
+    if (this.boot !== null) this.crash(this.boot)
+  }
+
   reset(): void {
     this.powerOff()
     this.powerOn()

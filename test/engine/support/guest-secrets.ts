@@ -1,4 +1,5 @@
-import { type GuestPlane, guestPlane, guestsPath } from '../../simulate/support/guests.js'
+import { type GuestPlane, guestPlane, guestsPath, PATIENCE } from '../../simulate/support/guests.js'
+import { eventually } from '../../support/eventually.js'
 import type { HttpClient } from '../../support/http.js'
 import { canary } from './secret-field.js'
 
@@ -12,7 +13,29 @@ export const guestFields = [
   planted('guests.create.userData', (secret) => ({ userData: `#cloud-config\n# ${secret}` })),
   planted('guests.create.password', (password) => ({ prepare: { users: [{ name: 'canary', password }] } })),
   planted('guests.create.content', (content) => ({ prepare: { files: [{ path: '/etc/canary', content }] } })),
+  said('guests.run.password', (password) => ({ users: [{ name: 'canary', password }] })),
+  said('guests.run.argv', (secret) => ({ commands: [{ argv: ['echo', secret] }] })),
 ]
+
+function said(name: string, task: (secret: string) => object) {
+  return {
+    name,
+    plant: async (at: Live): Promise<string> => {
+      const [secret, plane] = [canary('said'), await planeOf(at)]
+      const { id } = await plane.create(`said-${guestFields.findIndex((field) => field.name === name)}`)
+      await plane.until(id, { provisioningStatus: 'ACTIVE' })
+      const path = `${guestsPath}/${id}/messages`
+      const { status } = await at.admin.post(path, { ...task(secret), surprise: secret })
+      if (status !== 422) throw new Error(`a field that there is not is answered by ${status}`)
+      const { body } = await at.admin.post(path, task(secret))
+      await eventually(async () => {
+        const messages = (await at.admin.get(path)).body.items
+        expect(messages).toContainEqual(expect.objectContaining({ id: body.id, state: 'succeeded' }))
+      }, PATIENCE)
+      return secret
+    },
+  }
+}
 
 function planted(name: string, more: (secret: string) => object) {
   return {

@@ -44,4 +44,8 @@ export const guestBodies: Readonly<Record<string, Fields>> = {
     stopGraceMs: 1_000,
     restartPolicy: 'never',
   },
+  'guests.update': { labels: { app: 'never' }, vcpus: 1, memoryMiB: 64, stopGraceMs: 1_000, restartPolicy: 'never' },
+  'guests.run': { users: [], packages: ['never'], files: [], commands: [{ argv: ['never'] }], runTimeoutMs: 1_000 },
+  'guests.attach': { volumeId: nobody },
+  'guestSnapshots.create': { name: 'never', quiesce: true },
 }
