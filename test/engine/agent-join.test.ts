@@ -47,7 +47,7 @@ const configOf = (overrides: Partial<AgentConfig> = {}): AgentConfig => ({
   joinToken: null,
   joinTokenFile: null,
   stateDir: stateDir(),
-  libvirtUri: 'test:///default',
+  libvirtUri: 'qemu+unix:///system?socket=/none',
   logLevel: 'silent',
   logFormat: 'json',
   ...overrides,

@@ -33,7 +33,7 @@ export async function configOfStranger(engine: FakeEngine, overrides: Partial<Ag
     joinToken: null,
     joinTokenFile: null,
     stateDir: join(await temporaryDirectory(), 'state'),
-    libvirtUri: 'test:///default',
+    libvirtUri: 'qemu+unix:///system?socket=/none',
     logLevel: 'silent',
     logFormat: 'json',
     ...overrides,

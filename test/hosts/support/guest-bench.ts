@@ -74,8 +74,7 @@ export class GuestBench {
 
   static async start(): Promise<GuestBench> {
     const bench = new GuestBench(await SessionLibvirt.start())
-    const obstacle = await bench.driver.obstacle()
-    if (obstacle !== null) throw new Error(obstacle.message)
+    await eventually(async () => expect(await bench.driver.obstacle()).toBeNull(), { timeoutMs: 90_000 })
     return bench
   }
 

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { machine } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Fault } from '../../../wire/session.js'
 import { faultOf, makeFault } from '../../fault.js'
 import { readBootId } from '../../host/facts.js'
@@ -9,11 +10,15 @@ import type { Run } from '../../host/run.js'
 import { writeFileAtomically } from '../../host/write-file.js'
 import { Turns } from '../../turns.js'
 import type { Acceleration } from './domain-xml.js'
+import { layerFault } from './faults.js'
 import type { Homes } from './homes.js'
 import { probe } from './probe.js'
 import type { Virsh } from './virsh.js'
 
 const ASK_MS = 5_000
+/** An agent that starts does not wait for a machine that hangs: what comes of it is told later. */
+const PATIENCE_MS = 10_000
+const PROBING = 'whether a machine starts is being tried'
 const needs = {
   programs: {
     virsh: 'libvirt-clients',
@@ -52,14 +57,16 @@ export class HostAbility {
     } catch (error) {
       return fault(`libvirt does not answer: ${faultOf(error).message}`)
     }
-    const why = await this.turns.take('probe', () => this.find())
+    const found = this.turns.take('probe', () => this.find())
+    const why = await Promise.race([found, delay(PATIENCE_MS, PROBING, { ref: false })])
     return why === null ? null : fault(`no guest can be started: ${why}`)
   }
 
   /** @throws FaultError where nothing works */
   async require(): Promise<Acceleration> {
-    if (this.found === null) await this.obstacle()
-    return this.found ?? 'tcg'
+    const why = await this.turns.take('probe', () => this.find())
+    if (this.found === null) throw layerFault('vm-not-started', `no guest can be started: ${why}`)
+    return this.found
   }
 
   private async find(): Promise<string | null> {
