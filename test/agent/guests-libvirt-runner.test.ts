@@ -50,8 +50,9 @@ describe('the runner of messages in a guest', () => {
 
   it('does it once, however many say go at once, and tells what came of it', async () => {
     accept(`echo ran >> ${directory}/ran; echo said; exit 3`)
-    const go = () => promisify(execFile)('sh', [join(directory, 'runner'), 'go', ID, BOOT])
-    await Promise.all(Array.from({ length: 8 }, go))
+    // as several that have each seen that nobody has begun
+    const begin = () => promisify(execFile)('sh', [join(directory, 'runner'), 'run', 'go', ID, BOOT])
+    await Promise.all(Array.from({ length: 8 }, begin))
     await eventually(() => expect(mark()).toEqual({ state: 'done', done: { exitCode: 3, output: 'said\n' } }))
     expect(call('go', ID, BOOT).status).toBe(0)
     expect(accept('echo other')).toBe(0)
