@@ -1,4 +1,4 @@
-import { type ExecFileException, execFile } from 'node:child_process'
+import { execFile } from 'node:child_process'
 
 export interface Traffic {
   readonly requests: number
@@ -12,7 +12,7 @@ const SPARE_MS = 30_000
 export const hasWrk = (): Promise<boolean> =>
   new Promise((resolve) => {
     // without arguments it tells how to use it, as a failure
-    execFile('wrk', [], (error) => resolve((error as ExecFileException | null)?.code !== 'ENOENT'))
+    execFile('wrk', [], (error) => resolve(error?.code !== 'ENOENT'))
   })
 
 /** @param connections are kept alive, and each sends its next request when the reply is there */
@@ -20,7 +20,7 @@ export function wrk(url: string, connections: number, forMs: number): Promise<Tr
   const args = ['-t', '1', '-c', String(connections), '-d', `${Math.ceil(forMs / 1_000)}s`, url]
   return new Promise((resolve, reject) => {
     execFile('wrk', args, { timeout: forMs + SPARE_MS, killSignal: 'SIGKILL' }, (error, stdout) =>
-      error ? reject(error) : resolve(readTraffic(stdout)),
+      error ? reject(new Error('wrk failed', { cause: error })) : resolve(readTraffic(stdout)),
     )
   })
 }

@@ -36,7 +36,11 @@ async function createDuring(more: object, sql: string, values: unknown[]) {
   await other.query('BEGIN')
   await other.query(sql, values)
   const reply = create(more)
-  await waitingForLocks(engine, 1).finally(() => other.query('COMMIT'))
+  try {
+    await waitingForLocks(engine, 1)
+  } finally {
+    await other.query('COMMIT')
+  }
   return reply
 }
 

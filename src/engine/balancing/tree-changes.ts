@@ -52,8 +52,7 @@ export function changesBetween(before: Tree, after: Tree, generation: number, no
 }
 
 /** Rows by noun are those of its entity: they came from the tree. */
-export const newMembers = ({ made }: Pick<Changes, 'made'>): readonly Member[] =>
-  made.members as readonly Row[] as readonly Member[]
+export const newMembers = ({ made }: Pick<Changes, 'made'>): readonly Member[] => made.members as readonly Member[]
 
 /** What is kept of a generation for a way back: what was asked for, and nothing of what became of it. */
 export function storedTree(tree: Tree): StoredTree {

@@ -32,7 +32,7 @@ const MOST_KEPT = 1_000
 
 /**
  * What is said to a guest that was made: a ping, and after its pong the message, each a command in the guest's own queue
- * (docs/adr/0081). The guest itself stays as it is, whatever comes of it.
+ * (docs/adr/0057). The guest itself stays as it is, whatever comes of it.
  */
 @Injectable()
 export class GuestRuns {
