@@ -50,7 +50,8 @@ function wordsOf(error: unknown, detail: string): string {
     return `Quota has been met for resources: ${resourceNames[resource] ?? resource}`
   }
   // a network here is Octavia's subnet, and this is how Octavia says that a body names one that there is not
-  if (error instanceof Invalid && error.extra.networkId) return `Subnet ${String(error.extra.networkId)} not found.`
+  if (error instanceof Invalid && typeof error.extra.networkId === 'string')
+    return `Subnet ${error.extra.networkId} not found.`
   if (error instanceof Invalid && error.faults.length > 0) return firstOfEach(error.faults).map(ofField).join(' ')
   if (error instanceof NotFound) return capital(error.message.replace(/ does not exist$/, ' not found.'))
   return error.message
