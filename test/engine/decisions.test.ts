@@ -271,7 +271,7 @@ describe('every route of the running application', () => {
     const others = routes.filter(
       // the Octavia API has a reference of its own, and its decisions a test: octavia-decisions
       ({ method, url }) =>
-        !/^\/(docs|v2|v2\.0|projects|v3\/projects)(\/|$)/.test(url) &&
+        !/^\/((docs|v2|v2\.0|projects|v3\/projects)(\/|$)|$)/.test(url) &&
         !documented.has(`${method.replace('HEAD', 'GET')} ${url}`),
     )
     expect(others).toEqual([])

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { callerWith, createProject } from '../support/callers.js'
 import { startTestEngine, type TestEngine } from '../support/engine.js'
+import { eventually } from '../support/eventually.js'
 import type { Body } from '../support/http.js'
 import { type AddressDesk, openAddressDesk } from './support/addresses.js'
 
@@ -196,11 +197,13 @@ describe('a network', () => {
     await desk.release(holder)
     expect((await engine.http.delete(path)).status).toBe(204)
     expect((await engine.http.get(path)).status).toBe(404)
-    const { body } = await engine.http.get(`/api/v1/events?subject=network/${made.id}`)
-    expect(body.items.map(({ type }: Body) => type).sort()).toEqual([
-      'networks.network.created',
-      'networks.network.deleted',
-    ])
+    await eventually(async () => {
+      const { body } = await engine.http.get(`/api/v1/events?subject=network/${made.id}`)
+      expect(body.items.map(({ type }: Body) => type).sort()).toEqual([
+        'networks.network.created',
+        'networks.network.deleted',
+      ])
+    })
   })
 
   it('stays while a row of something tells of it, though no address of it is had', async () => {

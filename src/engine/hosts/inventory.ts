@@ -8,7 +8,7 @@ import { Fenced } from '../sessions/fenced.js'
 import { compare, type Differences, type Evidence } from './comparison.js'
 import { OwnThings, type OwnThingsKeeper } from './own-things.js'
 import { Quarantine } from './quarantine.service.js'
-import { type HostObservation, type SubjectOwner, SubjectOwners } from './subject-owners.js'
+import { type HostObservation, type Intent, type SubjectOwner, SubjectOwners } from './subject-owners.js'
 
 interface Look {
   readonly tombstones: Evidence[]
@@ -46,7 +46,9 @@ export class Inventory {
     await this.database.transaction(async (tx) => {
       const { tombstones, quarantined, disputed } = await this.look(tx, hostId, epoch)
       const items = await this.takeOwn(tx, hostId, everything)
-      const intents = (await Promise.all(this.owners.all().map((owner) => owner.intents(tx, hostId)))).flat()
+      const intents: Intent[] = []
+      // one after the other: they share the connection
+      for (const owner of this.owners.all()) intents.push(...(await owner.intents(tx, hostId)))
       if (items.length + intents.length + tombstones.length === 0 && !quarantined) return
       await this.apply(tx, hostId, compare(intents, items, tombstones, new Set(disputed)), items)
       await this.observeIn(
