@@ -133,7 +133,7 @@ describe('a guest on a simulated host', () => {
       expect(body.bootId).not.toBe(bootId)
     }, PATIENCE)
     const stopped = await wants('stop', 'STOPPED')
-    expect(stopped.actions).toEqual(['start', 'rebuild', 'delete'])
+    expect(stopped.actions).toEqual(['start', 'snapshot', 'update', 'attach', 'rebuild', 'delete'])
     expect((await engine.http.post(`${guestsPath}/${id}/pause`)).status).toBe(409)
     await wants('start', 'RUNNING')
   })
