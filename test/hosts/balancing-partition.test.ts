@@ -7,15 +7,15 @@ import { Machine, UPLINK } from './support/machine.js'
 import { describeWith } from './support/needs.js'
 import { Onlooker } from './support/onlooker.js'
 
-const SOON = { timeoutMs: 40_000, intervalMs: 50 }
+const SOON = { timeoutMs: 70_000, intervalMs: 50 }
 const VIP = '10.215.0.5'
 const CLIENT = '10.215.0.9'
 const ENGINE = '198.18.77.1'
 const settings = {
   'sessions.heartbeatMs': 300,
   'sessions.silenceMs': 1_500,
-  'balancing.selfFenceMs': 6_000,
-  'balancing.moveGraceMs': 12_000,
+  'balancing.selfFenceMs': 10_000,
+  'balancing.moveGraceMs': 20_000,
   'balancing.observeIntervalMs': 500,
 }
 
@@ -91,7 +91,7 @@ describeWith(
       id = created.body.id
       await eventually(async () => expect(await hostOf()).toMatchObject({ provisioningStatus: 'ACTIVE' }), SOON)
       await carries()
-    })
+    }, 240_000)
     afterAll(async () => {
       client?.detach()
       for (const machine of machines.values()) await machine.stop()
@@ -111,7 +111,7 @@ describeWith(
       await eventually(() => expect(onlooker.replies(before).length).toBeGreaterThan(200), SOON)
       expect(new Set(onlooker.replies(before))).toEqual(new Set(['200']))
       expect(onlooker.holders()).toHaveLength(1)
-    })
+    }, 240_000)
 
     it('moves off a host that is cut off, which lets go of it without trouble when it is back', async () => {
       const { home, away } = await settled()
@@ -129,7 +129,7 @@ describeWith(
       expect(onlooker.holders()).toHaveLength(before + 1)
       expect(away.addresses()).toEqual([VIP])
       expect(await settled()).toMatchObject({ home: away })
-    })
+    }, 240_000)
 
     it.each([
       ['was killed', 'SIGKILL'],
@@ -151,6 +151,7 @@ describeWith(
         await eventually(() => expect(home.places()).toEqual([]), SOON)
         expect(onlooker.holders()).toHaveLength(before + 1)
       },
+      240_000,
     )
   },
 )

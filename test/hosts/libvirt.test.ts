@@ -1,7 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { eventually } from '../support/eventually.js'
+import { promisedMs } from '../trial/support/scale.js'
 import { faultType, GuestBench, guestPrograms, never, sh } from './support/guest-bench.js'
 import { describeWith } from './support/needs.js'
+
+/** Within which a guest that has died is seen to have. */
+const SEEN_MS = promisedMs(2_000)
 
 describeWith(guestPrograms, 'a guest of libvirt', () => {
   let bench: GuestBench
@@ -60,8 +64,8 @@ describeWith(guestPrograms, 'a guest of libvirt', () => {
       const { bootId } = await bench.answers(ended)
       const killedAtMs = performance.now()
       process.kill(bench.pid(killed), 'SIGKILL')
-      await bench.status(killed, 'CRASHED', 2_000)
-      expect(heard.get(killed.id)! - killedAtMs).toBeLessThan(2_000)
+      await bench.status(killed, 'CRASHED', SEEN_MS)
+      expect(heard.get(killed.id)! - killedAtMs).toBeLessThan(SEEN_MS)
       await bench.message(ended, bootId, sh('poweroff -f')).catch(() => undefined)
       await bench.status(ended, 'STOPPED')
       expect(await bench.see(ended)).toMatchObject({ bootId: null, agentPort: 'NEVER' })
