@@ -59,15 +59,16 @@ it('writes no more of a flood than its beginning and its size', async () => {
     await eventually(
       async () => {
         const rows = await engine.query(
-          `SELECT operation, count(*)::int AS n, max(path) AS path FROM audit_entries
-           WHERE user_name = 'anonymous' GROUP BY 1 ORDER BY 1`,
+          `SELECT operation, path FROM audit_entries WHERE user_name = 'anonymous' ORDER BY seq`,
         )
-        expect(rows).toEqual([
-          { operation: 'audit.folded', n: 1, path: '100 more refused calls have no rows of their own' },
-          { operation: null, n: 600, path: '/api/v1/nothing' },
-        ])
+        const folded = rows.filter(({ operation }) => operation === 'audit.folded')
+        expect(rows).toHaveLength(600 + folded.length)
+        // whoever is still asking while the first rows are written is told of by the next
+        expect(folded.length).toBeLessThanOrEqual(3)
+        expect(folded.reduce((sum, { path }) => sum + Number.parseInt(path, 10), 0)).toBe(100)
+        expect(folded[0]?.path).toMatch(/^\d+ more refused calls have no rows of their own$/)
       },
-      { timeoutMs: 20_000 },
+      { timeoutMs: 40_000 },
     )
   } finally {
     await engine.stop()
