@@ -5,6 +5,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { ImageIntent } from '../../src/wire/guests/intent.js'
+import { itInFull } from './support/full.js'
 import { faultType, GuestBench, guestPrograms, never } from './support/guest-bench.js'
 import { describeWith } from './support/needs.js'
 
@@ -95,76 +96,84 @@ describeWith(guestPrograms, 'what guests of libvirt have on storage', () => {
     })
   })
 
-  it('is kept by a snapshot as it was at that moment, for clones, while the guest writes on', async () => {
-    const volume = bench.volume()
-    await bench.driver.ensureVolume(volume, never)
-    const guest = await bench.apply(bench.guest({ disks: [volume] }))
-    await bench.output(guest, 'echo before > /data/before')
-    const snapshotId = randomUUID()
-    const asked = { guest, snapshotId, volumes: [volume], quiesce: true }
-    expect(await bench.driver.snapshot(asked, never)).toBe(true)
-    await bench.output(guest, 'echo after > /data/after; sync')
-    expect(await bench.driver.snapshot(asked, never)).toBe(false)
-    const origin = {
-      image: null,
-      snapshot: { volumeId: volume.id, connectionId: 'disks', format: 'qcow2' as const, snapshotId },
-    }
-    const clone = bench.volume({ origin })
-    await bench.driver.ensureVolume(clone, never)
-    expect(
-      await faultType(
-        bench.driver.ensureVolume(
-          bench.volume({ origin: { image: null, snapshot: { ...origin.snapshot, snapshotId: randomUUID() } } }),
-          never,
+  itInFull(
+    'is kept by a snapshot as it was at that moment, for clones, while the guest writes on',
+    async () => {
+      const volume = bench.volume()
+      await bench.driver.ensureVolume(volume, never)
+      const guest = await bench.apply(bench.guest({ disks: [volume] }))
+      await bench.output(guest, 'echo before > /data/before')
+      const snapshotId = randomUUID()
+      const asked = { guest, snapshotId, volumes: [volume], quiesce: true }
+      expect(await bench.driver.snapshot(asked, never)).toBe(true)
+      await bench.output(guest, 'echo after > /data/after; sync')
+      expect(await bench.driver.snapshot(asked, never)).toBe(false)
+      const origin = {
+        image: null,
+        snapshot: { volumeId: volume.id, connectionId: 'disks', format: 'qcow2' as const, snapshotId },
+      }
+      const clone = bench.volume({ origin })
+      await bench.driver.ensureVolume(clone, never)
+      expect(
+        await faultType(
+          bench.driver.ensureVolume(
+            bench.volume({ origin: { image: null, snapshot: { ...origin.snapshot, snapshotId: randomUUID() } } }),
+            never,
+          ),
         ),
-      ),
-    ).toBe('volume-failed')
-    expect(await faultType(bench.driver.removeVolume(volume, never))).toBe('volume-failed')
-    await bench.driver.remove(guest.id, never)
-    const copy = await bench.apply(bench.guest({ disks: [clone] }))
-    expect(await bench.output(copy, 'cd /data; ls -d before after 2>/dev/null; cat before')).toBe('before\nbefore')
-    await bench.driver.remove(copy.id, never)
-    expect(await bench.driver.removeSnapshot({ guestId: guest.id, snapshotId, volumes: [volume] }, never)).toBe(true)
-    expect(await bench.driver.removeSnapshot({ guestId: guest.id, snapshotId, volumes: [volume] }, never)).toBe(false)
-    for (const one of [volume, clone]) await bench.driver.removeVolume(one, never)
-    expect(bench.leftovers()).toEqual([])
-  }, 300_000)
+      ).toBe('volume-failed')
+      expect(await faultType(bench.driver.removeVolume(volume, never))).toBe('volume-failed')
+      await bench.driver.remove(guest.id, never)
+      const copy = await bench.apply(bench.guest({ disks: [clone] }))
+      expect(await bench.output(copy, 'cd /data; ls -d before after 2>/dev/null; cat before')).toBe('before\nbefore')
+      await bench.driver.remove(copy.id, never)
+      expect(await bench.driver.removeSnapshot({ guestId: guest.id, snapshotId, volumes: [volume] }, never)).toBe(true)
+      expect(await bench.driver.removeSnapshot({ guestId: guest.id, snapshotId, volumes: [volume] }, never)).toBe(false)
+      for (const one of [volume, clone]) await bench.driver.removeVolume(one, never)
+      expect(bench.leftovers()).toEqual([])
+    },
+    300_000,
+  )
 
-  it('is plugged into a guest that runs, grows under it, and is unplugged; its seed is for nobody else to read', async () => {
-    mkdirSync(path('keelson'), { recursive: true })
-    const [root, more] = [bench.volume(), bench.volume({ sizeMiB: 8 })]
-    for (const one of [root, more]) await bench.driver.ensureVolume(one, never)
-    const guest = bench.guest({ disks: [root], seed: true })
-    const seed = {
-      guestId: guest.id,
-      instanceId: 'i-1',
-      hostname: 'web',
-      nics: [],
-      sshKeys: ['ssh-ed25519 AAAA me'],
-      defaultUser: 'debian',
-      userData: '#cloud-config\nruncmd: [true]\n',
-    }
-    expect(await bench.driver.ensureSeed(seed, never)).toBe(true)
-    expect(await bench.driver.ensureSeed(seed, never)).toBe(false)
-    const iso = join(bench.stateDir, 'libvirt', guest.id, 'seed.iso')
-    expect((statSync(iso).mode & 0o777).toString(8)).toBe('600')
-    await bench.apply(guest)
-    const told = await bench.output(guest, 'cat /seed/meta-data /seed/user-data /seed/vendor-data')
-    for (const words of [
-      '"instance-id": "i-1"',
-      '"local-hostname": "web"',
-      'ssh-ed25519 AAAA me',
-      'runcmd: [true]',
-      '"user": "debian"',
-    ])
-      expect(told).toContain(words)
-    const sectors = async () => bench.output(guest, 'cat /sys/block/vdb/size 2>/dev/null || echo none')
-    expect(await sectors()).toBe('none')
-    await bench.apply({ ...guest, disks: [root, more] })
-    expect(await sectors()).toBe(String(8 * 2_048))
-    expect(await bench.driver.ensureVolume({ ...more, sizeMiB: 16 }, never)).toEqual({ made: false, sizeMiB: 16 })
-    expect(await sectors()).toBe(String(16 * 2_048))
-    await bench.apply(guest)
-    expect(await sectors()).toBe('none')
-  }, 240_000)
+  itInFull(
+    'is plugged into a guest that runs, grows under it, and is unplugged; its seed is for nobody else to read',
+    async () => {
+      mkdirSync(path('keelson'), { recursive: true })
+      const [root, more] = [bench.volume(), bench.volume({ sizeMiB: 8 })]
+      for (const one of [root, more]) await bench.driver.ensureVolume(one, never)
+      const guest = bench.guest({ disks: [root], seed: true })
+      const seed = {
+        guestId: guest.id,
+        instanceId: 'i-1',
+        hostname: 'web',
+        nics: [],
+        sshKeys: ['ssh-ed25519 AAAA me'],
+        defaultUser: 'debian',
+        userData: '#cloud-config\nruncmd: [true]\n',
+      }
+      expect(await bench.driver.ensureSeed(seed, never)).toBe(true)
+      expect(await bench.driver.ensureSeed(seed, never)).toBe(false)
+      const iso = join(bench.stateDir, 'libvirt', guest.id, 'seed.iso')
+      expect((statSync(iso).mode & 0o777).toString(8)).toBe('600')
+      await bench.apply(guest)
+      const told = await bench.output(guest, 'cat /seed/meta-data /seed/user-data /seed/vendor-data')
+      for (const words of [
+        '"instance-id": "i-1"',
+        '"local-hostname": "web"',
+        'ssh-ed25519 AAAA me',
+        'runcmd: [true]',
+        '"user": "debian"',
+      ])
+        expect(told).toContain(words)
+      const sectors = async () => bench.output(guest, 'cat /sys/block/vdb/size 2>/dev/null || echo none')
+      expect(await sectors()).toBe('none')
+      await bench.apply({ ...guest, disks: [root, more] })
+      expect(await sectors()).toBe(String(8 * 2_048))
+      expect(await bench.driver.ensureVolume({ ...more, sizeMiB: 16 }, never)).toEqual({ made: false, sizeMiB: 16 })
+      expect(await sectors()).toBe(String(16 * 2_048))
+      await bench.apply(guest)
+      expect(await sectors()).toBe('none')
+    },
+    240_000,
+  )
 })

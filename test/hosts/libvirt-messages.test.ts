@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { deliver } from '../../src/agent/guests/messages.js'
 import { eventually } from '../support/eventually.js'
+import { itInFull } from './support/full.js'
 import { aTask, faultType, GuestBench, guestPrograms, never, sh } from './support/guest-bench.js'
 import { describeWith } from './support/needs.js'
 
@@ -33,23 +34,27 @@ describeWith(guestPrograms, 'a message to a guest of libvirt', () => {
     expect(await bench.output(guest, 'cat /tmp/begun /tmp/ended')).toBe('begun\nended')
   }, 240_000)
 
-  it('that a reset has cut off is not begun again, and what it was is gone from the guest', async () => {
-    const volume = bench.volume()
-    await bench.driver.ensureVolume(volume, never)
-    const guest = await bench.apply(bench.guest({ disks: [volume] }))
-    const { bootId } = await bench.answers(guest)
-    const messageId = randomUUID()
-    const task = sh('echo begun >> /data/begun; sync; sleep 600')
-    const delivered = faultType(bench.message(guest, bootId, task, messageId))
-    await eventually(async () => expect(await bench.output(guest, 'cat /data/begun')).toBe('begun'))
-    await bench.driver.reset(guest, 'reset', never)
-    expect(['interrupted', 'agent-silent', 'port-never-opened']).toContain(await delivered)
-    const second = await bench.answers(guest)
-    expect(await faultType(bench.message(guest, second.bootId, task, messageId))).toBe('interrupted')
-    expect(await bench.output(guest, `cat /data/begun; ls /data/keelson/messages/${messageId}`)).toBe(
-      'begun\noutput\nstarted',
-    )
-  }, 240_000)
+  itInFull(
+    'that a reset has cut off is not begun again, and what it was is gone from the guest',
+    async () => {
+      const volume = bench.volume()
+      await bench.driver.ensureVolume(volume, never)
+      const guest = await bench.apply(bench.guest({ disks: [volume] }))
+      const { bootId } = await bench.answers(guest)
+      const messageId = randomUUID()
+      const task = sh('echo begun >> /data/begun; sync; sleep 600')
+      const delivered = faultType(bench.message(guest, bootId, task, messageId))
+      await eventually(async () => expect(await bench.output(guest, 'cat /data/begun')).toBe('begun'))
+      await bench.driver.reset(guest, 'reset', never)
+      expect(['interrupted', 'agent-silent', 'port-never-opened']).toContain(await delivered)
+      const second = await bench.answers(guest)
+      expect(await faultType(bench.message(guest, second.bootId, task, messageId))).toBe('interrupted')
+      expect(await bench.output(guest, `cat /data/begun; ls /data/keelson/messages/${messageId}`)).toBe(
+        'begun\noutput\nstarted',
+      )
+    },
+    240_000,
+  )
 
   it('writes files and does what its commands say, in order, and ends where one fails', async () => {
     const guest = await bench.apply(bench.guest())
@@ -70,12 +75,20 @@ describeWith(guestPrograms, 'a message to a guest of libvirt', () => {
     expect(done).toEqual({ exitCode: 7, output: `a 'quoted' $thing\n${content.length}\n640\n` })
   }, 240_000)
 
-  it('that takes longer than it may is ended', async () => {
-    const guest = await bench.apply(bench.guest())
-    const { bootId } = await bench.answers(guest)
-    const message = { guestId: guest.id, messageId: randomUUID(), kind: 'run' as const, bootId, runTimeoutMs: 1_000 }
-    const done = await deliver(bench.driver.channel(guest.id), { ...message, task: sh('echo begun; sleep 600') }, never)
-    expect(done.exitCode).not.toBe(0)
-    expect(done.output).toContain('begun')
-  }, 240_000)
+  itInFull(
+    'that takes longer than it may is ended',
+    async () => {
+      const guest = await bench.apply(bench.guest())
+      const { bootId } = await bench.answers(guest)
+      const message = { guestId: guest.id, messageId: randomUUID(), kind: 'run' as const, bootId, runTimeoutMs: 1_000 }
+      const done = await deliver(
+        bench.driver.channel(guest.id),
+        { ...message, task: sh('echo begun; sleep 600') },
+        never,
+      )
+      expect(done.exitCode).not.toBe(0)
+      expect(done.output).toContain('begun')
+    },
+    240_000,
+  )
 })

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { eventually } from '../support/eventually.js'
 import { promisedMs } from '../trial/support/scale.js'
+import { itInFull } from './support/full.js'
 import { faultType, GuestBench, guestPrograms, never, sh } from './support/guest-bench.js'
 import { describeWith } from './support/needs.js'
 
@@ -74,60 +75,72 @@ describeWith(guestPrograms, 'a guest of libvirt', () => {
     }
   }, 240_000)
 
-  it('is taken up again in the boot that it is in after the agent and libvirtd were killed', async () => {
-    const guest = await bench.apply(bench.guest())
-    const { bootId } = await bench.answers(guest)
-    await bench.message(guest, bootId, sh('echo kept > /tmp/kept'))
-    await bench.libvirt.kill()
-    expect(await faultType(bench.answers(guest, 0))).toBe('vm-not-started')
-    await bench.libvirt.restart()
-    bench.driver = bench.anotherDriver()
-    expect(await bench.driver.list()).toEqual([guest.id])
-    await bench.apply(guest)
-    expect(await bench.answers(guest)).toMatchObject({ bootId })
-    expect(await bench.see(guest)).toMatchObject({ status: 'RUNNING', bootId, agentPort: 'OPEN' })
-    expect(await bench.message(guest, bootId, sh('cat /tmp/kept'))).toMatchObject({ output: 'kept\n' })
-  }, 240_000)
+  itInFull(
+    'is taken up again in the boot that it is in after the agent and libvirtd were killed',
+    async () => {
+      const guest = await bench.apply(bench.guest())
+      const { bootId } = await bench.answers(guest)
+      await bench.message(guest, bootId, sh('echo kept > /tmp/kept'))
+      await bench.libvirt.kill()
+      expect(await faultType(bench.answers(guest, 0))).toBe('vm-not-started')
+      await bench.libvirt.restart()
+      bench.driver = bench.anotherDriver()
+      expect(await bench.driver.list()).toEqual([guest.id])
+      await bench.apply(guest)
+      expect(await bench.answers(guest)).toMatchObject({ bootId })
+      expect(await bench.see(guest)).toMatchObject({ status: 'RUNNING', bootId, agentPort: 'OPEN' })
+      expect(await bench.message(guest, bootId, sh('cat /tmp/kept'))).toMatchObject({ output: 'kept\n' })
+    },
+    240_000,
+  )
 
-  it('has another boot after each reset, told of or not, and a pong of the one before does not count', async () => {
-    const guest = await bench.apply(bench.guest())
-    const first = await bench.answers(guest)
-    // by somebody else, and nobody listens
-    await bench.libvirt.virsh('reset', `keelson-${guest.id}`)
-    await eventually(async () => expect((await bench.see(guest))?.agentPort).not.toBe('OPEN'))
-    const second = await bench.answers(guest)
-    expect(second.bootId).not.toBe(first.bootId)
-    expect(await faultType(bench.message(guest, first.bootId, sh('echo late > /tmp/late')))).toBe('boot-changed')
-    await bench.driver.reset(guest, 'reset', never)
-    const seen = await bench.see(guest)
-    expect(seen?.bootId).not.toBe(second.bootId)
-    const third = await bench.answers(guest)
-    expect(third.bootId).toBe(seen?.bootId)
-    await bench.driver.reset(guest, 'restart', never)
-    expect(await bench.output(guest, 'ls /tmp')).not.toContain('late')
-  }, 300_000)
+  itInFull(
+    'has another boot after each reset, told of or not, and a pong of the one before does not count',
+    async () => {
+      const guest = await bench.apply(bench.guest())
+      const first = await bench.answers(guest)
+      // by somebody else, and nobody listens
+      await bench.libvirt.virsh('reset', `keelson-${guest.id}`)
+      await eventually(async () => expect((await bench.see(guest))?.agentPort).not.toBe('OPEN'))
+      const second = await bench.answers(guest)
+      expect(second.bootId).not.toBe(first.bootId)
+      expect(await faultType(bench.message(guest, first.bootId, sh('echo late > /tmp/late')))).toBe('boot-changed')
+      await bench.driver.reset(guest, 'reset', never)
+      const seen = await bench.see(guest)
+      expect(seen?.bootId).not.toBe(second.bootId)
+      const third = await bench.answers(guest)
+      expect(third.bootId).toBe(seen?.bootId)
+      await bench.driver.reset(guest, 'restart', never)
+      expect(await bench.output(guest, 'ls /tmp')).not.toContain('late')
+    },
+    300_000,
+  )
 
-  it('begins no message while it is paused, nor when it goes on and the time has passed', async () => {
-    const guest = await bench.apply(bench.guest())
-    const { bootId } = await bench.answers(guest)
-    await bench.driver.apply({ ...guest, power: 'PAUSED' }, never)
-    expect(await bench.see(guest)).toMatchObject({ status: 'PAUSED', bootId })
-    expect(await faultType(bench.message(guest, bootId, sh('touch /tmp/ran')))).toBe('agent-silent')
-    await bench.apply(guest)
-    const messageId = randomUUID()
-    const channel = bench.driver.channel(guest.id)
-    await channel.ping(never)
-    await channel.put(
-      { guestId: guest.id, messageId, kind: 'run', bootId, runTimeoutMs: 5_000, task: sh('touch /tmp/ran') },
-      never,
-    )
-    await bench.driver.apply({ ...guest, power: 'PAUSED' }, never)
-    const passed = AbortSignal.timeout(1_000)
-    expect(await faultType(channel.go(messageId, passed))).not.toBe('nothing')
-    expect(passed.aborted || (await bench.see(guest))?.status === 'PAUSED').toBe(true)
-    await bench.apply(guest)
-    await bench.answers(guest)
-    expect(await channel.mark(messageId, never)).toEqual({ state: 'accepted' })
-    expect(await bench.output(guest, 'ls /tmp')).not.toContain('ran')
-  }, 240_000)
+  itInFull(
+    'begins no message while it is paused, nor when it goes on and the time has passed',
+    async () => {
+      const guest = await bench.apply(bench.guest())
+      const { bootId } = await bench.answers(guest)
+      await bench.driver.apply({ ...guest, power: 'PAUSED' }, never)
+      expect(await bench.see(guest)).toMatchObject({ status: 'PAUSED', bootId })
+      expect(await faultType(bench.message(guest, bootId, sh('touch /tmp/ran')))).toBe('agent-silent')
+      await bench.apply(guest)
+      const messageId = randomUUID()
+      const channel = bench.driver.channel(guest.id)
+      await channel.ping(never)
+      await channel.put(
+        { guestId: guest.id, messageId, kind: 'run', bootId, runTimeoutMs: 5_000, task: sh('touch /tmp/ran') },
+        never,
+      )
+      await bench.driver.apply({ ...guest, power: 'PAUSED' }, never)
+      const passed = AbortSignal.timeout(1_000)
+      expect(await faultType(channel.go(messageId, passed))).not.toBe('nothing')
+      expect(passed.aborted || (await bench.see(guest))?.status === 'PAUSED').toBe(true)
+      await bench.apply(guest)
+      await bench.answers(guest)
+      expect(await channel.mark(messageId, never)).toEqual({ state: 'accepted' })
+      expect(await bench.output(guest, 'ls /tmp')).not.toContain('ran')
+    },
+    240_000,
+  )
 })

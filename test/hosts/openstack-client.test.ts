@@ -5,6 +5,7 @@ import { createProject } from '../support/callers.js'
 import { startTestEngine, type TestEngine } from '../support/engine.js'
 import { eventually } from '../support/eventually.js'
 import { issueCertificate } from '../support/issued-certificate.js'
+import { itInFull } from './support/full.js'
 import { describeWith } from './support/needs.js'
 
 const run = promisify(execFile)
@@ -195,7 +196,7 @@ describeWith(['openstack'], "OpenStack's own client", () => {
     TEST_TIMEOUT_MS,
   )
 
-  it(
+  itInFull(
     'takes every option of the commands, and waits where it is told to',
     async () => {
       const type = 'http_basic'
@@ -258,7 +259,7 @@ describeWith(['openstack'], "OpenStack's own client", () => {
     TEST_TIMEOUT_MS,
   )
 
-  it(
+  itInFull(
     'tells in one sentence what is wrong',
     async () => {
       const wrong: readonly (readonly [string, RegExp])[] = [

@@ -219,7 +219,7 @@ it.each(operations)(
         `${operation.method} ${path} HTTP/1.1`,
         ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
       ]
-      const reply = await sendRaw(plane.http, head, abuse.bytes)
+      const reply = await replied(() => sendRaw(plane.http, head, abuse.bytes))
       sent += 1
       statuses.set(reply.status, (statuses.get(reply.status) ?? 0) + 1)
       const fine = reply.status >= 400 && reply.status < 500 && reply.contentType.startsWith('application/problem+json')
@@ -236,3 +236,11 @@ it('leaves an engine that works, and has polluted nothing', async () => {
   expect(made).toMatchObject({ status: 201 })
   expect(made.body).not.toHaveProperty('admin')
 })
+
+/** The end of a connection may overtake the reply that it follows, where the engine does not read on: so it is asked again. */
+async function replied<R extends { readonly status: number }>(ask: () => Promise<R>): Promise<R> {
+  for (let left = 3; ; left--) {
+    const reply = await ask()
+    if (reply.status !== 0 || left === 0) return reply
+  }
+}

@@ -1,5 +1,6 @@
-import { IsInt, IsOptional, Max, Min } from 'class-validator'
+import { IsInt, Max, Min } from 'class-validator'
 import type { MessageKind } from '../../wire/guests/commands.js'
+import { MayBeLeftOut } from '../platform/left-out.js'
 import { PageQuery } from '../platform/pages.js'
 import { FaultView, viewFault } from '../storage/storage-connection.dto.js'
 import type { GuestMessage } from './guest-message.entity.js'
@@ -12,7 +13,7 @@ export class GuestRun extends GuestTaskInput {
    * For what it says. Left out: 600000.
    * @example 600000
    */
-  @IsOptional()
+  @MayBeLeftOut()
   @IsInt()
   @Min(1_000)
   @Max(3_600_000)

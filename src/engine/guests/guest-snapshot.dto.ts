@@ -1,7 +1,8 @@
-import { IsBoolean, IsOptional } from 'class-validator'
+import { IsBoolean } from 'class-validator'
 import type { VolumePlace } from '../../wire/guests/intent.js'
 import type { VolumeFormat } from '../../wire/guests/terms.js'
 import { IsLine } from '../balancing/balancing-input.js'
+import { MayBeLeftOut } from '../platform/left-out.js'
 import { PageQuery } from '../platform/pages.js'
 import type { ProvisioningStatus } from '../platform/provisioning.js'
 import { FaultView, viewFault } from '../storage/storage-connection.dto.js'
@@ -16,7 +17,7 @@ export class SnapshotCreate {
   name!: string
 
   /** Whether file systems in the guest are to be frozen meanwhile, if its agent can. Left out: true. */
-  @IsOptional()
+  @MayBeLeftOut()
   @IsBoolean()
   quiesce?: boolean
 }

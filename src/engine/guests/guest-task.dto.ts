@@ -20,6 +20,7 @@ import {
   PACKAGE_NAME,
   USER_NAME,
 } from '../../wire/guests/task.js'
+import { MayBeLeftOut } from '../platform/left-out.js'
 
 const MAX_CONTENT_CHARS = 131_072
 
@@ -38,7 +39,7 @@ export class TaskUserInput {
   password?: string | null
 
   /** @example ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ5 somebody"] */
-  @IsOptional()
+  @MayBeLeftOut()
   @IsArray()
   @ArrayMaxSize(20)
   @IsString({ each: true })
@@ -46,14 +47,14 @@ export class TaskUserInput {
   sshKeys?: string[]
 
   /** @example ["www-data"] */
-  @IsOptional()
+  @MayBeLeftOut()
   @IsArray()
   @ArrayMaxSize(20)
   @Matches(USER_NAME, { each: true })
   groups?: string[]
 
   /** May become root without a password. */
-  @IsOptional()
+  @MayBeLeftOut()
   @IsBoolean()
   sudo?: boolean
 }
@@ -75,7 +76,7 @@ export class TaskFileInput {
    * Left out: 0644.
    * @example 0644
    */
-  @IsOptional()
+  @MayBeLeftOut()
   @Matches(FILE_MODE)
   mode?: string
 
@@ -83,7 +84,7 @@ export class TaskFileInput {
    * Left out: root:root.
    * @example root:root
    */
-  @IsOptional()
+  @MayBeLeftOut()
   @Matches(FILE_OWNER)
   owner?: string
 }
@@ -103,7 +104,7 @@ export class TaskCommandInput {
 
 /** What is done in the guest, once and in this order; the first that fails ends it. */
 export class GuestTaskInput {
-  @IsOptional()
+  @MayBeLeftOut()
   @IsArray()
   @ArrayMaxSize(MAX_TASK_ITEMS)
   @ValidateNested({ each: true })
@@ -111,20 +112,20 @@ export class GuestTaskInput {
   users?: TaskUserInput[]
 
   /** @example ["nginx"] */
-  @IsOptional()
+  @MayBeLeftOut()
   @IsArray()
   @ArrayMaxSize(MAX_TASK_ITEMS)
   @Matches(PACKAGE_NAME, { each: true })
   packages?: string[]
 
-  @IsOptional()
+  @MayBeLeftOut()
   @IsArray()
   @ArrayMaxSize(MAX_TASK_ITEMS)
   @ValidateNested({ each: true })
   @Type(() => TaskFileInput)
   files?: TaskFileInput[]
 
-  @IsOptional()
+  @MayBeLeftOut()
   @IsArray()
   @ArrayMaxSize(MAX_TASK_ITEMS)
   @ValidateNested({ each: true })

@@ -1,17 +1,18 @@
-import { IsIn, IsInt, IsOptional, IsUUID, Max, Min } from 'class-validator'
+import { IsIn, IsInt, IsUUID, Max, Min } from 'class-validator'
 import { MAX_MEMORY_MIB, MAX_VCPUS } from '../../wire/guests/intent.js'
 import { type RestartPolicy, restartPolicies } from '../../wire/guests/terms.js'
 import { IsLabels } from '../hosts/labels.js'
+import { MayBeLeftOut } from '../platform/left-out.js'
 
 /** What of a guest may be changed; what is left out stays. */
 export class GuestUpdate {
   /** @example { "app": "shop" } */
-  @IsOptional()
+  @MayBeLeftOut()
   @IsLabels()
   labels?: Record<string, string>
 
   /** Only while it is stopped. */
-  @IsOptional()
+  @MayBeLeftOut()
   @IsInt()
   @Min(1)
   @Max(MAX_VCPUS)
@@ -21,21 +22,21 @@ export class GuestUpdate {
    * Only while it is stopped.
    * @example 4096
    */
-  @IsOptional()
+  @MayBeLeftOut()
   @IsInt()
   @Min(32)
   @Max(MAX_MEMORY_MIB)
   memoryMiB?: number
 
   /** Until a stop is forced. */
-  @IsOptional()
+  @MayBeLeftOut()
   @IsInt()
   @Min(0)
   @Max(3_600_000)
   stopGraceMs?: number
 
   /** What its host does when it ends without being asked to. */
-  @IsOptional()
+  @MayBeLeftOut()
   @IsIn(restartPolicies)
   restartPolicy?: RestartPolicy
 }

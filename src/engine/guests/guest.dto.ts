@@ -28,6 +28,7 @@ import {
 import { CONNECTION_ID } from '../../wire/storage/connection-id.js'
 import { IsLine } from '../balancing/balancing-input.js'
 import { IsLabels } from '../hosts/labels.js'
+import { MayBeLeftOut } from '../platform/left-out.js'
 import { Filter, PageQuery } from '../platform/pages.js'
 import { type ProvisioningStatus, provisioningStatuses } from '../platform/provisioning.js'
 import { GuestTaskInput } from './guest-task.dto.js'
@@ -51,7 +52,7 @@ export class GuestDiskInput {
   sizeMiB!: number
 
   /** Left out: qcow2. */
-  @IsOptional()
+  @MayBeLeftOut()
   @IsIn(volumeFormats)
   format?: VolumeFormat
 
@@ -63,7 +64,7 @@ export class GuestDiskInput {
   snapshot?: GuestDiskOrigin | null
 
   /** It outlives the guest. Not for the first disk, which is made of the image. */
-  @IsOptional()
+  @MayBeLeftOut()
   @IsBoolean()
   keep?: boolean
 }
@@ -125,7 +126,7 @@ export class GuestPlacementInput {
    * Only on hosts with all of these labels.
    * @example { "zone": "a" }
    */
-  @IsOptional()
+  @MayBeLeftOut()
   @IsLabels()
   hostLabels?: Record<string, string>
 
@@ -142,7 +143,7 @@ export class GuestCreate {
    * one in which they are; 422 if there are several.
    * @example 00000000-0000-4000-8000-00000000d0d0
    */
-  @IsOptional()
+  @MayBeLeftOut()
   @IsUUID()
   projectId?: string
 
@@ -154,7 +155,7 @@ export class GuestCreate {
   name!: string
 
   /** @example { "app": "shop" } */
-  @IsOptional()
+  @MayBeLeftOut()
   @IsLabels()
   labels?: Record<string, string>
 
@@ -175,14 +176,14 @@ export class GuestCreate {
   memoryMiB!: number
 
   /** The first is made of the image, unless that is a kernel. */
-  @IsOptional()
+  @MayBeLeftOut()
   @IsArray()
   @ArrayMaxSize(MAX_DISKS)
   @ValidateNested({ each: true })
   @Type(() => GuestDiskInput)
   disks?: GuestDiskInput[]
 
-  @IsOptional()
+  @MayBeLeftOut()
   @IsArray()
   @ArrayMaxSize(MAX_NICS)
   @ValidateNested({ each: true })
@@ -199,7 +200,7 @@ export class GuestCreate {
   userData?: string | null
 
   /** @example ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ5 somebody"] */
-  @IsOptional()
+  @MayBeLeftOut()
   @IsArray()
   @ArrayMaxSize(50)
   @IsLine(4096, 1, { each: true })
@@ -222,7 +223,7 @@ export class GuestCreate {
    * From its start until it answers: one that does not is in ERROR then. Left out: 300000.
    * @example 300000
    */
-  @IsOptional()
+  @MayBeLeftOut()
   @IsInt()
   @Min(1_000)
   @Max(3_600_000)
@@ -232,7 +233,7 @@ export class GuestCreate {
    * For what `prepare` says. Left out: 600000.
    * @example 600000
    */
-  @IsOptional()
+  @MayBeLeftOut()
   @IsInt()
   @Min(1_000)
   @Max(3_600_000)
@@ -242,14 +243,14 @@ export class GuestCreate {
    * Until a stop is forced. Left out: 60000.
    * @example 60000
    */
-  @IsOptional()
+  @MayBeLeftOut()
   @IsInt()
   @Min(0)
   @Max(3_600_000)
   stopGraceMs?: number
 
   /** What its host does when it ends without being asked to. Left out: on-crash. */
-  @IsOptional()
+  @MayBeLeftOut()
   @IsIn(restartPolicies)
   restartPolicy?: RestartPolicy
 }

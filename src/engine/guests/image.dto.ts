@@ -19,6 +19,7 @@ import { USER_NAME } from '../../wire/guests/task.js'
 import { type ImageFileRole, type ImageFormat, imageFileRoles, imageFormats } from '../../wire/guests/terms.js'
 import { CONNECTION_ID } from '../../wire/storage/connection-id.js'
 import { IsLine } from '../balancing/balancing-input.js'
+import { MayBeLeftOut } from '../platform/left-out.js'
 import { Filter, PageQuery } from '../platform/pages.js'
 import type { Image } from './image.entity.js'
 
@@ -46,7 +47,7 @@ export class ImageFileInput {
    * What it has to be; needed with a `url`.
    * @example 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
    */
-  @IsOptional()
+  @MayBeLeftOut()
   @Matches(SHA256, { message: 'sha256 must be 64 hexadecimal digits' })
   sha256?: string | null
 }
@@ -57,7 +58,7 @@ export class ImageCreate {
    * one in which they are; 422 if there are several.
    * @example 00000000-0000-4000-8000-00000000d0d0
    */
-  @IsOptional()
+  @MayBeLeftOut()
   @IsUUID()
   projectId?: string
 
@@ -69,7 +70,7 @@ export class ImageCreate {
   name!: string
 
   /** @example Debian 12 with cloud-init and qemu-guest-agent */
-  @IsOptional()
+  @MayBeLeftOut()
   @IsLine(500)
   description?: string
 
@@ -95,12 +96,12 @@ export class ImageCreate {
    * Of a kernel.
    * @example console=ttyS0
    */
-  @IsOptional()
+  @MayBeLeftOut()
   @IsLine(2048)
   commandLine?: string
 
   /** @example debian */
-  @IsOptional()
+  @MayBeLeftOut()
   @IsLine(64)
   os?: string
 
@@ -120,7 +121,7 @@ export class ImageCreate {
    * The first disk of a guest is at least so large.
    * @example 2048
    */
-  @IsOptional()
+  @MayBeLeftOut()
   @IsInt()
   @Min(0)
   @Max(MAX_SIZE_MIB)

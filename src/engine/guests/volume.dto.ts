@@ -1,8 +1,9 @@
-import { IsIn, IsInt, IsOptional, IsUUID, Matches, Max, Min } from 'class-validator'
+import { IsIn, IsInt, IsUUID, Matches, Max, Min } from 'class-validator'
 import { MAX_SIZE_MIB } from '../../wire/guests/intent.js'
 import { type VolumeFormat, volumeFormats } from '../../wire/guests/terms.js'
 import { CONNECTION_ID } from '../../wire/storage/connection-id.js'
 import { IsLine } from '../balancing/balancing-input.js'
+import { MayBeLeftOut } from '../platform/left-out.js'
 import { Filter, PageQuery } from '../platform/pages.js'
 import { type ProvisioningStatus, provisioningStatuses } from '../platform/provisioning.js'
 import { FaultView, viewFault } from '../storage/storage-connection.dto.js'
@@ -14,7 +15,7 @@ export class VolumeCreate {
    * one in which they are; 422 if there are several.
    * @example 00000000-0000-4000-8000-00000000d0d0
    */
-  @IsOptional()
+  @MayBeLeftOut()
   @IsUUID()
   projectId?: string
 
@@ -36,7 +37,7 @@ export class VolumeCreate {
   sizeMiB!: number
 
   /** Left out: qcow2. */
-  @IsOptional()
+  @MayBeLeftOut()
   @IsIn(volumeFormats)
   format?: VolumeFormat
 }

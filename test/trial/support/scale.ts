@@ -4,7 +4,7 @@ export const seed = Number(process.env.TRIAL_SEED ?? 1)
 const reduced = process.env.TRIAL_SCALE === 'reduced'
 
 /** A count, or a time, of the full trial and of the reduced one. */
-export const scaled = (full: number, whenReduced: number): number => (reduced ? whenReduced : full)
+export const scaled = <T = number>(full: T, whenReduced: T): T => (reduced ? whenReduced : full)
 
 /** How long what was promised may take: a full trial holds to it; among all the other tests of a run nobody is in a hurry. */
 export const promisedMs = (ms: number): number => scaled(ms, 5 * ms)
