@@ -24,7 +24,7 @@ export interface RoundTrips {
   readonly total: number
 }
 
-const OPEN_MS = 10_000
+const OPEN_MS = 60_000
 
 /** Each connection has one call on its way, and sends the next when the answer is there. */
 async function roundTrips(order: RoundTripOrder): Promise<RoundTrips> {
