@@ -4,6 +4,7 @@ import 'reflect-metadata'
 import { Command, CommanderError } from 'commander'
 import { adminCommand } from './cli/admin.js'
 import { agentCommand } from './cli/agent.js'
+import { brokerCommand } from './cli/broker.js'
 import { configCommand } from './cli/config.js'
 import { engineCommand } from './cli/engine.js'
 import { keysCommand } from './cli/keys.js'
@@ -26,6 +27,7 @@ const keelson = new Command('keelson')
 for (const add of [
   engineCommand,
   agentCommand,
+  brokerCommand,
   simulateCommand,
   migrateCommand,
   keysCommand,

@@ -46,7 +46,7 @@ const sources = sourcesBelow('src')
 function areaOf(path: string): string {
   const [, first, second, ...deeper] = path.split('/')
   // what a program is told is part of its configuration, and the table of keys knows it by its type
-  if (/^src\/(engine|agent|simulate)\/config\.ts$/.test(path)) return 'config'
+  if (/^src\/(engine|agent|broker|simulate)\/config\.ts$/.test(path)) return 'config'
   if (first === 'main.ts') return 'cli'
   if (first === 'engine') return deeper.length > 0 ? second! : 'engine'
   return first!

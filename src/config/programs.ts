@@ -1,8 +1,10 @@
 import type { AgentConfig } from '../agent/config.js'
+import type { BrokerConfig } from '../broker/config.js'
 import type { EngineConfig } from '../engine/config.js'
 import type { SimulationConfig } from '../simulate/config.js'
 import { isWildcard } from './address.js'
 import { agentKeys } from './agent-keys.js'
+import { brokerKeys } from './broker-keys.js'
 import { engineKeys } from './engine-keys.js'
 import type { Key, Keys, Surroundings } from './key.js'
 import { simulationKeys } from './simulation-keys.js'
@@ -11,6 +13,7 @@ import { simulationKeys } from './simulation-keys.js'
 export interface Programs {
   readonly engine: EngineConfig
   readonly agent: AgentConfig
+  readonly broker: BrokerConfig
   readonly simulate: SimulationConfig
 }
 
@@ -19,6 +22,7 @@ export type ProgramName = keyof Programs
 const tables: { readonly [P in ProgramName]: Keys<Programs[P]> } = {
   engine: engineKeys,
   agent: agentKeys,
+  broker: brokerKeys,
   simulate: simulationKeys,
 }
 
@@ -27,6 +31,7 @@ export const completions: { readonly [P in ProgramName]: (config: Programs[P], a
   engine: (config, { hostname }) =>
     config.advertise.length > 0 ? config : { ...config, advertise: [dialable(config.tcp, hostname)] },
   agent: (config) => config,
+  broker: (config) => config,
   simulate: (config) => config,
 }
 

@@ -1,4 +1,4 @@
-import { chmod, mkdir, open, rename, rm } from 'node:fs/promises'
+import { chmod, chown, mkdir, open, rename, rm } from 'node:fs/promises'
 import type { Server } from 'node:net'
 import { join } from 'node:path'
 
@@ -8,12 +8,25 @@ export interface PrivateSocket {
   remove(): Promise<void>
 }
 
+/** Whom a socket is for, where that is not the owner of this process alone. */
+export interface SocketAccess {
+  readonly mode: number
+  readonly owner: { readonly uid: number; readonly gid: number } | null
+}
+
+const PRIVATE: SocketAccess = { mode: 0o600, owner: null }
+
 /**
- * Listens on a socket that nobody but the owner of this process could ever dial: it is bound in a directory that is closed
- * to others, and appears under its name once it is 0600 itself. What a killed process left there is replaced.
+ * Listens on a socket that nobody but those it is for could ever dial: it is bound in a directory that is closed to others,
+ * and appears under its name once it has its permissions, 0600 by default. What a killed process left there is replaced.
  * The server is closed again where this fails.
  */
-export async function listenPrivately(server: Server, directory: string, name: string): Promise<PrivateSocket> {
+export async function listenPrivately(
+  server: Server,
+  directory: string,
+  name: string,
+  { mode, owner }: SocketAccess = PRIVATE,
+): Promise<PrivateSocket> {
   const path = join(directory, name)
   const cradle = join(directory, `.${name}.new`)
   await rm(cradle, { recursive: true, force: true })
@@ -22,7 +35,8 @@ export async function listenPrivately(server: Server, directory: string, name: s
   const handle = await open(cradle, 'r')
   try {
     await listen(server, `/proc/self/fd/${handle.fd}/socket`)
-    await chmod(join(cradle, 'socket'), 0o600)
+    if (owner) await chown(join(cradle, 'socket'), owner.uid, owner.gid)
+    await chmod(join(cradle, 'socket'), mode)
     await rename(join(cradle, 'socket'), path)
   } catch (error) {
     await new Promise((resolve) => server.close(resolve))

@@ -29,13 +29,16 @@ export const defaultLimits: XmlRpcLimits = {
   callsAtOnce: 64,
 }
 
-export interface XmlRpcServerOptions {
-  readonly directory: string
-  /** Of the socket in the directory. */
-  readonly name: string
+export interface XmlRpcOptions {
   readonly methods: XmlRpcMethods
   readonly logger: Logger
   readonly limits?: Partial<XmlRpcLimits>
+}
+
+export interface XmlRpcServerOptions extends XmlRpcOptions {
+  readonly directory: string
+  /** Of the socket in the directory. */
+  readonly name: string
 }
 
 export interface XmlRpcServer {
@@ -49,6 +52,19 @@ const MAX_HEADER_BYTES = 8192
 
 /** XML-RPC over HTTP/1.1 on a unix socket for the owner of this process alone. */
 export async function serveXmlRpc(options: XmlRpcServerOptions): Promise<XmlRpcServer> {
+  const server = createXmlRpcServer(options)
+  const socket = await listenPrivately(server, options.directory, options.name)
+  return {
+    path: socket.path,
+    close: async () => {
+      await closeXmlRpcServer(server)
+      await socket.remove()
+    },
+  }
+}
+
+/** The same, which listens nowhere yet. */
+export function createXmlRpcServer(options: XmlRpcOptions): Server {
   const limits = { ...defaultLimits, ...options.limits }
   let calls = 0
   const server = createServer(
@@ -69,14 +85,15 @@ export async function serveXmlRpc(options: XmlRpcServerOptions): Promise<XmlRpcS
   )
   server.maxConnections = limits.connections
   server.setTimeout(limits.idleMs)
-  const socket = await listenPrivately(server, options.directory, options.name)
-  return {
-    path: socket.path,
-    close: async () => {
-      await close(server)
-      await socket.remove()
-    },
-  }
+  return server
+}
+
+/** Ends the connections that are open, too. */
+export function closeXmlRpcServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve())
+    server.closeAllConnections()
+  })
 }
 
 /** What is refused before the body is read. */
@@ -98,7 +115,7 @@ function refuse(response: ServerResponse, status: number): void {
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  options: XmlRpcServerOptions,
+  options: XmlRpcOptions,
   limits: XmlRpcLimits,
 ): Promise<void> {
   const body = await readBody(request, limits.bodyBytes).catch(() => undefined)
@@ -122,7 +139,7 @@ async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buf
   return Buffer.concat(chunks)
 }
 
-async function reply(body: Buffer, { methods, logger }: XmlRpcServerOptions, callMs: number): Promise<string> {
+async function reply(body: Buffer, { methods, logger }: XmlRpcOptions, callMs: number): Promise<string> {
   try {
     const { method, params } = readCall(body)
     const carryOut = Object.hasOwn(methods, method) ? methods[method] : undefined
@@ -131,7 +148,7 @@ async function reply(body: Buffer, { methods, logger }: XmlRpcServerOptions, cal
   } catch (error) {
     if (error instanceof XmlRpcFault) return writeFault(error)
     logger.error({ err: error }, 'an XML-RPC call broke')
-    return writeFault(new XmlRpcFault(faultCodes.internal, 'the call broke: the log of the agent says how'))
+    return writeFault(new XmlRpcFault(faultCodes.internal, 'the call broke: the log says how'))
   }
 }
 
@@ -147,11 +164,4 @@ async function inTime(work: Promise<XmlRpcValue>, callMs: number): Promise<XmlRp
   } finally {
     clearTimeout(timer)
   }
-}
-
-function close(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve())
-    server.closeAllConnections()
-  })
 }
