@@ -321,6 +321,19 @@ describe('an appliance that two hosts reach', () => {
     expect(await rowOf(tree)).toMatchObject({ provisioningStatus: 'ACTIVE', hostId: other.hostId })
   })
 
+  it('is done with the host that had it, when that one is back and holds nothing of it', async () => {
+    const name = randomUUID()
+    const { home, other } = await placed(await hosts(2, [`balancing-device:${name}:simulated`]))
+    const tombstones = async () => (await engine.http.get(`/api/v1/tombstones?hostId=${home.hostId}`)).body.items
+    home.vanish()
+    await other.report(await other.command(), { result: {} })
+    expect(await tombstones()).toMatchObject([{ state: 'waiting' }])
+    const back = await WireAgent.open(engine.tcp, home.again())
+    open.add(back)
+    await eventually(async () => expect(await tombstones()).toMatchObject([{ state: 'confirmed' }]))
+    expect(back.commands).toEqual([])
+  })
+
   it('goes on with what was being deleted', async () => {
     const name = randomUUID()
     const { tree, home, other } = await placed(await hosts(2, [`balancing-device:${name}:simulated`]))

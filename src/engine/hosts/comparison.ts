@@ -5,6 +5,8 @@ export interface Evidence {
   readonly subject: string
   readonly generation: number
   readonly state: 'waiting' | 'confirmed' | 'forgotten'
+  /** A command for the subject has not ended: what the host holds may change. */
+  readonly underWay: boolean
 }
 
 /** What follows from intent and fact: every subject is in at most one list. */
@@ -19,6 +21,8 @@ export interface Differences {
   readonly dispute: InventoryItem[]
   /** Held, and nothing accounts for it. */
   readonly unknown: InventoryItem[]
+  /** What was waited for: the host does not hold it any more, and nothing that is under way would bring it there. */
+  readonly gone: Evidence[]
   /** Made by the host for itself: only shown. */
   readonly own: InventoryItem[]
 }
@@ -33,7 +37,7 @@ export function compare(
   tombstones: readonly Evidence[],
   disputed: ReadonlySet<string>,
 ): Differences {
-  const found: Differences = { assert: [], remove: [], adopt: [], dispute: [], unknown: [], own: [] }
+  const found: Differences = { assert: [], remove: [], adopt: [], dispute: [], unknown: [], gone: [], own: [] }
   const bySubject = new Map(held.map((item) => [item.subject, item]))
   const evidence = new Map(tombstones.map((t) => [t.subject, t]))
   const intended = new Set(intents.map((i) => i.subject))
@@ -43,6 +47,11 @@ export function compare(
   for (const item of held) {
     if (item.origin === 'host') found.own.push(item)
     else if (!intended.has(item.subject)) judge(item, evidence.get(item.subject), found)
+  }
+  for (const tombstone of tombstones) {
+    const { subject, state, underWay } = tombstone
+    if (state === 'waiting' && !underWay && !intended.has(subject) && !bySubject.has(subject))
+      found.gone.push(tombstone)
   }
   return found
 }

@@ -9,6 +9,7 @@ import { compare, type Differences, type Evidence } from './comparison.js'
 import { OwnThings, type OwnThingsKeeper } from './own-things.js'
 import { Quarantine } from './quarantine.service.js'
 import { type HostObservation, type Intent, type SubjectOwner, SubjectOwners } from './subject-owners.js'
+import { Tombstones } from './tombstones.service.js'
 
 interface Look {
   readonly tombstones: Evidence[]
@@ -32,6 +33,7 @@ export class Inventory {
     private readonly owners: SubjectOwners,
     private readonly ownThings: OwnThings,
     private readonly quarantine: Quarantine,
+    private readonly tombstones: Tombstones,
     private readonly events: Events,
   ) {
     this.pushes = new Gatherer({
@@ -90,7 +92,9 @@ export class Inventory {
     const [row] = await prepared<Look>(
       tx,
       'inventory_look',
-      `SELECT coalesce((SELECT jsonb_agg(jsonb_build_object('subject', t.subject, 'generation', t.generation, 'state', t.state))
+      `SELECT coalesce((SELECT jsonb_agg(jsonb_build_object('subject', t.subject, 'generation', t.generation, 'state', t.state,
+                          'underWay', EXISTS (SELECT FROM commands c
+                            WHERE c.host_id = t.host_id AND c.subject = t.subject AND c.finished_at IS NULL)))
                         FROM tombstones t WHERE t.host_id = h.id), '[]') AS tombstones,
          EXISTS (SELECT FROM quarantine q WHERE q.host_id = h.id AND q.state IN ('held', 'dismissed')) AS quarantined,
          ARRAY(SELECT q.subject FROM quarantine q
@@ -106,7 +110,8 @@ export class Inventory {
     await this.quarantine.record(tx, hostId, found, items)
     for (const { subject, above } of found.assert)
       await this.owner(subject)?.assert(tx, hostId, subjectKey(subject), above)
-    const drafts: EventDraft[] = []
+    const gone = found.gone.map(({ subject, generation }) => ({ hostId, subject, generation }))
+    const drafts = gone.length > 0 ? await this.tombstones.confirm(tx, gone) : []
     for (const item of found.adopt) drafts.push(...((await this.owner(item.subject)?.adopt(tx, hostId, item)) ?? []))
     for (const item of found.dispute)
       drafts.push(...((await this.owner(item.subject)?.dispute(tx, hostId, item)) ?? []))
