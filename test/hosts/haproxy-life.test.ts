@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:net'
+import { type AddressInfo, connect as connectTcp, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
 import type { LoadBalancerIntent } from '../../src/wire/balancing/intent.js'
@@ -188,6 +188,50 @@ describeWith(['haproxy', 'openssl', 'ip'], 'the life of an HAProxy', () => {
     await bench.apply(shop())
     await answers()
     expect(existsSync(join(bench.directory(LB), 'haproxy.cfg.candidate'))).toBe(false)
+  })
+
+  it.each([
+    ['ends when its client ends it, and the member goes then', 600_000],
+    ['ends when its time is over, and the member goes', 3_000],
+  ])('a connection to a member that has left %s', async (_, leavingMs) => {
+    await bench.end()
+    bench = new HaproxyBench(undefined, leavingMs)
+    const member = createServer((socket) => socket.on('error', () => undefined).pipe(socket))
+    await new Promise<void>((resolve) => member.listen(0, '127.0.95.11', resolve))
+    const { port } = member.address() as AddressInfo
+    const there = aMember(2, { address: '127.0.95.11', port })
+    const of = (members: ReturnType<typeof aMember>[]) =>
+      shop({ protocol: 'TCP' }, { pools: [aPool(1, { protocol: 'TCP', monitor: null, members })] })
+    const staying = aMember(1, { address: web.address, port: web.port, weight: 0 })
+    await bench.apply(of([staying, there]))
+    const client = connectTcp({ host: VIP, port: PORT })
+    let heard = ''
+    let ended = false
+    client.on('data', (chunk) => {
+      heard += String(chunk)
+    })
+    client
+      .on('error', () => undefined)
+      .on('close', () => {
+        ended = true
+      })
+    client.write('before\n')
+    await eventually(() => expect(heard).toBe('before\n'))
+    const worker = await bench.worker(LB)
+    await bench.apply(of([staying]))
+    await bench.observe(of([staying]))
+    client.write('after\n')
+    await eventually(() => expect(heard).toBe('before\nafter\n'))
+    expect(await bench.servers(LB)).toHaveLength(2)
+    if (leavingMs > 60_000) client.destroy()
+    await eventually(async () => {
+      await bench.observe(of([staying]))
+      expect(ended).toBe(true)
+      expect(await bench.servers(LB)).toHaveLength(1)
+    })
+    expect(await bench.worker(LB)).toBe(worker)
+    client.destroy()
+    member.close()
   })
 
   it('checks without a change', async () => {

@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { BalancerDriver, Sighting } from '../../../src/agent/balancing/driver.js'
 import { findMaster } from '../../../src/agent/balancing/drivers/haproxy/process.js'
-import { readWorkers } from '../../../src/agent/balancing/drivers/haproxy/worker.js'
+import { ask } from '../../../src/agent/balancing/drivers/haproxy/socket.js'
+import { parseStat } from '../../../src/agent/balancing/drivers/haproxy/stat.js'
+import { readWorkers, socketOf } from '../../../src/agent/balancing/drivers/haproxy/worker.js'
 import { createHaproxyDriver } from '../../../src/agent/balancing/drivers/haproxy.js'
 import { daemonsOf } from '../../../src/agent/host/daemons.js'
 import { run } from '../../../src/agent/host/run.js'
@@ -20,7 +22,10 @@ export class HaproxyBench {
   driver: BalancerDriver
   private keys: Readonly<Record<string, string>> = {}
 
-  constructor(private readonly place: VipPlace = onTheHost) {
+  constructor(
+    private readonly place: VipPlace = onTheHost,
+    private readonly leavingMs?: number,
+  ) {
     this.driver = this.anotherDriver()
   }
 
@@ -39,6 +44,7 @@ export class HaproxyBench {
       run,
       places,
       logger: silentLogger,
+      leavingMs: this.leavingMs,
     })
   }
 
@@ -65,6 +71,12 @@ export class HaproxyBench {
     const pid = await findMaster(this.directory(id))
     if (pid === null) throw new Error('no haproxy runs')
     return pid
+  }
+
+  /** Names that the running process has servers by, also those that are leaving. */
+  async servers(id: string): Promise<string[]> {
+    const rows = parseStat(await ask(socketOf(await this.master(id), 'stats'), 'show stat', 5_000))
+    return rows.filter(({ type }) => type === '2').map(({ svname }) => svname!)
   }
 
   async worker(id: string): Promise<number> {

@@ -23,19 +23,21 @@ export interface HaproxyNeeds {
   readonly run: Run
   readonly places: VipPlaces
   readonly logger: Logger
+  /** How long a member that has left may keep its connections; half an hour where nothing is said. */
+  readonly leavingMs?: number
 }
 
 /**
  * HAProxy, one process for each balancer in a directory of its own (docs/adr/0047). The process belongs to nobody and outlives the
  * agent; what its files say is what it does, or is made to do at the next `apply`.
  */
-export function createHaproxyDriver({ stateDir, run, places, logger }: HaproxyNeeds): BalancerDriver {
+export function createHaproxyDriver({ stateDir, run, places, logger, leavingMs }: HaproxyNeeds): BalancerDriver {
   const root = resolve(stateDir, 'haproxy')
   const turns = new Turns()
   const live = new Map<string, LiveBalancer>()
   const homeOf = (id: string) => new Home(join(root, id))
   const balancerOf = (id: string) => {
-    const there = live.get(id) ?? new LiveBalancer(id, homeOf(id), { run, places, logger })
+    const there = live.get(id) ?? new LiveBalancer(id, homeOf(id), { run, places, logger, leavingMs })
     live.set(id, there)
     return there
   }

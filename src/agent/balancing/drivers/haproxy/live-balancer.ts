@@ -6,6 +6,7 @@ import type { VipPlace, VipPlaces } from '../../../networks/vip-place.js'
 import type { Sighting } from '../../driver.js'
 import { reloadWithHandOver } from './hand-over.js'
 import type { Home } from './home.js'
+import { Leavers } from './leavers.js'
 import { memberChanges } from './member-changes.js'
 import { refuseTakenPorts } from './ports.js'
 import { findMaster, isInPlace, judge, reload, start, stop } from './process.js'
@@ -18,11 +19,14 @@ import { readWorkers, socketOf } from './worker.js'
 
 const ASK_MS = 5000
 const TELL_MS = 30_000
+const ANYTHING = /^/
 
 interface Means {
   readonly run: Run
   readonly places: VipPlaces
   readonly logger: Logger
+  /** How long a member that has left may keep its connections. */
+  readonly leavingMs?: number
 }
 
 /** One balancer on this host: its files and its process. One call at a time. */
@@ -30,12 +34,15 @@ export class LiveBalancer {
   private totals: Totals | null = null
   /** As they were when they were last seen: what a process that has to be started anew goes on with. */
   private lastStates: ReadonlyMap<string, ServerState> = new Map()
+  private readonly leavers: Leavers
 
   constructor(
     private readonly id: string,
     private readonly home: Home,
     private readonly means: Means,
-  ) {}
+  ) {
+    this.leavers = new Leavers(means.leavingMs)
+  }
 
   /** @throws FaultError and what was in force stays so */
   async apply(vip: VipIntent, config: string, files: ReadonlyMap<string, string>, signal: AbortSignal): Promise<void> {
@@ -127,6 +134,7 @@ export class LiveBalancer {
       const master = (await findMaster(this.home.directory)) ?? (await this.revive(balancer.vip))
       const rows = await this.count(master)
       this.lastStates = await this.statesOf(master)
+      await this.seeOff(master, rows)
       return sightingOf(balancer, rows, this.statistics(balancer))
     } catch (error) {
       return {
@@ -135,6 +143,14 @@ export class LiveBalancer {
         detail: { statuses: {}, statistics: this.statistics(balancer) },
       }
     }
+  }
+
+  /** What cannot be done now is tried at the next look. */
+  private async seeOff(master: number, rows: readonly StatRow[]): Promise<void> {
+    const config = await this.home.readConfig()
+    const lines = config === null ? [] : this.leavers.commands(config, rows, performance.now())
+    const commands = lines.map((line) => ({ line, expects: ANYTHING }))
+    await tell(socketOf(master, 'stats'), commands, TELL_MS).catch(() => undefined)
   }
 
   private async revive(vip: VipIntent): Promise<number> {

@@ -52,7 +52,10 @@ function partsOf(text: string): { frame: string; servers: Map<string, ServerLine
   return { frame: frame.join('\n'), servers }
 }
 
-/** Its connections may end by themselves: one that still has some stays, and is given none, until the next reload. */
+/** Servers by backend and name, as a configuration has them. */
+export const serversOf = (config: string): ReadonlySet<string> => new Set(partsOf(config).servers.keys())
+
+/** Its connections may end by themselves: one that still has some stays for a while, and is given none (`leavers.ts`). */
 const removal = ({ at }: ServerLine): RuntimeCommand[] => [
   { line: `set server ${at} state maint`, expects: NOTHING },
   { line: `del server ${at}`, expects: /^Server deleted\.$|attached|connections/ },
