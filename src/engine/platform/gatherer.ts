@@ -16,7 +16,15 @@ export interface GathererOptions<T, R> {
   readonly maxBatch: number
   /** Items that may wait for the database before further ones are refused. */
   readonly maxWaiting: number
+  /**
+   * How long a batch may wait for as many as came lately, where many come at once: callers who are answered together ask
+   * again together, and the first of them would else take a whole write for itself while all the others wait for it.
+   */
+  readonly lingerMs?: number
 }
+
+/** After a pause of this length nobody is expected. */
+const FORGET_AFTER_MS = 100
 
 /**
  * Gathers items while the batch before them is being written: many callers cost one transaction, and a single one waits
@@ -25,6 +33,10 @@ export interface GathererOptions<T, R> {
 export class Gatherer<T, R> {
   private waiting: Waiting<T, R>[] = []
   private writing = false
+  /** How many are likely to come together. */
+  private expected = 1
+  private wroteAtMs = 0
+  private enoughAreHere: () => void = () => undefined
   /** A batch is of many requests: what belongs to one of them alone (its log context, its transaction) is left behind. */
   private readonly outside = AsyncLocalStorage.snapshot()
 
@@ -41,6 +53,7 @@ export class Gatherer<T, R> {
     return new Promise((done, failed) => {
       this.waiting.push({ item, done, failed })
       if (!this.writing) void this.outside(() => this.writeAll())
+      else if (this.waiting.length >= this.expected) this.enoughAreHere()
     })
   }
 
@@ -49,9 +62,28 @@ export class Gatherer<T, R> {
     // next tick: what is submitted together travels together
     await Promise.resolve()
     while (this.waiting.length > 0) {
-      await this.writeBatch(this.waiting.splice(0, this.options.maxBatch))
+      await this.linger()
+      const batch = this.waiting.splice(0, this.options.maxBatch)
+      this.expected = Math.max(1, Math.floor((this.expected + batch.length) / 2))
+      await this.writeBatch(batch)
+      this.wroteAtMs = performance.now()
     }
     this.writing = false
+  }
+
+  private async linger(): Promise<void> {
+    const { lingerMs } = this.options
+    if (lingerMs === undefined) return
+    if (performance.now() - this.wroteAtMs > FORGET_AFTER_MS) this.expected = 1
+    if (this.waiting.length >= this.expected) return
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, lingerMs)
+      this.enoughAreHere = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+    this.enoughAreHere = () => undefined
   }
 
   /** One bad item costs the others a second try each, one by one; an outage is everybody's. */

@@ -18,6 +18,9 @@ type Wanted = Omit<NewConnection, 'commandId'>
 
 const FOREIGN_KEY_VIOLATION = '23503'
 
+/** Less than what a write takes where many ask at once. */
+const LINGER_MS = 10
+
 /**
  * Registering an id that is free: by one statement where nothing stands in the way, else step by step. What is asked for
  * while that statement runs is gathered for the next.
@@ -28,6 +31,7 @@ export class StorageCreation {
     name: 'new storage connections',
     maxBatch: 100,
     maxWaiting: 2_000,
+    lingerMs: LINGER_MS,
     write: (wanted) => this.createAll(wanted),
   })
 
