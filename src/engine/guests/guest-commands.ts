@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Injectable } from '@nestjs/common'
 import type { CommandKind } from '../../wire/commands.js'
-import { channelSubject, guestSubject, imageSubject, volumeSubject } from '../../wire/guests/kinds.js'
+import { channelSubject, guestImageSubject, guestSubject, volumeSubject } from '../../wire/guests/kinds.js'
 import type { NewCommand } from '../commands/commands.service.js'
 import { guestIntent, hasSeed, imageIntent, seedOf, volumeIntent } from './guest-intent.js'
 import type { MessageInTime } from './guest-messages.queries.js'
@@ -37,8 +37,7 @@ export class GuestCommands {
     image: (whole) => ({
       ...this.to(whole),
       kind: 'guests.ensureImage',
-      subject: imageSubject(whole.image.id),
-      generation: whole.image.generation,
+      subject: guestImageSubject(whole.guest.id),
       payload: { image: imageIntent(whole.image) },
     }),
     volumes: (whole) => {
