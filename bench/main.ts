@@ -8,6 +8,7 @@ import { openPostgres } from './database.js'
 import type { Bench, Figure } from './figures.js'
 import { isMet } from './figures.js'
 import { fleet } from './fleet/bench.js'
+import { guests } from './guests/bench.js'
 import { haproxy } from './haproxy/bench.js'
 import { describeMachine, textOfMachine } from './machine.js'
 import { rest } from './rest/bench.js'
@@ -15,7 +16,7 @@ import { rpc } from './rpc/bench.js'
 import { storage } from './storage/bench.js'
 import { tableOf } from './table.js'
 
-const benches: readonly Bench[] = [rpc, commands, fleet, rest, access, storage, balancing, haproxy]
+const benches: readonly Bench[] = [rpc, commands, fleet, rest, access, storage, balancing, haproxy, guests]
 
 const USAGE = `npm run bench -- [name…] [--smoke] [--json FILE]
 

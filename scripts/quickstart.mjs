@@ -1,9 +1,10 @@
 #!/usr/bin/env node
-/** One command from a fresh clone to a running engine with an agent, proven by a real storage connection and a real load balancer. */
+/** One command from a fresh clone to a running engine with an agent, proven by a real storage connection, load balancer and guest. */
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { proveBalancing } from './sandbox/balancing-proof.mjs'
 import { chooseDirectory } from './sandbox/directory.mjs'
+import { proveGuests } from './sandbox/guest-proof.mjs'
 import { tell } from './sandbox/narrative.mjs'
 import { exitCodes, Refusal, readOptions } from './sandbox/options.mjs'
 import { Sandbox } from './sandbox/sandbox.mjs'
@@ -58,6 +59,7 @@ async function run(sandbox, options) {
   tell.seen(`${host.facts.os}, ${host.facts.cpus} CPUs; it can ${host.capabilities.join(', ')}`)
   await proveStorage(sandbox, host)
   await proveBalancing(sandbox, host)
+  await proveGuests(sandbox, host)
   if (options.simulatedHosts > 0) await addSimulatedHosts(sandbox, options.simulatedHosts)
   tell.plain('\nProven.')
   if (!options.once) await stay(sandbox, host)

@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { lockDirectory, prepareDirectory } from './directory.mjs'
 import { writeJoinToken } from './joining.mjs'
+import { Libvirt, missingForGuests } from './libvirt.mjs'
 import { releaseBelow } from './mounts.mjs'
 import { exitCodes, Refusal } from './options.mjs'
 import { dialled, isLoopback, requireFree } from './ports.mjs'
@@ -67,10 +68,12 @@ export class Sandbox {
       KEELSON_ENGINES: dialled(this.tcp),
       DATABASE_URL: undefined,
     }
+    this.libvirt = missingForGuests().length === 0 ? new Libvirt(this.places.root) : null
     this.agent = this.#program('agent', ['agent'], {
       ...dialling,
       KEELSON_AGENT_NAME: this.hostName,
       KEELSON_STATE_DIR: this.places.agent,
+      ...(this.libvirt ? { KEELSON_LIBVIRT_URI: this.libvirt.uri } : {}),
     })
     this.simulator = this.#program('simulate', ['simulate', '--hosts', String(this.simulatedHosts)], dialling)
     return ended
@@ -105,6 +108,7 @@ export class Sandbox {
 
   /** @returns the host as the engine shows it, once it is Up */
   async startAgent() {
+    if (!this.#mayJoin) await this.libvirt?.start((...what) => this.waitFor(...what))
     if (!this.#mayJoin) await writeJoinToken(this.rest, this.places)
     this.#mayJoin = true
     this.agent.start()
@@ -128,6 +132,7 @@ export class Sandbox {
   async stop() {
     for (const program of [this.simulator, this.agent, this.engine]) await program.stop()
     await this.#endBalancers()
+    await this.libvirt?.stop()
     await this.#endPostgres()
     releaseBelow(this.places.root)
     this.#lock.close()

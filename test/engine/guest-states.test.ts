@@ -1,5 +1,5 @@
 import 'reflect-metadata'
-import { layerFault } from '../../src/engine/guests/guest-faults.js'
+import { layerFault, maySendAgain } from '../../src/engine/guests/guest-faults.js'
 import {
   allowedActions,
   type GuestStep,
@@ -72,5 +72,21 @@ describe('the layer that failed', () => {
   it('is the host where that had no session while there was time', () => {
     expect(layerFault('start', { ...ended, state: 'expired' }, false).type).toBe('no-host')
     expect(layerFault('start', { ...ended, state: 'expired' }, true).type).toBe('vm-not-started')
+  })
+})
+
+describe('a message that did not come through', () => {
+  const silent = { fault: { type: 'agent-silent', message: 'the guest is paused' } }
+
+  it('is sent again within the time that it had at first, and not more than three times', () => {
+    expect(maySendAgain(silent, { pings: 1, leftMs: 1 })).toBe(true)
+    expect(maySendAgain(silent, { pings: 1, leftMs: 0 })).toBe(false)
+    expect(maySendAgain(silent, { pings: 3, leftMs: 60_000 })).toBe(false)
+  })
+
+  it('is not sent again where it may have been begun, or has ended', () => {
+    for (const type of ['expired', 'prepare-failed', 'agent-too-old'])
+      expect(maySendAgain({ fault: { type, message: '' } }, { pings: 1, leftMs: 60_000 })).toBe(false)
+    expect(maySendAgain({ fault: null }, { pings: 1, leftMs: 60_000 })).toBe(false)
   })
 })

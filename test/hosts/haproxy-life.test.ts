@@ -14,6 +14,7 @@ import {
   aRule,
   idOf,
 } from '../agent/support/balancer-intent.js'
+import { whenTestEnds } from '../agent/support/temporary.js'
 import { eventually } from '../support/eventually.js'
 import { HaproxyBench } from './support/haproxy-bench.js'
 import { describeWith } from './support/needs.js'
@@ -198,6 +199,7 @@ describeWith(['haproxy', 'openssl', 'ip'], 'the life of an HAProxy', () => {
     bench = new HaproxyBench(undefined, leavingMs)
     const member = createServer((socket) => socket.on('error', () => undefined).pipe(socket))
     await new Promise<void>((resolve) => member.listen(0, '127.0.95.11', resolve))
+    whenTestEnds(async () => void member.close())
     const { port } = member.address() as AddressInfo
     const there = aMember(2, { address: '127.0.95.11', port })
     const of = (members: ReturnType<typeof aMember>[]) =>
@@ -205,6 +207,7 @@ describeWith(['haproxy', 'openssl', 'ip'], 'the life of an HAProxy', () => {
     const staying = aMember(1, { address: web.address, port: web.port, weight: 0 })
     await bench.apply(of([staying, there]))
     const client = connectTcp({ host: VIP, port: PORT })
+    whenTestEnds(async () => void client.destroy())
     let heard = ''
     let ended = false
     client.on('data', (chunk) => {
@@ -230,8 +233,6 @@ describeWith(['haproxy', 'openssl', 'ip'], 'the life of an HAProxy', () => {
       expect(await bench.servers(LB)).toHaveLength(1)
     })
     expect(await bench.worker(LB)).toBe(worker)
-    client.destroy()
-    member.close()
   })
 
   it('checks without a change', async () => {

@@ -99,6 +99,15 @@ describe('a guest on a simulated host', () => {
     await nothingLeft()
   })
 
+  it('is made beside others of its image that are asked for at once', async () => {
+    await planeWith()
+    const where = await here()
+    const made = await Promise.all(Array.from({ length: 8 }, (_, i) => plane.create(`of-one-image-${i}`, where)))
+    for (const { id } of made) await plane.until(id, { provisioningStatus: 'ACTIVE' })
+    for (const { id } of made) await engine.http.delete(`${guestsPath}/${id}`)
+    for (const { id } of made) await plane.gone(id)
+  })
+
   it('is made anew by a rebuild, on new disks, and told again what prepare says', async () => {
     await planeWith([{ fault: 'guest', times: 1, params: { how: 'agent-silent' } }])
     const { id, nics, disks } = await plane.create('again', await here())

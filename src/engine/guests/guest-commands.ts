@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { Injectable } from '@nestjs/common'
 import type { CommandKind } from '../../wire/commands.js'
-import { channelSubject, guestSubject, imageSubject, volumeSubject } from '../../wire/guests/kinds.js'
+import { channelSubject, guestImageSubject, guestSubject, volumeSubject } from '../../wire/guests/kinds.js'
 import type { NewCommand } from '../commands/commands.service.js'
 import { guestIntent, hasSeed, imageIntent, seedOf, volumeIntent } from './guest-intent.js'
-import type { GuestMessage } from './guest-message.entity.js'
+import type { MessageInTime } from './guest-messages.queries.js'
 import type { WholeGuest } from './guest-parts.js'
 import { GuestSecrets } from './guest-secrets.js'
 import type { GuestStep } from './guests.states.js'
@@ -37,8 +37,7 @@ export class GuestCommands {
     image: (whole) => ({
       ...this.to(whole),
       kind: 'guests.ensureImage',
-      subject: imageSubject(whole.image.id),
-      generation: whole.image.generation,
+      subject: guestImageSubject(whole.guest.id),
       payload: { image: imageIntent(whole.image) },
     }),
     volumes: (whole) => {
@@ -97,7 +96,7 @@ export class GuestCommands {
   }
 
   private ping(whole: WholeGuest): AnyCommand | null {
-    return whole.image.hasAgent ? this.pingOf(whole, whole.guest.bootTimeoutMs) : null
+    return whole.image.hasAgent ? this.pingOf(whole, whole.guest.bootTimeoutMs, whole.prepare) : null
   }
 
   private message(whole: WholeGuest): AnyCommand | null {
@@ -107,12 +106,12 @@ export class GuestCommands {
   }
 
   /** G2: only after a pong, whose boot it is for. */
-  messageOf(whole: Pick<WholeGuest, 'guest'>, message: GuestMessage, bootId: string): MessageCommand {
+  messageOf(whole: Pick<WholeGuest, 'guest'>, message: MessageInTime, bootId: string): MessageCommand {
     return {
       ...this.to(whole),
       kind: 'guests.message',
       subject: channelSubject(whole.guest.id),
-      deadlineMs: message.runTimeoutMs + WAY_MS,
+      deadlineMs: message.leftMs === null ? message.runTimeoutMs + WAY_MS : Math.max(message.leftMs, 1),
       payload: {
         guestId: whole.guest.id,
         messageId: message.id,
@@ -124,8 +123,10 @@ export class GuestCommands {
     }
   }
 
-  pingOf(whole: Pick<WholeGuest, 'guest'>, waitMs: number): PingCommand {
+  /** @param message that is to follow it */
+  pingOf(whole: Pick<WholeGuest, 'guest'>, mostMs: number, message: Pick<MessageInTime, 'leftMs'> | null): PingCommand {
     const { id } = whole.guest
+    const waitMs = Math.min(mostMs, message?.leftMs ?? mostMs)
     return {
       ...this.to(whole),
       kind: 'guests.ping',

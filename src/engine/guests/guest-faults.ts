@@ -1,6 +1,7 @@
 import { type GuestLayer, guestLayers } from '../../wire/guests/terms.js'
 import type { Fault } from '../../wire/session.js'
 import type { EndedCommand } from '../commands/settlers.js'
+import type { MessageInTime } from './guest-messages.queries.js'
 import { type GuestStep, stepRules } from './guests.states.js'
 
 const layers: ReadonlySet<string> = new Set(guestLayers)
@@ -13,11 +14,13 @@ const repeatable: ReadonlySet<string> = new Set<GuestLayer>([
   'port-never-opened',
 ])
 
-/** Each has a ping of its own. */
+/** Each has a ping of its own; all of them have the time of the first. */
 const MAX_ATTEMPTS = 3
 
-export const maySendAgain = ({ fault }: EndedCommand, pings: number): boolean =>
-  fault !== null && repeatable.has(fault.type) && pings < MAX_ATTEMPTS
+export const maySendAgain = (
+  { fault }: Pick<EndedCommand, 'fault'>,
+  { pings, leftMs }: Pick<MessageInTime, 'pings' | 'leftMs'>,
+): boolean => fault !== null && repeatable.has(fault.type) && pings < MAX_ATTEMPTS && (leftMs ?? 0) > 0
 
 /** Why the step failed, by the layer that is to blame. */
 export function layerFault(

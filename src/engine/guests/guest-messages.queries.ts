@@ -7,6 +7,15 @@ import type { ShownMessage } from './guest-message.dto.js'
 import type { GuestMessage } from './guest-message.entity.js'
 import type { MessageState } from './guests.states.js'
 
+/** A message and, once it was sent, what is left of the time that it then had: sent again, it has no more. */
+export interface MessageInTime extends GuestMessage {
+  readonly leftMs: number | null
+}
+
+/** JSON of a `MessageInTime`, of the message `m`. */
+export const MESSAGE_IN_TIME = `to_jsonb(m) || jsonb_build_object('left_ms',
+  (SELECT ceil(extract(epoch FROM c.deadline_at - now()) * 1000) FROM commands c WHERE c.id = m.command_id))`
+
 export async function messagePinged(tx: Tx, id: string, commandId: string): Promise<void> {
   await prepared(
     tx,
@@ -52,18 +61,18 @@ export async function messageEnded(tx: Tx, id: string, { state, done, fault }: M
 export async function lockRunsAwaiting(
   tx: Tx,
   commandIds: readonly string[],
-): Promise<ReadonlyMap<string, GuestMessage>> {
+): Promise<ReadonlyMap<string, MessageInTime>> {
   const rows = await prepared<{ awaited: string; message: Record<string, unknown> }>(
     tx,
     'guest_messages_lock_awaiting',
-    `SELECT CASE m.state WHEN 'sent' THEN m.command_id ELSE m.ping_command_id END AS awaited, to_jsonb(m) AS message
+    `SELECT CASE m.state WHEN 'sent' THEN m.command_id ELSE m.ping_command_id END AS awaited, ${MESSAGE_IN_TIME} AS message
      FROM guest_messages m
      WHERE m.kind = 'run' AND m.ended_at IS NULL
        AND ((m.state = 'sent' AND m.command_id = ANY($1::uuid[])) OR (m.state = 'waiting' AND m.ping_command_id = ANY($1::uuid[])))
      ORDER BY m.id FOR NO KEY UPDATE`,
     [commandIds],
   )
-  return new Map(rows.map(({ awaited, message }) => [awaited, rowOf<GuestMessage>(message)]))
+  return new Map(rows.map(({ awaited, message }) => [awaited, rowOf<MessageInTime>(message)]))
 }
 
 /** Of those that have ended, the newest are kept for each guest; not what a rebuild says again. */

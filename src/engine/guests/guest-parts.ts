@@ -3,7 +3,7 @@ import type { Network } from '../networks/network.entity.js'
 import type { Tx } from '../platform/database.js'
 import { prepared } from '../platform/database.js'
 import type { Guest } from './guest.entity.js'
-import type { GuestMessage } from './guest-message.entity.js'
+import { MESSAGE_IN_TIME, type MessageInTime } from './guest-messages.queries.js'
 import type { GuestNic } from './guest-nic.entity.js'
 import type { Image } from './image.entity.js'
 import type { Volume } from './volume.entity.js'
@@ -18,7 +18,7 @@ export interface WholeGuest {
   readonly volumes: readonly Volume[]
   readonly nics: readonly NicOnNetwork[]
   /** What it is to do before it is ACTIVE, of its present build. */
-  readonly prepare: GuestMessage | null
+  readonly prepare: MessageInTime | null
 }
 
 interface Row extends Record<string, unknown> {
@@ -34,7 +34,7 @@ const WHOLE = `
     coalesce((SELECT jsonb_agg(to_jsonb(v) ORDER BY v.position) FROM volumes v WHERE v.guest_id = g.id), '[]') AS volumes,
     coalesce((SELECT jsonb_agg(to_jsonb(n) || jsonb_build_object('network', to_jsonb(w)) ORDER BY n.position)
               FROM guest_nics n JOIN networks w ON w.id = n.network_id WHERE n.guest_id = g.id), '[]') AS nics,
-    (SELECT to_jsonb(m) FROM guest_messages m
+    (SELECT ${MESSAGE_IN_TIME} FROM guest_messages m
      WHERE m.guest_id = g.id AND m.kind = 'prepare' AND m.build = g.build LIMIT 1) AS prepare
   FROM guests g JOIN images i ON i.id = g.image_id`
 
@@ -54,7 +54,7 @@ function wholeOf({ guest, image, volumes, nics, prepare }: Row): WholeGuest {
       // built by the statement above
       network: rowOf<Network>(network as Record<string, unknown>),
     })),
-    prepare: prepare && rowOf<GuestMessage>(prepare),
+    prepare: prepare && rowOf<MessageInTime>(prepare),
   }
 }
 

@@ -1,6 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { Injectable } from '@nestjs/common'
-import { channelSubject, consoleSubject, guestSubject, volumeSubject } from '../../wire/guests/kinds.js'
+import {
+  channelSubject,
+  consoleSubject,
+  guestImageSubject,
+  guestSubject,
+  volumeSubject,
+} from '../../wire/guests/kinds.js'
 import { Commands } from '../commands/commands.service.js'
 import type { EventDraft } from '../events/events.service.js'
 import { Tombstones } from '../hosts/tombstones.service.js'
@@ -39,7 +45,7 @@ export class GuestRemoval {
 
   /** Nothing of it is asked of its host any more, in none of its queues (G1). */
   async endAll(tx: Tx, { guest, volumes }: WholeGuest): Promise<void> {
-    const own = [guestSubject(guest.id), channelSubject(guest.id), consoleSubject(guest.id)]
+    const own = [guestSubject, guestImageSubject, channelSubject, consoleSubject].map((of) => of(guest.id))
     const made = volumes.filter(({ provisioningStatus }) => provisioningStatus === 'PENDING_CREATE')
     await endQueues(tx, guest.hostId, [...own, ...made.map(({ id }) => volumeSubject(id))])
   }

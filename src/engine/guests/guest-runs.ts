@@ -14,6 +14,7 @@ import {
   endStuckRuns,
   forgetOldRuns,
   lockRunsAwaiting,
+  type MessageInTime,
   messageEnded,
   messagePinged,
   messageSent,
@@ -57,7 +58,7 @@ export class GuestRuns {
       sealedTask: this.secrets.sealTask(id, task),
       runTimeoutMs: body.runTimeoutMs ?? RUN_MS,
     })
-    await this.ping(tx, whole, id)
+    await this.ping(tx, whole, { id, leftMs: null })
     return tx.findOneByOrFail(GuestMessage, { id })
   }
 
@@ -79,7 +80,7 @@ export class GuestRuns {
     return endStuckRuns(tx, GUEST_STEP_ENDED)
   }
 
-  private async goOn(tx: Tx, whole: WholeGuest, message: GuestMessage, command: EndedCommand): Promise<void> {
+  private async goOn(tx: Tx, whole: WholeGuest, message: MessageInTime, command: EndedCommand): Promise<void> {
     if (command.state !== 'succeeded') return this.failed(tx, whole, message, command)
     // validated by its class where it was received
     if (message.state === 'waiting') return this.send(tx, whole, message, command.result as Pong)
@@ -88,23 +89,23 @@ export class GuestRuns {
     await messageEnded(tx, message.id, { state: fault ? 'failed' : 'succeeded', done, fault })
   }
 
-  private async send(tx: Tx, whole: WholeGuest, message: GuestMessage, { bootId }: Pong): Promise<void> {
+  private async send(tx: Tx, whole: WholeGuest, message: MessageInTime, { bootId }: Pong): Promise<void> {
     const command = this.orders.messageOf(whole, message, bootId)
     await messageSent(tx, message.id, command.id, { pongBootId: bootId, pongAt: new Date() })
     await this.commands.enqueue(tx, command)
   }
 
-  private async failed(tx: Tx, whole: WholeGuest, message: GuestMessage, command: EndedCommand): Promise<void> {
-    if (message.state === 'sent' && maySendAgain(command, message.pings)) return this.ping(tx, whole, message.id)
+  private async failed(tx: Tx, whole: WholeGuest, message: MessageInTime, command: EndedCommand): Promise<void> {
+    if (message.state === 'sent' && maySendAgain(command, message)) return this.ping(tx, whole, message)
     const step = message.state === 'sent' ? 'prepare' : 'ping'
     const fault = layerFault(step, command, await isConnected(tx, command.hostId))
     const state = command.state === 'expired' ? 'expired' : 'failed'
     await messageEnded(tx, message.id, { state, done: null, fault })
   }
 
-  private async ping(tx: Tx, whole: WholeGuest, messageId: string): Promise<void> {
-    const command = this.orders.pingOf(whole, Math.min(whole.guest.bootTimeoutMs, ANSWER_MS))
-    await messagePinged(tx, messageId, command.id)
+  private async ping(tx: Tx, whole: WholeGuest, message: Pick<MessageInTime, 'id' | 'leftMs'>): Promise<void> {
+    const command = this.orders.pingOf(whole, Math.min(whole.guest.bootTimeoutMs, ANSWER_MS), message)
+    await messagePinged(tx, message.id, command.id)
     await this.commands.enqueue(tx, command)
   }
 }

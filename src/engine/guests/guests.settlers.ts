@@ -103,7 +103,7 @@ export class GuestSettlers {
 
   private async failed(tx: Tx, { whole, step, command }: Settled, moves: Move[]): Promise<EventDraft[]> {
     const { prepare } = whole
-    if (step === 'prepare' && prepare && maySendAgain(command, prepare.pings)) {
+    if (step === 'prepare' && prepare && maySendAgain(command, prepare)) {
       moves.push({ whole, step: 'ping' })
       return []
     }

@@ -28,7 +28,7 @@ import {
  * What a host can be asked about guests. The deadlines are for who says nothing else: a guest's own timeouts do.
  *
  * Things of one guest have several nouns, so that nothing that waits in it holds up what is to end it: its channel is a queue of
- * its own (G1), and so are its console and each of its snapshots.
+ * its own (G1), and so are its image, its console and each of its snapshots. Guests of one image do not stand for each other.
  */
 export const guestKinds = {
   'guests.ensureImage': spec({
@@ -36,7 +36,7 @@ export const guestKinds = {
     payload: EnsureImage,
     result: ImageEnsured,
     deadlineMs: 1_800_000,
-    noun: 'image',
+    noun: 'guest-image',
   }),
   'guests.removeImage': spec({
     mode: 'level',
@@ -124,7 +124,8 @@ export const guestKinds = {
   }),
 } as const
 
-export const imageSubject = (imageId: string): string => `image/${imageId}`
+/** The image, for one guest. */
+export const guestImageSubject = (guestId: string): string => `guest-image/${guestId}`
 export const volumeSubject = (volumeId: string): string => `volume/${volumeId}`
 export const guestSubject = (guestId: string): string => `guest/${guestId}`
 /** The queue of what is said to one guest: made with it and gone with it (G1). */

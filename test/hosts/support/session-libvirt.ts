@@ -1,30 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { run } from '../../../src/agent/host/run.js'
 import { eventually } from '../../support/eventually.js'
-
-/** libvirt has its directories built in: in a mount namespace they are the test's own. */
-const directories = {
-  etc: '/etc/libvirt',
-  lib: '/var/lib/libvirt',
-  run: '/run/libvirt',
-  log: '/var/log/libvirt',
-  cache: '/var/cache/libvirt',
-}
-
-const qemuConf = `security_driver = "none"
-user = "root"
-group = "root"
-cgroup_controllers = []
-namespaces = []
-remember_owner = 0
-`
-const libvirtdConf = `auth_unix_ro = "none"
-auth_unix_rw = "none"
-`
+import { fromRoot } from '../../support/process.js'
 
 /** A libvirt of this test's own, with its guests: nothing of the machine's is touched, and all of it ends with the test. */
 export class SessionLibvirt {
@@ -78,19 +59,9 @@ export class SessionLibvirt {
   }
 
   private async prepare(): Promise<void> {
-    for (const name of Object.keys(directories)) mkdirSync(join(this.directory, name))
-    const etc = (name: string) => join(this.directory, 'etc', name)
-    writeFileSync(etc('qemu.conf'), qemuConf)
-    writeFileSync(etc('libvirtd.conf'), libvirtdConf)
-    writeFileSync(etc('virtlogd.conf'), '')
-    const mounts = Object.entries(directories).map(
-      ([name, path]) => `mkdir -p ${path} && mount --bind ${join(this.directory, name)} ${path} || exit 1`,
-    )
-    // what is mounted on the host later is seen in it as well
-    const script = ['mount --make-rslave / || exit 1', ...mounts, 'echo ready', 'exec sleep 86400'].join('\n')
-    this.holder = spawn('unshare', ['--mount', '--propagation', 'unchanged', 'sh', '-c', script], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
+    const script = fromRoot('scripts/session-libvirt.sh')
+    const unshared = ['--mount', '--propagation', 'unchanged', 'sh', script, this.directory]
+    this.holder = spawn('unshare', unshared, { stdio: ['pipe', 'pipe', 'inherit'] })
     await once(this.holder.stdout!, 'data')
   }
 

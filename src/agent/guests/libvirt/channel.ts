@@ -6,7 +6,7 @@ import type { GuestChannel, MessageMark } from '../driver.js'
 import type { Boot, Boots } from './boots.js'
 import { panicOn } from './console.js'
 import { type Domains, isPortOpen } from './domains.js'
-import { agentLayer, layerFault } from './faults.js'
+import { agentLayer, isStopped, layerFault } from './faults.js'
 import { type Executed, GuestAgent } from './guest-agent.js'
 import { BASE, RUNNER_PATH, runner, runnerExits } from './guest-runner.js'
 import { taskScript } from './task-script.js'
@@ -84,7 +84,7 @@ export class LibvirtChannel implements GuestChannel {
     const panic = await panicOn(console)
     if (panic !== null) throw layerFault('kernel-panic', panic)
     if (state.phase === 'crashed') throw layerFault('vm-not-started', 'the guest has crashed')
-    if (state.phase === 'paused') throw layerFault('agent-silent', 'the guest is paused')
+    if (state.phase === 'paused') throw pausedFault()
     const boot = await boots.current(this.guestId, { signal })
     if (boot === null) throw layerFault('vm-not-started', 'the guest has ended')
     if (isPortOpen(xml)) return boot
@@ -129,6 +129,12 @@ export class LibvirtChannel implements GuestChannel {
     }
   }
 
+  /** Of that, too, libvirt says that the domain is not running. */
+  private async isPaused(): Promise<boolean> {
+    const state = await this.parts.domains.state(this.guestId).catch(() => null)
+    return state?.phase === 'paused'
+  }
+
   /** What libvirt says, as the layer that failed. */
   private async layered<T>(boot: Boot | null, work: () => Promise<T>): Promise<T> {
     try {
@@ -137,11 +143,15 @@ export class LibvirtChannel implements GuestChannel {
       if (!(error instanceof VirshError)) throw error
       const panic = await panicOn(this.parts.console)
       if (panic !== null) throw layerFault('kernel-panic', panic)
+      if (isStopped(error.words) && (await this.isPaused())) throw pausedFault()
       const layer = agentLayer(error.words)
       throw layerFault(layer === 'port-never-opened' && (boot?.opened ?? true) ? 'agent-silent' : layer, error.words)
     }
   }
 }
+
+/** Passes, other than the end of its machine. */
+const pausedFault = () => layerFault('agent-silent', 'the guest is paused')
 
 const { otherBoot, notAccepted, notStarted } = runnerExits
 

@@ -2,6 +2,7 @@ import type { ImageEnsured } from '../../../wire/guests/commands.js'
 import type { ImageFileIntent, ImageIntent } from '../../../wire/guests/intent.js'
 import { FaultError } from '../../fault.js'
 import { type Run, wordsOf } from '../../host/run.js'
+import { Turns } from '../../turns.js'
 import { layerFault } from './faults.js'
 import type { Places } from './places.js'
 import { requireWhole } from './qemu-img.js'
@@ -12,19 +13,17 @@ const MIB = 1_048_576
 
 /** Images on storage: what is there is known for what it is, and what is not is fetched. */
 export class Images {
+  /** Who comes while it is being fetched finds it there. */
+  private readonly turns = new Turns()
+
   constructor(
     private readonly run: Run,
     private readonly files: StorageFiles,
     private readonly places: Places,
   ) {}
 
-  async ensure(image: ImageIntent, signal: AbortSignal): Promise<ImageEnsured> {
-    let sizeBytes = 0
-    for (const file of image.files) sizeBytes += await this.ensureFile(image, file, signal)
-    const path = this.places.imageRole(image, 'disk')
-    if (path === null || image.format === 'kernel') return { sizeBytes, minDiskMiB: 0 }
-    const { virtualBytes } = await requireWhole(this.files, { path, format: image.format }, signal)
-    return { sizeBytes, minDiskMiB: Math.ceil(virtualBytes / MIB) }
+  ensure(image: ImageIntent, signal: AbortSignal): Promise<ImageEnsured> {
+    return this.turns.take(image.id, () => this.ensureNow(image, signal))
   }
 
   /** Only what was fetched: what lay there before is somebody's own. */
@@ -34,6 +33,15 @@ export class Images {
       was = (await this.files.remove(this.places.imageFile(image, file), signal)) || was
     }
     return was
+  }
+
+  private async ensureNow(image: ImageIntent, signal: AbortSignal): Promise<ImageEnsured> {
+    let sizeBytes = 0
+    for (const file of image.files) sizeBytes += await this.ensureFile(image, file, signal)
+    const path = this.places.imageRole(image, 'disk')
+    if (path === null || image.format === 'kernel') return { sizeBytes, minDiskMiB: 0 }
+    const { virtualBytes } = await requireWhole(this.files, { path, format: image.format }, signal)
+    return { sizeBytes, minDiskMiB: Math.ceil(virtualBytes / MIB) }
   }
 
   private async ensureFile(image: ImageIntent, file: ImageFileIntent, signal: AbortSignal): Promise<number> {
