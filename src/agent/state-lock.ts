@@ -11,16 +11,16 @@ export interface StateLock {
 }
 
 /**
- * One agent per state directory. The lock is a name in the kernel's abstract socket namespace, bound by the process: it
+ * One agent, or one broker, per state directory. The lock is a name in the kernel's abstract socket namespace, bound by the process: it
  * holds while the process is stopped, and is free in the moment in which it dies. Agents in different network namespaces
  * do not see each other's; the control socket in the directory itself tells those apart.
  * @throws StateDirectoryError
  */
-export async function lockStateDirectory(path: string): Promise<StateLock> {
+export async function lockStateDirectory(path: string, program: 'agent' | 'broker' = 'agent'): Promise<StateLock> {
   const stateDir = await makeDirectory(path)
   const hash = createHash('sha256').update(stateDir).digest('hex').slice(0, 32)
   const server = createServer((socket) => socket.destroy())
-  await bind(server, `\0keelson-agent-${hash}`, stateDir)
+  await bind(server, `\0keelson-${program}-${hash}`, stateDir, program)
   server.unref()
   return { stateDir, release: () => new Promise((done) => server.close(() => done())) }
 }
@@ -48,11 +48,11 @@ async function makeWithParents(path: string): Promise<void> {
   }
 }
 
-function bind(server: Server, name: string, stateDir: string): Promise<void> {
+function bind(server: Server, name: string, stateDir: string, program: string): Promise<void> {
   return new Promise((listening, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const inUse = error.code === 'EADDRINUSE'
-      const message = inUse ? 'another agent runs on it' : error.message
+      const message = inUse ? `another ${program} runs on it` : error.message
       reject(new StateDirectoryError(`the state directory ${stateDir} cannot be locked: ${message}`, { cause: error }))
     })
     server.listen({ path: name }, listening)

@@ -4,6 +4,7 @@ import { basename, dirname } from 'node:path'
 import { listenPrivately } from '../agent/host/private-socket.js'
 import { run } from '../agent/host/run.js'
 import type { Logger } from '../agent/logger.js'
+import { lockStateDirectory } from '../agent/state-lock.js'
 import { closeXmlRpcServer, createXmlRpcServer } from '../agent/xmlrpc/server.js'
 import { AliveHosts } from './alive-hosts.js'
 import type { BrokerConfig, BrokerTcp } from './config.js'
@@ -25,9 +26,12 @@ export interface Broker {
   stop(): Promise<void>
 }
 
-/** Serves at once, whether the whiteboard is there or not: what needs it answers a fault until it is (B2). */
+/**
+ * Serves at once, whether the whiteboard is there or not: what needs it answers a fault until it is (B2).
+ * @throws StateDirectoryError when another broker runs on the state directory, or it cannot be used
+ */
 export async function startBroker(config: BrokerConfig, logger: Logger): Promise<Broker> {
-  await mkdir(config.stateDir, { recursive: true, mode: 0o700 })
+  const lock = await lockStateDirectory(config.stateDir, 'broker')
   const whiteboard = new Whiteboard(new ProcessIo({ path: config.whiteboard, deadlineMs: WHITEBOARD_MS, logger }))
   const monitors = new Monitors({
     types: monitorTypes,
@@ -42,8 +46,10 @@ export async function startBroker(config: BrokerConfig, logger: Logger): Promise
     file: new MonitorsFile(config.stateDir, logger),
     logger,
   })
-  const lock = new HostLock({ hostId: config.hostId, whiteboard, lives: new Lives(), logger })
-  const methods = callsOf(withSystemMethods(brokerMethods({ monitors, whiteboard, alive: new AliveHosts(), lock })))
+  const hostLock = new HostLock({ hostId: config.hostId, whiteboard, lives: new Lives(), logger })
+  const methods = callsOf(
+    withSystemMethods(brokerMethods({ monitors, whiteboard, alive: new AliveHosts(), lock: hostLock })),
+  )
   const server = () => createXmlRpcServer({ methods, logger, limits: LIMITS })
   await monitors.resume()
   const closings = [await listenOnSocket(server(), config)]
@@ -55,9 +61,10 @@ export async function startBroker(config: BrokerConfig, logger: Logger): Promise
   return {
     stop: async () => {
       for (const close of closings) await close()
-      lock.unwatch()
+      hostLock.unwatch()
       monitors.close()
       whiteboard.close()
+      await lock.release()
     },
   }
 }

@@ -178,6 +178,13 @@ describe('a broker', () => {
     await expect(broker.call('lock_host_id', 1)).rejects.toMatchObject({ code: 104 })
   })
 
+  it('refuses to run where another does, whose socket stays its own', async () => {
+    const broker = await BrokerProcess.start()
+    const { code } = await keelson(['broker', ...broker.paths]).ended
+    expect(code).toBe(exitCodes.directory)
+    expect(await broker.call('is_host_alive')).toEqual([])
+  })
+
   it('refuses to listen where others than this machine could call', async () => {
     const { code } = await keelson(['broker', '--whiteboard', '/nowhere', '--tcp', '0.0.0.0:18999']).ended
     expect(code).toBe(exitCodes.configuration)

@@ -43,10 +43,12 @@ export class BrokerProcess {
     return join(this.directory, 'storage', 'whiteboard')
   }
 
+  get paths(): string[] {
+    return ['--socket', this.socket, '--whiteboard', this.whiteboard, '--state-dir', join(this.directory, 'state')]
+  }
+
   async restart(): Promise<void> {
-    const { directory, socket, whiteboard, flags } = this
-    const paths = ['--socket', socket, '--whiteboard', whiteboard, '--state-dir', join(directory, 'state')]
-    this.process = keelson(['broker', ...paths, ...flags])
+    this.process = keelson(['broker', ...this.paths, ...this.flags])
     await this.process.line(/the broker serves/)
   }
 
