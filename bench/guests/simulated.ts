@@ -8,7 +8,7 @@ import { askForGuest } from './calls.js'
 
 const full = { guests: 1_000, hosts: 50 }
 const smoke = { guests: 20, hosts: 4 }
-const AT_ONCE = 32
+const AT_ONCE = 8
 
 /** From the first request until the last guest is ACTIVE: each places, makes a volume, starts, is pinged and prepared. */
 export async function measureSimulated(
