@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { access } from './access/bench.js'
 import { balancing } from './balancing/bench.js'
+import { broker } from './broker/bench.js'
 import { commands } from './commands/bench.js'
 import { openPostgres } from './database.js'
 import type { Bench, Figure } from './figures.js'
@@ -16,7 +17,7 @@ import { rpc } from './rpc/bench.js'
 import { storage } from './storage/bench.js'
 import { tableOf } from './table.js'
 
-const benches: readonly Bench[] = [rpc, commands, fleet, rest, access, storage, balancing, haproxy, guests]
+const benches: readonly Bench[] = [rpc, commands, fleet, rest, access, storage, balancing, haproxy, guests, broker]
 
 const USAGE = `npm run bench -- [name…] [--smoke] [--json FILE]
 

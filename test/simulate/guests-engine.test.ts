@@ -18,10 +18,10 @@ afterAll(async () => {
 
 let run = 0
 /** Hosts of its own for each test: their simulation ends with it. */
-async function planeWith(rules: readonly object[] = [], storageStatus = 'UP'): Promise<void> {
+async function planeWith(rules: readonly object[] = [], storageStatus = 'UP', hosts = 1): Promise<void> {
   run += 1
   await engine.query('TRUNCATE networks CASCADE')
-  plane = await guestPlane({ rules }, { engine, storageStatus, namePrefix: `run${run}-` })
+  plane = await guestPlane({ rules }, { engine, storageStatus, hosts, namePrefix: `run${run}-` })
 }
 
 const hostNamed = (name: string) => plane.simulation.hosts.find((host) => host.name === name)!
@@ -177,6 +177,29 @@ describe('the place of a guest', () => {
       await plane.gone(body.id)
     }
     await nothingLeft()
+  })
+})
+
+describe('many guests that are asked for at once', () => {
+  it('fill all hosts to the last place, and nobody is told to come again', async () => {
+    const [hosts, each] = [4, 12]
+    await planeWith([], 'UP', hosts)
+    const hostLabels = { floor: `run${run}` }
+    const { body } = await engine.http.get(
+      `/api/v1/hosts?${plane.simulation.hosts.map(({ name }) => `name=${name}`).join('&')}`,
+    )
+    for (const { id } of body.items) await engine.http.patch(`/api/v1/hosts/${id}`, { labels: hostLabels })
+    const memoryMiB = Math.floor((body.items[0].facts.memoryBytes / 1_048_576 - 512) / each)
+    const ask = (i: number) =>
+      engine.http.post(guestsPath, plane.request(`crowd-${i}`, { memoryMiB, nics: [], placement: { hostLabels } }))
+    const asked = await Promise.all(Array.from({ length: hosts * each + 4 }, (_, i) => ask(i)))
+    const count = (status: number) => asked.filter((reply) => reply.status === status).length
+    expect({ made: count(202), refused: count(409) }).toEqual({ made: hosts * each, refused: 4 })
+    const promises = await engine.query(
+      'SELECT p.guests FROM host_promises p JOIN hosts h ON h.id = p.host_id WHERE h.labels ->> $1 = $2',
+      ['floor', `run${run}`],
+    )
+    expect(promises).toEqual(Array(hosts).fill({ guests: each }))
   })
 })
 

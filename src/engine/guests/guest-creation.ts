@@ -6,7 +6,8 @@ import { Quotas } from '../identity/quotas.js'
 import { NetworkAddresses } from '../networks/network-addresses.service.js'
 import type { Caller } from '../platform/caller.js'
 import { Database, sqlState, type Tx } from '../platform/database.js'
-import { Conflict, type FieldFault, Invalid } from '../platform/errors.js'
+import { Conflict, type FieldFault, Invalid, Unavailable } from '../platform/errors.js'
+import { Turnstile } from '../platform/turnstile.js'
 import type { GuestCreate } from './guest.dto.js'
 import { GUEST_NOUN, Guest } from './guest.entity.js'
 import { guestEvent } from './guest.events.js'
@@ -27,10 +28,18 @@ const UNIQUE_VIOLATION = '23505'
 const BOOT_MS = 300_000
 const PREPARE_MS = 600_000
 const STOP_MS = 60_000
+/**
+ * Creations wait for each other where they want the same host: the others wait without a connection, of which the pool has
+ * few, and everybody needs one.
+ */
+const AT_ONCE = 4
+const MAX_WAITING = 1_000
 
 /** New guests: the row, its place, its addresses, its queue and the first command stand or fall together. */
 @Injectable()
 export class GuestCreation {
+  private readonly turnstile = new Turnstile(AT_ONCE, MAX_WAITING)
+
   constructor(
     private readonly database: Database,
     private readonly images: Images,
@@ -43,11 +52,16 @@ export class GuestCreation {
     private readonly events: Events,
   ) {}
 
+  /** @throws Unavailable where too many wait */
   async create(caller: Caller, body: GuestCreate): Promise<WholeGuest> {
     const projectId = chosenProject(caller, body.projectId)
     if (!projectId) throw projectMissing()
+    const make = () => this.database.transaction((tx) => this.within(tx, caller, projectId, body))
     try {
-      return await this.database.transaction((tx) => this.within(tx, caller, projectId, body))
+      // who has a connection already, and keeps others waiting by it, goes first
+      if (this.database.isOpen) return await make()
+      if (this.turnstile.full) throw new Unavailable('too many guests wait to be made')
+      return await this.turnstile.pass(make)
     } catch (error) {
       if (sqlState(error) !== UNIQUE_VIOLATION) throw error
       throw new Conflict(`a guest of the project is called ${body.name} already`, 'name-taken')

@@ -40,8 +40,11 @@ export class GuestPlacement {
   async choose(tx: Tx, asked: PlaceAsked): Promise<string> {
     const hosts = await lookAt(tx, asked)
     const { able, refused } = rankHosts(hosts, asked, this.rules)
-    for (const host of able) {
-      if (await promise(tx, host.id, asked, host.room)) return host.id
+    // those that somebody else is being placed on are waited for only where no other takes it
+    for (const patience of ['passing', 'waiting'] as const) {
+      for (const host of able) {
+        if (await promise(tx, host.id, asked, host.room, patience)) return host.id
+      }
     }
     throw noRoom([...refused, ...able.map(({ name }) => ({ host: name, reason: 'its room was taken at this moment' }))])
   }
@@ -120,18 +123,38 @@ async function lookAt(tx: Tx, { projectId, labels, hints, connectionIds }: Place
   return hosts.map((host, i) => ({ ...host, lacking: readiness[i]?.lacking ?? [] }))
 }
 
-/** False: the host has not so much left, or is not in service any more. */
-async function promise(tx: Tx, hostId: string, { vcpus, memoryMib }: PlaceAsked, room: Room): Promise<boolean> {
-  const rows = await prepared(
-    tx,
-    'guests_promise',
-    `INSERT INTO host_promises AS p (host_id, guests, vcpus, memory_mib)
-     SELECT id, 1, $2::int, $3::bigint FROM hosts WHERE id = $1 AND status = 'Up'
-     ON CONFLICT (host_id) DO UPDATE
-       SET guests = p.guests + 1, vcpus = p.vcpus + $2, memory_mib = p.memory_mib + $3
-       WHERE p.vcpus + $2 <= $4 AND p.memory_mib + $3 <= $5
-     RETURNING p.host_id`,
-    [hostId, vcpus, memoryMib, room.vcpus, room.memoryMib],
-  )
+/** False: the host has not so much left, is not in service any more, or, passing by, is somebody else's for the moment. */
+async function promise(
+  tx: Tx,
+  hostId: string,
+  { vcpus, memoryMib }: PlaceAsked,
+  room: Room,
+  patience: 'passing' | 'waiting',
+): Promise<boolean> {
+  const rows = await prepared(tx, `guests_promise_${patience}`, PROMISES[patience], [
+    hostId,
+    vcpus,
+    memoryMib,
+    room.vcpus,
+    room.memoryMib,
+  ])
   return rows.length > 0
 }
+
+const promiseSql = (isReachable: string): string =>
+  `WITH free AS (
+     SELECT host_id FROM host_promises
+     WHERE host_id = $1 AND vcpus + $2 <= $4 AND memory_mib + $3 <= $5
+     FOR UPDATE SKIP LOCKED
+   )
+   INSERT INTO host_promises AS p (host_id, guests, vcpus, memory_mib)
+   SELECT id, 1, $2::int, $3::bigint FROM hosts WHERE id = $1 AND status = 'Up' AND ${isReachable}
+   ON CONFLICT (host_id) DO UPDATE
+     SET guests = p.guests + 1, vcpus = p.vcpus + $2, memory_mib = p.memory_mib + $3
+     WHERE p.vcpus + $2 <= $4 AND p.memory_mib + $3 <= $5
+   RETURNING p.host_id`
+
+const PROMISES = {
+  passing: promiseSql('(EXISTS (SELECT FROM free) OR NOT EXISTS (SELECT FROM host_promises WHERE host_id = $1))'),
+  waiting: promiseSql('true'),
+} as const

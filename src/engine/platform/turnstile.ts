@@ -17,7 +17,9 @@ export class Turnstile {
   }
 
   /** @returns null without running `work` when `gone` says so as its turn comes */
-  async pass<T>(work: () => Promise<T>, gone: () => boolean): Promise<T | null> {
+  pass<T>(work: () => Promise<T>): Promise<T>
+  pass<T>(work: () => Promise<T>, gone: () => boolean): Promise<T | null>
+  async pass<T>(work: () => Promise<T>, gone: () => boolean = () => false): Promise<T | null> {
     if (this.inside >= this.limit) await new Promise<void>((resolve) => this.line.push(resolve))
     else this.inside++
     try {
