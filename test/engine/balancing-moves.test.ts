@@ -203,6 +203,40 @@ describe('a host that falls silent', () => {
     expect(heardOf(other, tree)).toEqual(['balancing.apply'])
   })
 
+  it('is told to let go of what it had before, also while the same balancer is on its way back to it', async () => {
+    const { tree, home, other } = await placed(await hosts(2))
+    const item = {
+      subject: balancerSubject(tree.loadBalancer.id),
+      generation: 1,
+      digest: tree.loadBalancer.intentDigest,
+      origin: 'plane' as const,
+      status: 'ONLINE',
+    }
+    const back = async () => {
+      const agent = await WireAgent.open(engine.tcp, home.again(), [item])
+      open.add(agent)
+      return agent
+    }
+    home.vanish()
+    await graceOf(2_000)
+    await other.report(await other.command(), { result: {} })
+    await graceOf(NEVER)
+    const first = await back()
+    expect(await first.command()).toMatchObject({ kind: 'balancing.remove' })
+    expect(await failover(tree)).toMatchObject({ status: 202, body: { hostId: home.hostId, moving: true } })
+    const leaving = await other.command(1)
+    expect(leaving).toMatchObject({ kind: 'balancing.remove' })
+    first.vanish()
+    const second = await back()
+    const removal = await second.command()
+    expect(removal).toMatchObject({ kind: 'balancing.remove' })
+    expect(await rowOf(tree)).toMatchObject({ provisioningStatus: 'PENDING_UPDATE', hostId: home.hostId })
+    await second.report(removal, { result: { outcome: 'removed' } })
+    await other.report(leaving, { result: { outcome: 'removed' } })
+    await eventually(() => expect(heardOf(second, tree)).toContain('balancing.apply'))
+    expect((await rowOf(tree)).provisioningStatus).toBe('PENDING_UPDATE')
+  })
+
   it('keeps those at its own address, which can be nowhere else', async () => {
     const agents = await hosts(1)
     const { tree: own } = await placed(agents, { networkId: engine.networkId })

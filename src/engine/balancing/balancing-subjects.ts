@@ -124,10 +124,12 @@ export class BalancingSubjects implements SubjectOwner {
 }
 
 /** Null: there is none, or it lives elsewhere. */
+/** One that is still to leave another device is none of this host's yet: what the host has is what it had of it before. */
 async function locked(tx: Tx, hostId: string, id: string): Promise<Loaded | null> {
   if ((await lockBalancer(tx, id, null)) === null) return null
   const loaded = await loadBalancer(tx, id)
-  return loaded?.tree.loadBalancer.hostId === hostId ? loaded : null
+  const row = loaded?.tree.loadBalancer
+  return row?.hostId === hostId && row.movingFromDeviceId === null ? loaded : null
 }
 
 /** How a thing without a row was last spoken of to its host; else as the host may have it. */
