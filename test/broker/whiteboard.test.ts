@@ -47,6 +47,15 @@ describe('the file of a whiteboard', () => {
     expect(content.subarray(8 * 4096, 9 * 4096).every((byte) => byte === 0)).toBe(true)
   })
 
+  it('writes neighbours and others together, each at its place', async () => {
+    const { path, file } = await opened()
+    const ids = [9, 3, 2, 2000, 1, 10, 0]
+    file.write(new Map(ids.map((id) => [id, block(`block ${id}`)])))
+    expect([...file.changes().keys()]).toEqual([0, 1, 2, 3, 9, 10, 2000])
+    const content = await readFile(path)
+    for (const id of ids) expect(content.subarray(id * 4096, (id + 1) * 4096)).toEqual(block(`block ${id}`))
+  })
+
   it('tells what changed since the last look, by whomever', async () => {
     const { path, file } = await opened()
     const other = WhiteboardFile.open(path)

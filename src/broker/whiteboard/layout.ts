@@ -6,7 +6,9 @@ export const WHITEBOARD_BYTES = BLOCKS * BLOCK_BYTES
 /** Host id of the cluster's own block, which holds global maintenance. */
 export const CLUSTER = 0
 
-export const isEmpty = (block: Uint8Array): boolean => block.every((byte) => byte === 0)
+const EMPTY = Buffer.alloc(BLOCK_BYTES)
+
+export const isEmpty = (block: Uint8Array): boolean => EMPTY.equals(block)
 
 /** @throws RangeError where it does not fit: what is too long would be the next host's */
 export function padded(content: Uint8Array): Buffer {

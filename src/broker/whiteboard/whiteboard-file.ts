@@ -22,7 +22,8 @@ const WASM_PAGE_BYTES = 65_536
 export class WhiteboardFile {
   /** The whole file as the last look saw it. */
   private readonly memory = aligned(WHITEBOARD_BYTES)
-  private readonly outgoing = aligned(BLOCK_BYTES)
+  /** Blocks to be written, each at its place. */
+  private readonly outgoing = aligned(WHITEBOARD_BYTES)
   private told = new Map<number, Buffer>()
 
   private constructor(
@@ -42,12 +43,13 @@ export class WhiteboardFile {
     }
   }
 
-  /** One after the other, and on the disk when this returns. @throws NodeJS.ErrnoException */
+  /** On the disk when this returns. @throws NodeJS.ErrnoException */
   write(blocks: ReadonlyMap<number, Uint8Array>): void {
-    for (const [id, block] of blocks) {
-      this.outgoing.set(block)
-      const written = writeSync(this.fd, this.outgoing, 0, BLOCK_BYTES, id * BLOCK_BYTES)
-      if (written !== BLOCK_BYTES) throw new Error(`${written} of ${BLOCK_BYTES} bytes of block ${id} were written`)
+    for (const [id, block] of blocks) this.outgoing.set(block, id * BLOCK_BYTES)
+    for (const [first, count] of runsOf([...blocks.keys()])) {
+      const [at, bytes] = [first * BLOCK_BYTES, count * BLOCK_BYTES]
+      const written = writeSync(this.fd, this.outgoing, at, bytes, at)
+      if (written !== bytes) throw new Error(`${written} of ${bytes} bytes from block ${first} on were written`)
     }
     fdatasyncSync(this.fd)
   }
@@ -74,6 +76,17 @@ export class WhiteboardFile {
   close(): void {
     closeSync(this.fd)
   }
+}
+
+/** Neighbours are written as one. */
+function runsOf(ids: readonly number[]): [first: number, count: number][] {
+  const runs: [first: number, count: number][] = []
+  for (const id of ids.toSorted((a, b) => a - b)) {
+    const last = runs.at(-1)
+    if (last && last[0] + last[1] === id) last[1] += 1
+    else runs.push([id, 1])
+  }
+  return runs
 }
 
 function openDirect(path: string): { fd: number; isDirect: boolean } {
