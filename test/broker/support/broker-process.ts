@@ -56,6 +56,10 @@ export class BrokerProcess {
     await this.process.kill()
   }
 
+  get pid(): number {
+    return this.process.pid
+  }
+
   /** Of the process that touches the whiteboard; null where there is none. */
   async ioPid(): Promise<number | null> {
     const children = await readFile(`/proc/${this.process.pid}/task/${this.process.pid}/children`, 'utf8')
