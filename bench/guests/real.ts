@@ -31,7 +31,7 @@ interface Ground {
   readonly engine: BenchEngine
   readonly uri: string
   readonly hostId: string
-  image(words?: string): Promise<string>
+  readonly image: (words?: string) => Promise<string>
 }
 
 /** By the real agent of this machine and a libvirt of the bench's own, with the minimal guest. */
