@@ -166,6 +166,36 @@ describe('the host of a guest', () => {
   })
 })
 
+describe('the host of a guest that could not be made', () => {
+  const failed = async (how: string) => {
+    run += 1
+    await engine.query('TRUNCATE networks CASCADE')
+    const rules = [{ fault: 'guest', params: { how, message: 'out of order' } }]
+    plane = await guestPlane({ rules }, { engine, namePrefix: `act${run}-` })
+    const { body } = await engine.http.get(`/api/v1/hosts?name=${plane.simulation.hosts[0]!.name}`)
+    const hostId: string = body.items[0].id
+    const { id } = await plane.create(`one-${run}`, { placement: { hostId } })
+    await plane.until(id, { provisioningStatus: 'ERROR' })
+    return { id, hostId }
+  }
+
+  it('is in maintenance where nothing of it runs', async () => {
+    const { hostId } = await failed('volume-failed')
+    await engine.http.post(`/api/v1/hosts/${hostId}/maintenance`, {})
+    await untilItem(`/api/v1/hosts/${hostId}`, { status: 'Maintenance' })
+  })
+
+  it('is in maintenance only once it is removed where it runs and does not answer', async () => {
+    const { id, hostId } = await failed('agent-silent')
+    await plane.until(id, { operatingStatus: 'RUNNING' })
+    expect((await engine.http.post(`/api/v1/hosts/${hostId}/maintenance`, {})).body.status).toBe(
+      'PreparingForMaintenance',
+    )
+    expect((await engine.http.delete(at(id))).status).toBe(202)
+    await untilItem(`/api/v1/hosts/${hostId}`, { status: 'Maintenance' })
+  })
+})
+
 describe('a flow of storage connections', () => {
   it('does not go while a volume is on one of them', async () => {
     const { hostId } = await activeGuest()
