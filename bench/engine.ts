@@ -1,10 +1,10 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { CertifiedKey } from '../src/engine/identity/certificates.js'
 import { BenchProcess, cpuMicros, fromDist } from './bench-process.js'
+import { freePort } from './free-port.js'
 import type { ProbedMemory } from './probe.js'
 import { until } from './until.js'
 
@@ -176,14 +176,4 @@ export class BenchEngine {
       },
     })
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
-    })
-  })
 }

@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { BenchProcess } from '../bench-process.js'
 import type { Bench, BenchSetting, Figure } from '../figures.js'
+import { freePort } from '../free-port.js'
 import { median, spreadOf } from '../statistics.js'
 import { until } from '../until.js'
 import { fill, getStats, type Load, putStats } from './calls.js'
@@ -78,14 +78,4 @@ async function startBoth(setting: BenchSetting): Promise<[number, number]> {
     )
   }
   return [ours, theirs]
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
-    })
-  })
 }

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { run } from '../../src/agent/host/run.js'
-import { BenchProcess } from '../bench-process.js'
 import type { BenchEngine } from '../engine.js'
 import type { BenchSetting, Figure } from '../figures.js'
 import { call } from '../haproxy/calls.js'
+import { startRealAgent } from '../real-agent.js'
 import { median, spreadOf } from '../statistics.js'
 import { until } from '../until.js'
 import { bareBoot } from './bare-boot.js'
@@ -69,19 +69,7 @@ async function groundOf(
   await mkdir(storage)
   await copyFile(files.kernel, join(storage, 'vmlinuz'))
   await copyFile(files.initrd, join(storage, 'initrd'))
-  const agent = new BenchProcess('src/main.js', {
-    args: ['agent'],
-    env: {
-      KEELSON_AGENT_NAME: 'real',
-      KEELSON_ENGINES: engine.tcpAddress,
-      KEELSON_JOIN_TOKEN: await engine.joinToken(),
-      KEELSON_STATE_DIR: join(directory, 'state'),
-      KEELSON_LIBVIRT_URI: libvirt.uri,
-      KEELSON_LOG_LEVEL: 'error',
-      KEELSON_LOG_FORMAT: 'json',
-    },
-  })
-  setting.afterwards(() => agent.stop())
+  await startRealAgent(setting, engine, directory, { KEELSON_LIBVIRT_URI: libvirt.uri })
   const hostId = await until(
     'the host can run guests',
     async () => {

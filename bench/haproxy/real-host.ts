@@ -2,9 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { BenchProcess } from '../bench-process.js'
 import type { BenchEngine } from '../engine.js'
 import type { BenchSetting } from '../figures.js'
+import { startRealAgent } from '../real-agent.js'
 import { until } from '../until.js'
 
 interface Hosts {
@@ -22,18 +22,7 @@ export class RealHost {
       for (const pid of host.haproxies()) process.kill(pid, 'SIGKILL')
       await rm(directory, { recursive: true, force: true })
     })
-    const agent = new BenchProcess('src/main.js', {
-      args: ['agent'],
-      env: {
-        KEELSON_AGENT_NAME: 'real',
-        KEELSON_ENGINES: engine.tcpAddress,
-        KEELSON_JOIN_TOKEN: await engine.joinToken(),
-        KEELSON_STATE_DIR: join(directory, 'state'),
-        KEELSON_LOG_LEVEL: 'error',
-        KEELSON_LOG_FORMAT: 'json',
-      },
-    })
-    setting.afterwards(() => agent.stop())
+    await startRealAgent(setting, engine, directory)
     await until('the host is up', async () => {
       const [one] = (await engine.get<Hosts>('/hosts?name=real')).items
       return one?.status === 'Up' && one.capabilities.includes('balancing:haproxy')

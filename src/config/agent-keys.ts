@@ -2,6 +2,7 @@ import type { AgentConfig } from '../agent/config.js'
 import { stateDirectory } from './directories.js'
 import { joinTokenKeys } from './join-token-keys.js'
 import type { Keys } from './key.js'
+import { libvirtKeys } from './libvirt-keys.js'
 import { loggingKeys } from './logging-keys.js'
 import { addresses, matching, text } from './parsers.js'
 
@@ -29,11 +30,6 @@ export const agentKeys: Keys<AgentConfig> = {
     meaning: 'Directory of the certificate and its key, of the journal, of what the host holds, and of mount points',
     fallback: (surroundings) => stateDirectory('keelson-agent', surroundings),
   },
-  libvirtUri: {
-    ...text,
-    env: 'KEELSON_LIBVIRT_URI',
-    meaning: 'Which libvirt runs guests, as virsh(1) takes it',
-    fallback: () => 'qemu:///system',
-  },
+  ...libvirtKeys,
   ...loggingKeys,
 }

@@ -2,6 +2,7 @@ import type { BrokerConfig, BrokerTcp } from '../broker/config.js'
 import { formatAddress, parseAddress } from './address.js'
 import { stateDirectory } from './directories.js'
 import type { Key, Keys } from './key.js'
+import { libvirtKeys } from './libvirt-keys.js'
 import { loggingKeys } from './logging-keys.js'
 import { optionalInteger, text } from './parsers.js'
 
@@ -76,11 +77,6 @@ export const brokerKeys: Keys<BrokerConfig> = {
     meaning: 'Directory of what must survive a restart: which monitors run',
     fallback: (surroundings) => stateDirectory('keelson-broker', surroundings),
   },
-  libvirtUri: {
-    ...text,
-    env: 'KEELSON_LIBVIRT_URI',
-    meaning: 'Which libvirt runs guests, as virsh(1) takes it',
-    fallback: () => 'qemu:///system',
-  },
+  ...libvirtKeys,
   ...loggingKeys,
 }

@@ -141,20 +141,20 @@ async function promise(
   return rows.length > 0
 }
 
-const promiseSql = (isReachable: string): string =>
-  `WITH free AS (
-     SELECT host_id FROM host_promises
-     WHERE host_id = $1 AND vcpus + $2 <= $4 AND memory_mib + $3 <= $5
-     FOR UPDATE SKIP LOCKED
-   )
-   INSERT INTO host_promises AS p (host_id, guests, vcpus, memory_mib)
-   SELECT id, 1, $2::int, $3::bigint FROM hosts WHERE id = $1 AND status = 'Up' AND ${isReachable}
+const promiseSql = (isFree: string): string =>
+  `INSERT INTO host_promises AS p (host_id, guests, vcpus, memory_mib)
+   SELECT id, 1, $2::int, $3::bigint FROM hosts WHERE id = $1 AND status = 'Up' AND ${isFree}
    ON CONFLICT (host_id) DO UPDATE
      SET guests = p.guests + 1, vcpus = p.vcpus + $2, memory_mib = p.memory_mib + $3
      WHERE p.vcpus + $2 <= $4 AND p.memory_mib + $3 <= $5
    RETURNING p.host_id`
 
 const PROMISES = {
-  passing: promiseSql('(EXISTS (SELECT FROM free) OR NOT EXISTS (SELECT FROM host_promises WHERE host_id = $1))'),
+  passing: `WITH free AS (
+     SELECT host_id FROM host_promises
+     WHERE host_id = $1 AND vcpus + $2 <= $4 AND memory_mib + $3 <= $5
+     FOR UPDATE SKIP LOCKED
+   )
+   ${promiseSql('(EXISTS (SELECT FROM free) OR NOT EXISTS (SELECT FROM host_promises WHERE host_id = $1))')}`,
   waiting: promiseSql('true'),
 } as const

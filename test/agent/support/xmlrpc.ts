@@ -23,9 +23,7 @@ export const verbsSocket = (stateDir: string): string => join(stateDir, 'verbs.s
 
 /** One call of a local verb. @throws Error where the connection breaks, or with a fault */
 export async function verb(stateDir: string, method: string, ...params: XmlRpcValue[]): Promise<VerbReply> {
-  const value = (param: XmlRpcValue) => /<param>.*<\/param>/s.exec(writeReply(param))![0]
-  const body = `<methodCall><methodName>${method}</methodName><params>${params.map(value).join('')}</params></methodCall>`
-  const reply = await post(verbsSocket(stateDir), body)
+  const reply = await postCall(verbsSocket(stateDir), method, params)
   // what a method returns is written as what it takes
   const asCall = reply
     .replace(/(<\/?)methodResponse>/g, '$1methodCall>')
@@ -34,7 +32,10 @@ export async function verb(stateDir: string, method: string, ...params: XmlRpcVa
   return readCall(Buffer.from(asCall)).params[0] as unknown as VerbReply
 }
 
-function post(socketPath: string, body: string): Promise<string> {
+/** @returns the XML of the reply */
+export function postCall(socketPath: string, method: string, params: readonly XmlRpcValue[]): Promise<string> {
+  const value = (param: XmlRpcValue) => /<param>.*<\/param>/s.exec(writeReply(param))![0]
+  const body = `<methodCall><methodName>${method}</methodName><params>${params.map(value).join('')}</params></methodCall>`
   return new Promise((resolve, reject) => {
     const headers = { 'content-type': 'text/xml', 'content-length': Buffer.byteLength(body) }
     const sent = request({ socketPath, path: '/RPC2', method: 'POST', headers, agent: false }, (reply) => {

@@ -1,10 +1,9 @@
 import { mkdir, readFile } from 'node:fs/promises'
-import { request } from 'node:http'
 import { join } from 'node:path'
 import { readCall } from '../../../src/agent/xmlrpc/read-call.js'
 import type { XmlRpcValue } from '../../../src/agent/xmlrpc/value.js'
-import { writeReply } from '../../../src/agent/xmlrpc/write-reply.js'
 import { temporaryDirectory, whenTestEnds } from '../../agent/support/temporary.js'
+import { postCall } from '../../agent/support/xmlrpc.js'
 import { keelson, type TestProcess } from '../../support/process.js'
 
 /** A fault, as a caller meets it. */
@@ -72,9 +71,7 @@ export class BrokerProcess {
 
   /** @throws Fault */
   async call(method: string, ...params: XmlRpcValue[]): Promise<XmlRpcValue> {
-    const value = (param: XmlRpcValue) => /<param>.*<\/param>/s.exec(writeReply(param))![0]
-    const body = `<methodCall><methodName>${method}</methodName><params>${params.map(value).join('')}</params></methodCall>`
-    const reply = await this.post(body)
+    const reply = await postCall(this.socket, method, params)
     const inner = /<fault>(.*)<\/fault>/s.exec(reply)?.[1]
     const params_ =
       inner === undefined ? /<params>.*<\/params>/s.exec(reply)![0] : `<params><param>${inner}</param></params>`
@@ -82,24 +79,5 @@ export class BrokerProcess {
     if (inner === undefined) return result!
     const { faultCode, faultString } = result as unknown as { faultCode: number; faultString: string }
     throw new Fault(faultCode, faultString)
-  }
-
-  private post(body: string): Promise<string> {
-    return new Promise((resolve, reject) => {
-      const headers = { 'content-type': 'text/xml', 'content-length': Buffer.byteLength(body) }
-      const sent = request(
-        { socketPath: this.socket, path: '/RPC2', method: 'POST', headers, agent: false },
-        (reply) => {
-          let text = ''
-          reply.setEncoding('utf8').on('data', (chunk: string) => {
-            text += chunk
-          })
-          reply.on('error', reject)
-          reply.on('end', () => resolve(text))
-        },
-      )
-      sent.on('error', reject)
-      sent.end(body)
-    })
   }
 }
